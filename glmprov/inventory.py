@@ -1,0 +1,20 @@
+"""Hosts, as Ansible reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Host:
+    """A host of the inventory with its variables, vault values decrypted and wrapped as glmprov.secret.Secret.
+
+    name is the inventory's; variables hold everything that Ansible knows of the host, `ansible_*` included;
+    source is the inventory it came from, for messages.
+    """
+
+    name: str
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    source: str = ""

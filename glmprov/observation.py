@@ -1,0 +1,28 @@
+"""What one probe of a host returned, understood."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from glmprov.hardware import Hardware
+from glmprov.receipt import Receipt
+from glmprov.state import HostState, Unknown
+
+
+@dataclass(frozen=True)
+class Observation:
+    """A host at one moment. files are sha256 sums of the files under our names, None in it: unreadable or a link.
+
+    serving names the instances that run now; hung names calls that didn't come back within their deadline.
+    """
+
+    host: str
+    observed_at: str
+    hardware: Hardware
+    state: HostState
+    receipt: Receipt | Unknown | None = None
+    files: Mapping[str, str | None] = field(default_factory=dict)
+    serving: tuple[str, ...] = ()
+    hung: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
