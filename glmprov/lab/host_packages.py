@@ -69,7 +69,7 @@ def _image(release: str) -> Deb:
             f"/boot/config-{release}": Content(b"# GLMPROV SIMULATED\nCONFIG_MODULES=y\n"),
             f"/lib/modules/{release}/kernel/README": Content(b"GLMPROV SIMULATED: every module is built in.\n"),
         },
-        scripts={"postinst": f"update-initramfs -c -k {release}\nupdate-grub\n" + _autoinstall(release),
+        scripts={"postinst": f"depmod {release} 2>/dev/null || true\nupdate-initramfs -c -k {release}\nupdate-grub\n" + _autoinstall(release),
                  "postrm": "update-grub\n"},
     )  # fmt: skip
 
