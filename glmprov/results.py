@@ -43,6 +43,7 @@ class Mended(StrEnum):
     FIXED = "FIXED"
     FAILED = "FAILED"
     SKIPPED = "SKIPPED"
+    UNKNOWN = "UNKNOWN"
     PENDING_REBOOT = "PENDING REBOOT"
 
 
@@ -118,4 +119,11 @@ def provision_code(results: Iterable[HostProvision]) -> ExitCode:
             codes.append(result.error.exit_code)
         if result.count(Mended.FAILED):
             codes.append(ExitCode.FAILED)
+        if result.count(Mended.UNKNOWN):
+            codes.append(ExitCode.UNREACHABLE)
     return worst(codes)
+
+
+def facts_code(results: Iterable[HostFacts]) -> ExitCode:
+    """Return the exit code of `facts`: the worst host's error."""
+    return worst([result.error.exit_code for result in results if result.error])
