@@ -70,7 +70,13 @@ def compare(
 
 def _judge(host: str, leaf: Leaf, reasons: Mapping[str, str]) -> Difference:
     difference = Difference(
-        host, leaf.key, leaf.expected, leaf.observed, Verdict.OK, leaf.disruption, reason=_reason(leaf.key, reasons)
+        host,
+        leaf.key,
+        leaf.expected,
+        leaf.observed,
+        Verdict.OK,
+        leaf.disruption,
+        reason=_reason(leaf.key, reasons),
     )
     if isinstance(leaf.expected, Later):
         return replace(difference, verdict=Verdict.LATER, reason=leaf.expected.reason)
@@ -96,7 +102,11 @@ def _leaves(expected: HostState, observed: HostState) -> Iterator[Leaf]:
             value = getattr(wanted, field.name)
             if value is None or kind_of(field) not in (Kind.SETTING, Kind.OUTCOME):
                 continue
-            current = Unknown("the probe returned nothing for this section") if found is None else getattr(found, field.name)
+            current = (
+                Unknown("the probe returned nothing for this section")
+                if found is None
+                else getattr(found, field.name)
+            )
             yield from _walk(f"{section}.{field.name}", value, current, field.metadata)
 
 
@@ -135,10 +145,14 @@ def same(expected: Any, observed: Any) -> bool:
     if expected is None or observed is None:
         return expected is observed
     if isinstance(expected, Sequence) and not isinstance(expected, str):
-        return isinstance(observed, Sequence) and not isinstance(observed, str) and list(expected) == list(observed)
+        return (
+            isinstance(observed, Sequence)
+            and not isinstance(observed, str)
+            and list(expected) == list(observed)
+        )
     if isinstance(expected, Mapping):
         return bool(expected == observed)
-    return _canonical(expected) == _canonical(observed)
+    return bool(_canonical(expected) == _canonical(observed))
 
 
 def _canonical(value: Any) -> Any:

@@ -70,7 +70,9 @@ Fingerprint = Annotated[
 ]
 CardUuid = Annotated[str, Field(pattern=r"^GPU-[0-9a-fA-F-]{36}$")]
 Bus = Annotated[str, Field(pattern=r"^[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]$")]
-KernelArguments = Annotated[dict[str, Annotated[str, BeforeValidator(_text)] | None], BeforeValidator(_arguments)]
+KernelArguments = Annotated[
+    dict[str, Annotated[str, BeforeValidator(_text)] | None], BeforeValidator(_arguments)
+]
 SysctlName = Annotated[str, Field(pattern=r"^[a-z0-9_-]+([./][A-Za-z0-9_-]+)+$")]
 ModuleOption = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_]+$")]
 
@@ -100,7 +102,9 @@ class GpuDriverSettings(Section):
         "The driver branch.",
     )
     version: Version | None = _option(
-        'a driver version in quotes ("580.95.05")', "what was applied or is installed, else the newest", "One version of the branch."
+        'a driver version in quotes ("580.95.05")',
+        "what was applied or is installed, else the newest",
+        "One version of the branch.",
     )
     repository_url: Url | None = _option("a URL", "NVIDIA's, by the role", "Package source of the driver.")
     repository_key_url: Url | None = _option("a URL", "NVIDIA's, by the role", "Key that signs it.")
@@ -113,14 +117,18 @@ class ContainerEngineSettings(Section):
     """Settings of container_engine."""
 
     package: Literal["docker.io", "docker-ce"] | None = _option(
-        "docker.io or docker-ce", "docker.io", "The engine to install where none is there. An engine that is there is kept."
+        "docker.io or docker-ce",
+        "docker.io",
+        "The engine to install where none is there. An engine that is there is kept.",
     )
     daemon: dict[str, Any] | None = _option(
         'a mapping of dotted keys ("log-opts.max-size": 10m)',
         "runtimes.nvidia.path, exec-opts",
         "Keys merged into /etc/docker/daemon.json.",
     )
-    toolkit_repository_url: Url | None = _option("a URL", "NVIDIA's, by the role", "Package source of the toolkit.")
+    toolkit_repository_url: Url | None = _option(
+        "a URL", "NVIDIA's, by the role", "Package source of the toolkit."
+    )
     toolkit_repository_key_url: Url | None = _option("a URL", "NVIDIA's, by the role", "Key that signs it.")
     toolkit_repository_key_fingerprint: Fingerprint | None = _option(
         "a key fingerprint of 40 hex digits", "NVIDIA's, by the role", "Fingerprint that the key must have."
@@ -172,10 +180,14 @@ class NcclEnvSettings(Section):
     """Settings of nccl_env."""
 
     profile: Literal["latency", "throughput", "published", "none"] | None = _option(
-        "latency, throughput, published or none", "latency", "What the host's default NCCL environment is made for."
+        "latency, throughput, published or none",
+        "latency",
+        "What the host's default NCCL environment is made for.",
     )
     env: Annotated[dict[str, Text | None], AfterValidator(_no_level_number)] | None = _option(
-        'a mapping of variable to value ("NCCL_DEBUG": INFO)', "by profile and topology", "Variables that win over the profile's."
+        'a mapping of variable to value ("NCCL_DEBUG": INFO)',
+        "by profile and topology",
+        "Variables that win over the profile's.",
     )
 
 
@@ -210,7 +222,9 @@ MODELS: Mapping[str, type[Section]] = {
 }
 
 VARIABLES: Mapping[str, tuple[str, str]] = {
-    f"{section}_{option}": (section, option) for section, model in MODELS.items() for option in model.model_fields
+    f"{section}_{option}": (section, option)
+    for section, model in MODELS.items()
+    for option in model.model_fields
 }
 """Every variable that an operator may write, with its section and option."""
 
@@ -226,14 +240,21 @@ def from_variables(host_name: str, variables: Mapping[str, Any], source: str = "
     faults = [*_misspelt(variables), *_templates(variables)]
     sections: dict[str, Section] = {}
     for section, model in MODELS.items():
-        written = {VARIABLES[name][1]: value for name, value in variables.items() if VARIABLES.get(name, ("",))[0] == section}
+        written = {
+            VARIABLES[name][1]: value
+            for name, value in variables.items()
+            if VARIABLES.get(name, ("",))[0] == section
+        }
         try:
             sections[section] = model.model_validate(written)
         except ValidationError as error:
             faults.extend(_faults(section, written, error))
     if faults:
         raise InventoryError(
-            "\n".join(faults), host=host_name, place=source or None, next_step="see docs/settings.md for every variable"
+            "\n".join(faults),
+            host=host_name,
+            place=source or None,
+            next_step="see docs/settings.md for every variable",
         )
     ignored = tuple(sorted(name for name in variables if name in PLANNED))
     return HostSettings.model_validate({"host": host_name, "ignored": ignored, **sections})
@@ -248,7 +269,9 @@ def _misspelt(variables: Mapping[str, Any]) -> Iterator[str]:
             nearest = difflib.get_close_matches(name, VARIABLES, n=1, cutoff=0.92)
         else:
             option = name.removeprefix(f"{ours}_")
-            nearest = [f"{ours}_{near}" for near in difflib.get_close_matches(option, MODELS[ours].model_fields, n=1)]
+            nearest = [
+                f"{ours}_{near}" for near in difflib.get_close_matches(option, MODELS[ours].model_fields, n=1)
+            ]
         if nearest:
             yield f"{name}: no such setting; did you mean {nearest[0]}?"
         elif ours:

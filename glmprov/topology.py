@@ -14,7 +14,9 @@ from glmprov.state import Unknown
 SET_SIZES = (4, 2, 1)
 """Sizes of a set, largest first: tensor parallel wants a power of two, and GLM-4.7 FP8 fits on four cards."""
 
-NO_VM = frozenset({None, "", "none", "systemd-nspawn", "lxc", "lxc-libvirt", "docker", "podman", "container-other"})
+NO_VM = frozenset(
+    {None, "", "none", "systemd-nspawn", "lxc", "lxc-libvirt", "docker", "podman", "container-other"}
+)
 """What systemd-detect-virt says where no hypervisor is between us and the PCI bus. A container sees the real one."""
 
 UNKNOWN_SOCKET = -1
@@ -33,14 +35,15 @@ class Kind(StrEnum):
 class Card:
     """A card as the plan sees it: with a driver known by UUID, on a bare host by bus id.
 
-    edition is the catalog's, else NVML's name, else the device id; known says whether the catalog has it. socket
-    is UNKNOWN_SOCKET and node None where nothing tells; how says what told it.
+    edition is the catalog's, else NVML's name, else the device id; entry is the catalog's, None for a card that it
+    doesn't have. socket is UNKNOWN_SOCKET and node None where nothing tells; how says what told it. path are
+    the bridges from the root to the card.
     """
 
     key: str
     bus_id: str
     edition: str
-    known: bool
+    entry: catalog.Card | None
     node: int | None
     socket: int
     how: str
@@ -87,7 +90,9 @@ def read(hardware: Hardware) -> Topology:
 
 def cards(hardware: Hardware) -> tuple[Card, ...]:
     """Return every NVIDIA card of the host, by bus id."""
-    gpus = {} if isinstance(hardware.gpus, Unknown) else {sysfs_bus_id(gpu.bus_id): gpu for gpu in hardware.gpus}
+    gpus = (
+        {} if isinstance(hardware.gpus, Unknown) else {sysfs_bus_id(gpu.bus_id): gpu for gpu in hardware.gpus}
+    )
     socket_of = sockets_by_node(hardware.numa_nodes, hardware.cpu.sockets)
     placed = _place(hardware, gpus)
     return tuple(
@@ -108,7 +113,7 @@ def _card(pci: PciCard, gpu: Gpu | None, node: int | None, how: str, socket_of: 
         key=gpu.uuid if gpu else pci.bus_id,
         bus_id=pci.bus_id,
         edition=entry.edition if entry else gpu.name if gpu else pci.device_id,
-        known=entry is not None,
+        entry=entry,
         node=node,
         socket=socket_of.get(node, UNKNOWN_SOCKET) if node is not None else UNKNOWN_SOCKET,
         how=how,
@@ -128,7 +133,9 @@ def _place(hardware: Hardware, gpus: Mapping[str, Gpu]) -> dict[str, tuple[int |
             placed[pci.bus_id] = (next(iter(nodes)), "the host's only NUMA node; the firmware names none")
         else:
             placed[pci.bus_id] = (None, "the firmware names no NUMA node")
-    by_root = {pci.root: placed[pci.bus_id][0] for pci in hardware.cards if pci.root and pci.numa_node in nodes}
+    by_root = {
+        pci.root: placed[pci.bus_id][0] for pci in hardware.cards if pci.root and pci.numa_node in nodes
+    }
     for pci in hardware.cards:
         if placed[pci.bus_id][0] is not None:
             continue
@@ -201,7 +208,9 @@ def gpu_sets(hardware: Hardware) -> tuple[GpuSet, ...]:
     """
     sockets = cards_by_socket(hardware)
     inside = [
-        _set(hardware, chunk, socket) for socket, members in sockets.items() for chunk in _chunks(members, SET_SIZES)
+        _set(hardware, chunk, socket)
+        for socket, members in sockets.items()
+        for chunk in _chunks(members, SET_SIZES)
     ]
     inside.sort(key=lambda gpu_set: -len(gpu_set.keys))
     everything = [card for members in sockets.values() for card in members]
