@@ -21,6 +21,7 @@ class Verdict(StrEnum):
     """It is asked for and was never applied: `glmprov provision` would do it."""
     UNKNOWN = "UNKNOWN"
     LATER = "LATER"
+    PENDING = "PENDING"
 
 
 @dataclass(frozen=True)
