@@ -1,13 +1,16 @@
-"""Expected against observed, as one generic walk. Pure."""
+"""Expected against observed, as one generic walk; and both against what was applied. Pure."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
+from fnmatch import fnmatchcase
 from typing import Any
 
+from glmprov.observation import Observation
+from glmprov.plan import HostPlan
 from glmprov.state import SECTIONS, Disruption, HostState, Kind, Later, Setting, Unit, Unknown, kind_of
 
 
@@ -21,7 +24,7 @@ class Verdict(StrEnum):
     """It is asked for and was never applied: `glmprov provision` would do it."""
     UNKNOWN = "UNKNOWN"
     LATER = "LATER"
-    PENDING = "PENDING"
+    """It can't be known yet."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,26 @@ class Difference:
         return self.key.partition(".")[0]
 
 
+FILES: tuple[tuple[str, tuple[str, tuple[str, ...]]], ...] = (
+    ("/etc/glmprov/gpu-power.conf", ("gpu_power", ("limit_watts",))),
+    ("/etc/glmprov/host-tuning.conf", ("host_tuning", ("cpu_governor", "acs_disabled"))),
+    ("/etc/glmprov/nccl.env", ("nccl_env", ("env",))),
+    ("/etc/modprobe.d/glmprov.conf", ("host_tuning", ("module_options",))),
+    ("/etc/modprobe.d/glmprov-nouveau.conf", ("gpu_driver", ("nouveau_blocked",))),
+    ("/etc/sysctl.d/90-glmprov.conf", ("host_tuning", ("sysctl",))),
+    ("/etc/security/limits.d/90-glmprov.conf", ("host_tuning", ("limits",))),
+    ("/etc/default/grub.d/90-glmprov.cfg", ("host_tuning", ("kernel_arguments",))),
+    ("/etc/apt/apt.conf.d/51glmprov-driver", ("gpu_driver", ("automatic_upgrades_blocked",))),
+    ("/etc/apt/preferences.d/glmprov-driver", ("gpu_driver", ("pinned",))),
+    ("/etc/apt/*/glmprov-*driver*", ("gpu_driver", ())),
+    ("/etc/apt/*/glmprov-*", ("container_engine", ())),
+    ("*glmprov*gpu-power*", ("gpu_power", ())),
+    ("*glmprov*host-tuning*", ("host_tuning", ())),
+    ("*glmprov*device-links*", ("container_engine", ())),
+)
+"""Files that are ours alone: by pattern, first match wins, the section and the fields whose values they carry."""
+
+
 @dataclass(frozen=True)
 class Leaf:
     """One comparable value: its key, both sides, and what mending it interrupts."""
@@ -62,11 +85,100 @@ class Leaf:
 def compare(
     host: str, expected: HostState, observed: HostState, reasons: Mapping[str, str] | None = None
 ) -> tuple[Difference, ...]:
-    """Given what is expected and what is observed, return a Difference for each key, right or not, in order.
+    """Given what is expected and what is observed, return a Difference for each key that isn't right, in order.
 
     reasons say why a value is expected, by key, by key without its part, or by field.
     """
-    return tuple(_judge(host, leaf, reasons or {}) for leaf in _leaves(expected, observed))
+    judged = (_judge(host, leaf, reasons or {}) for leaf in _leaves(expected, observed))
+    return tuple(difference for difference in judged if difference.verdict is not Verdict.OK)
+
+
+def audit(observation: Observation, plan: HostPlan) -> tuple[Difference, ...]:
+    """Hold a host against what was applied to it and what is asked for now; return what isn't right.
+
+    DRIFT: the host is no longer what was applied. PENDING: it still is, and something else is asked for now, or
+    nothing was ever applied. What the plan can't know at the moment is held against the receipt.
+    """
+    receipt = observation.receipt
+    if receipt is None:
+        found = compare(observation.host, plan.expected, observation.state, plan.reasons)
+        return tuple(_pending(difference, "never provisioned") for difference in found)
+    if isinstance(receipt, Unknown):
+        broken = Difference(
+            observation.host, "receipt", None, receipt, Verdict.UNKNOWN, reason=receipt.reason
+        )
+        return (broken, *compare(observation.host, plan.expected, observation.state, plan.reasons))
+    expected = _completed(plan.expected, receipt.expected)
+    applied = {leaf.key: leaf.expected for leaf in _leaves(receipt.expected, receipt.expected)}
+    since = f"asked for since the receipt of {receipt.written_at}"
+    values = tuple(
+        _pending(difference, since) if _untouched(difference, applied) else difference
+        for difference in compare(observation.host, expected, observation.state, plan.reasons)
+    )
+    return (*values, *compare_files(observation, values))
+
+
+def compare_files(observation: Observation, values: Collection[Difference] = ()) -> tuple[Difference, ...]:
+    """Return the files of ours that aren't as they were written, where no difference in values tells it already.
+
+    The key is "section.files[path]". Files that we share with others (daemon.json) are judged by their values only.
+    """
+    receipt = observation.receipt
+    if receipt is None or isinstance(receipt, Unknown):
+        return ()
+    told = {difference.key.partition("[")[0].removesuffix(".declared") for difference in values}
+    found = []
+    for path, written in receipt.files.items():
+        section, carried = _carried(path)
+        current = observation.files.get(path, "")
+        if section is None or current == written or any(f"{section}.{name}" in told for name in carried):
+            continue
+        difference = Difference(
+            observation.host, f"{section}.files[{path}]", f"sha256 {written[:12]}", None, Verdict.DRIFT
+        )
+        if current is None:
+            reason = "it can't be read, or is a link"
+            found.append(
+                replace(difference, observed=Unknown(reason), verdict=Verdict.UNKNOWN, reason=reason)
+            )
+        elif current == "":
+            found.append(replace(difference, reason=f"gone since {receipt.written_at}"))
+        else:
+            reason = f"edited since {receipt.written_at}"
+            found.append(replace(difference, observed=f"sha256 {current[:12]}", reason=reason))
+    return tuple(found)
+
+
+def _carried(path: str) -> tuple[str | None, tuple[str, ...]]:
+    """Return the section that a file of ours belongs to, and the fields whose values it carries."""
+    return next((owner for pattern, owner in FILES if fnmatchcase(path, pattern)), (None, ()))
+
+
+def _pending(difference: Difference, reason: str) -> Difference:
+    if difference.verdict is not Verdict.DRIFT:
+        return difference
+    return replace(difference, verdict=Verdict.PENDING, pending_reboot=False, reason=reason)
+
+
+def _untouched(difference: Difference, applied: Mapping[str, Any]) -> bool:
+    """Say whether a key is as it was applied, so that only the wish has changed; what never was applied is new."""
+    if difference.key not in applied:
+        return difference.expected is not None
+    return same(applied[difference.key], difference.observed)
+
+
+def _completed(expected: HostState, applied: HostState) -> HostState:
+    """Return what is expected, with what was applied in place of what can't be known yet."""
+    sections: dict[str, Any] = {}
+    for section in SECTIONS:
+        wanted, before = getattr(expected, section), getattr(applied, section)
+        if wanted is None or before is None:
+            sections[section] = wanted
+            continue
+        later = [field.name for field in fields(wanted) if isinstance(getattr(wanted, field.name), Later)]
+        known = {name: getattr(before, name) for name in later if getattr(before, name) is not None}
+        sections[section] = replace(wanted, **known)
+    return HostState(**sections)
 
 
 def _judge(host: str, leaf: Leaf, reasons: Mapping[str, str]) -> Difference:

@@ -111,11 +111,17 @@ def _held(situation: Situation) -> Mapping[str, bool] | Later:
 
 
 def _cards(situation: Situation) -> Mapping[str, bool] | Later:
-    """Return the cards that must be there: the receipt's, those that answer, and those that only the PCI bus shows."""
+    """Return the cards that must be there: the receipt's, and those of the PCI bus, by bus id where the driver has none.
+
+    A card of the receipt that is gone stands for one that only the PCI bus shows: it isn't counted twice.
+    """
     recorded = situation.receipt.cards if situation.receipt else ()
     if situation.gpus is None:
         return dict.fromkeys(recorded, True) if recorded else situation.later()
-    return dict.fromkeys((*recorded, *(card.key for card in situation.topology.cards)), True)
+    answering = [card.key for card in situation.topology.cards if card.key != card.bus_id]
+    silent = [card.key for card in situation.topology.cards if card.key == card.bus_id]
+    gone = [uuid for uuid in recorded if uuid not in answering]
+    return dict.fromkeys((*recorded, *answering, *silent[len(gone) :]), True)
 
 
 def _needs_open(situation: Situation) -> bool:
@@ -125,7 +131,8 @@ def _needs_open(situation: Situation) -> bool:
 
 def _too_old(situation: Situation, branch: str, version: str | None) -> Iterator[str]:
     """Yield why a branch, or a version of it, doesn't run the cards."""
-    for entry in {card.entry for card in situation.topology.cards if card.entry}:
+    entries = {card.entry.name: card.entry for card in situation.topology.cards if card.entry}
+    for entry in entries.values():
         if int(branch) < entry.minimum_branch:
             yield f"gpu_driver_branch {branch}: {entry.name} needs {entry.minimum_branch} or newer"
         elif version and _numbers(version) < _numbers(entry.minimum_version):
