@@ -31,9 +31,9 @@ class Verdict(StrEnum):
 class Difference:
     """One key of one host with what is expected, what is observed, and the verdict.
 
-    key is "section.field[item].part" ("gpu_power.limit_watts[GPU-4f…].effective"). pending_reboot: what is declared is
-    right and the running system isn't yet. disruption: what mending it interrupts. reason: why the
-    expected value is what it is, or why the observed one could not be read.
+    key is "section.field[item].part" ("gpu_power.limit_watts[GPU-4f…].effective"). pending_reboot: what is
+    declared is right and the running system isn't yet. disruption: what mending it interrupts. reason: why
+    the expected value is what it is, or why the observed one could not be read.
     """
 
     host: str
@@ -68,7 +68,7 @@ FILES: tuple[tuple[str, tuple[str, tuple[str, ...]]], ...] = (
     ("*glmprov*host-tuning*", ("host_tuning", ())),
     ("*glmprov*device-links*", ("container_engine", ())),
 )
-"""Files that are ours alone: by pattern, first match wins, the section and the fields whose values they carry."""
+"""Files that are ours alone: by pattern, first match wins, their section and the fields that they carry."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Leaf:
 def compare(
     host: str, expected: HostState, observed: HostState, reasons: Mapping[str, str] | None = None
 ) -> tuple[Difference, ...]:
-    """Given what is expected and what is observed, return a Difference for each key that isn't right, in order.
+    """Given what is expected and what is observed, return a Difference for each key that isn't right.
 
     reasons say why a value is expected, by key, by key without its part, or by field.
     """
@@ -119,9 +119,9 @@ def audit(observation: Observation, plan: HostPlan) -> tuple[Difference, ...]:
 
 
 def compare_files(observation: Observation, values: Collection[Difference] = ()) -> tuple[Difference, ...]:
-    """Return the files of ours that aren't as they were written, where no difference in values tells it already.
+    """Return the files of ours that aren't as they were written, where values don't tell it already.
 
-    The key is "section.files[path]". Files that we share with others (daemon.json) are judged by their values only.
+    The key is "section.files[path]". Files shared with others (daemon.json) are judged by values only.
     """
     receipt = observation.receipt
     if receipt is None or isinstance(receipt, Unknown):
@@ -161,7 +161,7 @@ def _pending(difference: Difference, reason: str) -> Difference:
 
 
 def _untouched(difference: Difference, applied: Mapping[str, Any]) -> bool:
-    """Say whether a key is as it was applied, so that only the wish has changed; what never was applied is new."""
+    """Say whether a key is as it was applied, so that only the wish has changed; or was never applied."""
     if difference.key not in applied:
         return difference.expected is not None
     return same(applied[difference.key], difference.observed)
@@ -244,7 +244,10 @@ def _walk(key: str, expected: Any, observed: Any, metadata: Mapping[str, Any]) -
 
 
 def _setting(key: str, expected: Setting, observed: Any, disruption: Disruption) -> Iterator[Leaf]:
-    """Yield the parts that are expected. What is declared and not yet effective waits for a reboot, where one mends it."""
+    """Yield the parts that are expected.
+
+    What is declared and not yet effective waits for a reboot, where one mends it.
+    """
     declared, effective = getattr(observed, "declared", None), getattr(observed, "effective", None)
     if expected.declared is not None:
         yield Leaf(f"{key}.declared", expected.declared, declared, disruption)
@@ -254,7 +257,7 @@ def _setting(key: str, expected: Setting, observed: Any, disruption: Disruption)
 
 
 def same(expected: Any, observed: Any) -> bool:
-    """Say whether two values mean the same: the kernel prints a switch as 1, Y or True, and numbers come as text."""
+    """Say whether two values mean the same: a switch is 1 or Y to the kernel, and numbers come as text."""
     if expected is None or observed is None:
         return expected is observed
     if isinstance(expected, Sequence) and not isinstance(expected, str):

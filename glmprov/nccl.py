@@ -45,7 +45,7 @@ class NcclDefaults:
 def environment(
     profile: str, topology: Topology, p2p: Mapping[tuple[str, str], str], overrides: Mapping[str, str | None]
 ) -> NcclDefaults:
-    """Given a profile, the topology, NVML's P2P status by pair and the inventory's variables, return the environment.
+    """Given profile, topology, NVML's P2P status by pair and the inventory's variables, return the variables.
 
     An override wins; one that is None takes the variable out.
     """
@@ -70,7 +70,7 @@ def _by_profile(profile: str, topology: Topology, p2p: Mapping[tuple[str, str], 
             PUBLISHED, "published for dual-socket Turin (recipe book, 2026-02-27)", () if fits else (note,)
         )
     if profile == "throughput" and topology.kind is Kind.DUAL_SOCKET:
-        reason = "throughput over two sockets: shared memory on all DRAM channels wins from about 100 requests at once"
+        reason = "two sockets: from about 100 requests at once, shared memory on all DRAM channels wins"
         return _same_reason(THROUGHPUT, reason)
     return _latency(topology, p2p)
 
@@ -80,7 +80,7 @@ def _same_reason(env: Mapping[str, str], reason: str, notes: tuple[str, ...] = (
 
 
 def _latency(topology: Topology, p2p: Mapping[tuple[str, str], str]) -> NcclDefaults:
-    """Widen NCCL's P2P cut-off, which on AMD hosts with more than two cards sends neighbors through shared memory."""
+    """Widen NCCL's P2P cut-off: on AMD hosts with more than two cards neighbors fall back on shared memory."""
     if len(topology.cards) < 2:
         return NcclDefaults({}, {}, ("one card: NCCL needs no settings",))
     if topology.kind in (Kind.VIRTUAL, Kind.UNKNOWN):

@@ -1,7 +1,7 @@
 """What an operator may write about a host in the inventory: validated at the border, with all faults at once.
 
-A variable is named <section>_<option>, as the role's. What isn't written is decided by the plan; in a mapping, a key
-that is written wins over the plan's, and a key with an empty value (null) is left alone.
+A variable is named <section>_<option>, as the role's. What isn't written is decided by the plan; in a
+mapping, a key that is written wins over the plan's, and a key with an empty value (null) is left alone.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ from glmprov.state import SECTIONS, role_options
 
 
 def _text(value: Any) -> Any:
-    """Return a whole number as text. True, false and 580.10 have lost how they were written, and stay to be refused."""
+    """Return a whole number as text.
+
+    True, false and 580.10 have lost how they were written, and stay to be refused.
+    """
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
@@ -192,7 +195,10 @@ class NcclEnvSettings(Section):
 
 
 class HostSettings(BaseModel):
-    """Everything that the inventory says about one host. ignored: variables of ours that only the plan decides."""
+    """Everything that the inventory says about one host.
+
+    ignored: variables of ours that only the plan decides.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -229,13 +235,17 @@ VARIABLES: Mapping[str, tuple[str, str]] = {
 """Every variable that an operator may write, with its section and option."""
 
 PLANNED = frozenset(f"{s}_{option}" for s in SECTIONS for option in role_options(s)) - frozenset(VARIABLES)
-"""Options of the roles that the plan decides. In an inventory they are for plain ansible-playbook; here they are ignored."""
+"""Options of the roles that the plan decides.
+
+In an inventory they are for plain ansible-playbook; here they are ignored.
+"""
 
 
 def from_variables(host_name: str, variables: Mapping[str, Any], source: str = "") -> HostSettings:
     """Given a host's variables as Ansible reads them, return its settings.
 
-    Raise InventoryError with every fault, each with its variable, if one of ours is misspelt or of the wrong type.
+    Raise InventoryError with every fault, each with its variable, if one of ours is misspelt or of the wrong
+    type.
     """
     faults = [*_misspelt(variables), *_templates(variables)]
     sections: dict[str, Section] = {}
@@ -275,13 +285,14 @@ def _misspelt(variables: Mapping[str, Any]) -> Iterator[str]:
         if nearest:
             yield f"{name}: no such setting; did you mean {nearest[0]}?"
         elif ours:
-            yield f"{name}: no such setting; there are {', '.join(f'{ours}_{o}' for o in MODELS[ours].model_fields)}"
+            options = ", ".join(f"{ours}_{option}" for option in MODELS[ours].model_fields)
+            yield f"{name}: no such setting; there are {options}"
 
 
 def _templates(variables: Mapping[str, Any]) -> Iterator[str]:
     for name in VARIABLES:
         if "{{" in str(variables.get(name, "")):
-            yield f"{name}: holds a template ({{{{ … }}}}), which an inventory doesn't fill in; write the value"
+            yield f"{name}: holds a template ({{{{ … }}}}), which isn't filled in here; write the value"
 
 
 def _faults(section: str, written: Mapping[str, Any], error: ValidationError) -> Iterator[str]:
@@ -319,10 +330,10 @@ def table() -> str:
     """Return every setting as Markdown: the text of docs/settings.md."""
     rows = [
         "# Settings\n",
-        "Made from `glmprov/settings.py`. What may be written about a host in the inventory, in group_vars or in host_vars.",
-        "What isn't written is decided by the plan. In a mapping, a key that is written wins over the plan's; a key with an",
-        "empty value (`null`) is left alone. Every other option of our roles is decided by the plan and ignored here, with a",
-        "note in the plan.\n",
+        "Made from `glmprov/settings.py`. What may be written about a host in the inventory, in group_vars",
+        "or in host_vars. What isn't written is decided by the plan. In a mapping, a key that is written wins",
+        "over the plan's; a key with an empty value (`null`) is left alone. Every other option of our roles is",
+        "decided by the plan and ignored here, with a note in the plan.\n",
         "| variable | wants | default | meaning |",
         "| --- | --- | --- | --- |",
     ]

@@ -1,4 +1,4 @@
-"""Where the cards sit: sockets, switches, and sets of cards for tensor parallel. Pure; works before a driver is there."""
+"""Where the cards sit: sockets, switches, and sets for tensor parallel. Pure; needs no driver."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ SET_SIZES = (4, 2, 1)
 NO_VM = frozenset(
     {None, "", "none", "systemd-nspawn", "lxc", "lxc-libvirt", "docker", "podman", "container-other"}
 )
-"""What systemd-detect-virt says where no hypervisor is between us and the PCI bus. A container sees the real one."""
+"""What systemd-detect-virt says where no hypervisor is between us and the PCI bus.
+
+A container sees the real one.
+"""
 
 UNKNOWN_SOCKET = -1
 
@@ -35,8 +38,8 @@ class Kind(StrEnum):
 class Card:
     """A card as the plan sees it: with a driver known by UUID, on a bare host by bus id.
 
-    edition is the catalog's, else NVML's name, else the device id; entry is the catalog's, None for a card that it
-    doesn't have. socket is UNKNOWN_SOCKET and node None where nothing tells; how says what told it. path are
+    edition is the catalog's, else NVML's name, else the device id; entry is the catalog's, None for a card
+    that it doesn't have. socket is UNKNOWN_SOCKET and node None where nothing tells; how says what told it. path are
     the bridges from the root to the card.
     """
 
@@ -53,7 +56,10 @@ class Card:
 
 @dataclass(frozen=True)
 class GpuSet:
-    """Cards for one tensor-parallel group. cpus and node are where its process belongs; node None: on several, or unknown."""
+    """Cards for one tensor-parallel group.
+
+    cpus and node are where its process belongs; node None: on several, or unknown.
+    """
 
     keys: tuple[str, ...]
     node: int | None
@@ -65,7 +71,10 @@ class GpuSet:
 
 @dataclass(frozen=True)
 class Topology:
-    """The host in one look. switched: two cards share a PCIe bridge. one_node: all cards are on one NUMA node."""
+    """The host in one look.
+
+    switched: two cards share a PCIe bridge. one_node: all cards are on one NUMA node.
+    """
 
     kind: Kind
     cards: tuple[Card, ...]
@@ -123,7 +132,7 @@ def _card(pci: PciCard, gpu: Gpu | None, node: int | None, how: str, socket_of: 
 
 
 def _place(hardware: Hardware, gpus: Mapping[str, Gpu]) -> dict[str, tuple[int | None, str]]:
-    """Return node and what told it by bus id: sysfs, else the only node, else a neighbor with a known node."""
+    """Return node and what told it, by bus id: sysfs, else the only node, else a neighbor's."""
     nodes = {node.node_id for node in hardware.numa_nodes}
     placed: dict[str, tuple[int | None, str]] = {}
     for pci in hardware.cards:
@@ -181,7 +190,7 @@ def sockets_by_node(nodes: Sequence[NumaNode], sockets: int) -> dict[int, int]:
 
 
 def cards_by_socket(hardware: Hardware) -> dict[int, tuple[Card, ...]]:
-    """Return our cards by socket, neighbors behind one bridge side by side; UNKNOWN_SOCKET for those nothing tells of."""
+    """Return our cards by socket, or UNKNOWN_SOCKET; cards behind one bridge are side by side."""
     found = read(hardware).cards
     return {
         socket: tuple(_side_by_side([card for card in found if card.socket == socket]))

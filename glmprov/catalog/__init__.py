@@ -1,4 +1,4 @@
-"""What we know of cards, driver branches and distributions: data with sources, in the YAML files beside this one."""
+"""What we know of cards, driver branches and distributions: data with sources, in the YAML files here."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Card:
 
 @dataclass(frozen=True)
 class Branch:
-    """A driver branch; first_version is the oldest of it that is known to run RTX PRO 6000 Blackwell cards."""
+    """A driver branch; first_version is the oldest of it known to run RTX PRO 6000 Blackwell cards."""
 
     branch: int
     designation: str
@@ -36,7 +36,10 @@ class Branch:
 
 @dataclass(frozen=True)
 class Distribution:
-    """A distribution that we provision. minimum_branch is the first driver branch that NVIDIA packages for it."""
+    """A distribution that we provision.
+
+    minimum_branch is the first driver branch that NVIDIA packages for it.
+    """
 
     distribution: str
     release: str
@@ -56,7 +59,7 @@ class Catalog:
     sources: Mapping[str, str]
 
     def card(self, *, name: str | None = None, device_id: str | None = None) -> Card | None:
-        """Return the edition by NVML's name, or before a driver is there by PCI device id ("0x2bb5"); None: unknown."""
+        """Return the edition by NVML's name, or by PCI device id ("0x2bb5"). None: not there."""
         if name is not None:
             return next((card for card in self.cards if card.name == name), None)
         digits = (device_id or "").lower()[-4:]
@@ -98,8 +101,8 @@ def table() -> str:
     catalog = load()
     parts = (
         "# Cards, drivers, distributions\n",
-        "Made from `glmprov/catalog/`. A card that isn't here is shown and left alone. The default cap lowers a card's\n"
-        "power limit, it never raises it; what a card allows is read from the card.\n",
+        "Made from `glmprov/catalog/`. A card that isn't here is shown and left alone. The default cap\n"
+        "lowers a card's power limit, it never raises it; what a card allows is read from the card.\n",
         _rows(
             ("NVML name", "PCI id", "default cap", "first driver", "sources"),
             (

@@ -10,7 +10,10 @@ from glmprov.state import GpuDriver, Later, Setting, Unit, Unknown
 
 
 def gpu_driver(situation: Situation) -> Part[GpuDriver]:
-    """Return the driver section. A driver that runs the cards is never moved to another branch without an order."""
+    """Return the driver section.
+
+    A driver that runs the cards is never moved to another branch without an order.
+    """
     settings = situation.settings.gpu_driver
     source, source_reason = _source(situation)
     branch, branch_reason = _branch(situation)
@@ -38,7 +41,7 @@ def gpu_driver(situation: Situation) -> Part[GpuDriver]:
         "gpu_driver.open_modules": "Blackwell runs with the open kernel modules and no others",
         "gpu_driver.held": "driver, module and userland packages move together or not at all",
         "gpu_driver.pinned": f"keeps branch {branch}",
-        "gpu_driver.automatic_upgrades_blocked": "an upgrade under a running module breaks the driver until a reboot",
+        "gpu_driver.automatic_upgrades_blocked": "an upgrade under a loaded module breaks the driver",
         "gpu_driver.nouveau_blocked": "nouveau would take the cards at boot",
         "gpu_driver.persistence_daemon": "power limits and start-up time are lost without it",
         "gpu_driver.cards": "a card that was there must stay",
@@ -95,7 +98,7 @@ def _version(situation: Situation, branch: str) -> tuple[Setting | Later, str]:
 
 
 def _as_it_is(situation: Situation, version: Setting | Later) -> Setting | Later:
-    """Return what is expected of a driver that we only check: where no package owns it, only the module counts."""
+    """Return what is expected of a driver that is only checked: with no package, the module counts."""
     if isinstance(version, Setting) and situation.installed_version:
         return version
     effective = version.effective if isinstance(version, Setting) else situation.loaded_version
@@ -111,7 +114,7 @@ def _held(situation: Situation) -> Mapping[str, bool] | Later:
 
 
 def _cards(situation: Situation) -> Mapping[str, bool] | Later:
-    """Return the cards that must be there: the receipt's, and those of the PCI bus, by bus id where the driver has none.
+    """Return the cards that must be there: the receipt's, the driver's, and by bus id those it doesn't show.
 
     A card of the receipt that is gone stands for one that only the PCI bus shows: it isn't counted twice.
     """
@@ -154,8 +157,8 @@ def _faults(situation: Situation, source: str, branch: str, version: Setting | L
     release = catalog.load().distribution(system.distribution, system.release)
     if source == "nvidia" and release and int(branch) < release.minimum_branch:
         yield (
-            f"gpu_driver_branch {branch}: NVIDIA packages drivers for {release.distribution} {release.release} "
-            f"from branch {release.minimum_branch} on"
+            f"gpu_driver_branch {branch}: for {release.distribution} {release.release} "
+            f"NVIDIA packages drivers from branch {release.minimum_branch} on"
         )
     yield from _existing_faults(situation, source)
 
@@ -175,7 +178,7 @@ def _existing_faults(situation: Situation, source: str) -> Iterator[str]:
     if not situation.loaded_version and not situation.installed_version:
         yield "gpu_driver_source existing: there is no driver"
     elif observed and observed.open_modules is False and _needs_open(situation):
-        yield "gpu_driver_source existing: the loaded kernel module is the proprietary one, which doesn't run Blackwell"
+        yield "gpu_driver_source existing: the loaded module is proprietary and doesn't run Blackwell"
 
 
 def _notes(situation: Situation, source: str, branch: str) -> Iterator[str]:

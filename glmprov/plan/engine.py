@@ -1,4 +1,7 @@
-"""What container_engine should be. An engine that is there is kept: docker-ce and docker.io are never swapped."""
+"""What container_engine should be.
+
+An engine that is there is kept: docker-ce and docker.io are never swapped.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +58,10 @@ def _package(situation: Situation) -> tuple[str, str, tuple[str, ...]]:
 
 
 def _daemon(situation: Situation) -> tuple[dict[str, Any], dict[str, str], tuple[str, ...]]:
-    """Return our keys of daemon.json, why, and what is left alone. Options of theirs stay in the list beside ours."""
+    """Return our keys of daemon.json, why, and what is left alone.
+
+    Options of theirs stay in the list beside ours.
+    """
     planned: dict[str, Any] = {RUNTIME: "nvidia-container-runtime"}
     why = {RUNTIME: "containers get their cards through it"}
     theirs = _their_options(situation)
@@ -69,7 +75,7 @@ def _daemon(situation: Situation) -> tuple[dict[str, Any], dict[str, str], tuple
     others = [option for option in theirs if not option.startswith(CGROUP_OPTION)]
     planned[OPTIONS] = [*others, f"{CGROUP_OPTION}cgroupfs"]
     why[OPTIONS] = (
-        "with cgroup driver systemd a daemon-reload can cut containers off their cards (nvidia-container-toolkit 48)"
+        "with systemd a daemon-reload can cut containers off their cards (nvidia-container-toolkit 48)"
     )
     return planned, why, ()
 

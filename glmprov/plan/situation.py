@@ -20,7 +20,7 @@ AFTER_DRIVER = "known after the driver is installed"
 
 @dataclass(frozen=True)
 class Part(Generic[Expected]):
-    """One section of a plan: what is expected, why by key, what a person should know, and what can't be done."""
+    """One section of a plan: what is expected, why, what a person should know, and what can't be done."""
 
     expected: Expected
     reasons: Mapping[str, str] = field(default_factory=dict)

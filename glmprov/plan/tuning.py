@@ -1,4 +1,7 @@
-"""What host_tuning should be. Other people's kernel arguments stay; isolation is never turned off by default."""
+"""What host_tuning should be.
+
+Other people's kernel arguments stay; isolation is never turned off by default.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +54,10 @@ def _settings(values: Mapping[str, str]) -> dict[str, Setting]:
 
 
 def _kernel_arguments(situation: Situation) -> tuple[dict[str, str], dict[str, str], tuple[str, ...]]:
-    """iommu=pt keeps the IOMMU and ends most NCCL hangs. A host that already says something else of it is left alone."""
+    """iommu=pt keeps the IOMMU and ends most NCCL hangs.
+
+    A host that already says something else of it is left alone.
+    """
     if not situation.bare_metal_with_several_cards:
         return {}, {}, ()
     applied = situation.applied.host_tuning
@@ -72,7 +78,7 @@ def _kernel_arguments(situation: Situation) -> tuple[dict[str, str], dict[str, s
 
 
 def _iommu_arguments(situation: Situation) -> dict[str, str]:
-    """Return what the host says of its IOMMU, other than what we would say or what is the kernel's default."""
+    """Return what the host says of its IOMMU, other than what we would say and the kernel's default."""
     observed = situation.observation.state.host_tuning
     arguments = observed.kernel_arguments if observed else None
     found: dict[str, str] = {}
@@ -86,7 +92,7 @@ def _iommu_arguments(situation: Situation) -> dict[str, str]:
 
 
 def _module_options(situation: Situation) -> tuple[dict[str, str], dict[str, str]]:
-    """Source: local-inference-lab/rtx6kpro, operators' common issues: P2P lock-ups go away on multi-card hosts."""
+    """Source: local-inference-lab/rtx6kpro, common issues: P2P lock-ups go away on multi-card hosts."""
     if len(situation.topology.cards) < 2:
         return {}, {}
     name = "nvidia_uvm.uvm_disable_hmm"
@@ -115,7 +121,10 @@ def _governor(situation: Situation) -> tuple[str | None, tuple[str, ...]]:
 
 
 def _acs(situation: Situation) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the bridges whose ACS is to be off. It isolates devices, so it stays where a card is given to a machine."""
+    """Return the bridges whose ACS is to be off.
+
+    It isolates devices, so it stays where a card is given to a machine.
+    """
     written = situation.settings.host_tuning.acs_disabled
     if written is False:
         return (), ()
@@ -129,7 +138,7 @@ def _acs(situation: Situation) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def _bridges_with_acs(situation: Situation) -> set[str]:
-    """Return the bridges above our cards that have the capability, or all of them where that can't be read."""
+    """Return the bridges above our cards that have the capability, or all where that can't be read."""
     bridges = {bridge for card in situation.topology.cards for bridge in card.path}
     observed = situation.observation.state.host_tuning
     acs = observed.acs_disabled if observed else None

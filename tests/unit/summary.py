@@ -34,7 +34,10 @@ def uuid(number: int) -> str:
 
 
 def observation(summary: Mapping[str, Any]) -> Observation:
-    """Given a summary, return the observation. Keys: cards, nodes, sockets, virtualization, driver, state, …"""
+    """Given a summary, return the observation.
+
+    Keys: cards, nodes, sockets, virtualization, driver, state, …
+    """
     hardware = _hardware(summary)
     state = _state(summary, hardware)
     return Observation("gpu-1", "2026-11-22T20:00:00Z", hardware, state, _receipt(summary))
@@ -68,7 +71,8 @@ def _hardware(summary: Mapping[str, Any]) -> Hardware:
         ),
         cpu=Cpu("EPYC", summary.get("sockets", 2), nodes * 8),
         numa_nodes=tuple(
-            NumaNode(n, tuple(range(n * 8, n * 8 + 8)), 1 << 36, _distances(n, nodes, summary)) for n in range(nodes)
+            NumaNode(n, tuple(range(n * 8, n * 8 + 8)), 1 << 36, _distances(n, nodes, summary))
+            for n in range(nodes)
         ),
         cards=pci,
         gpus=gpus if summary.get("driver") else Unknown("no driver"),
@@ -80,7 +84,8 @@ def _hardware(summary: Mapping[str, Any]) -> Hardware:
 def _distances(node: int, nodes: int, summary: Mapping[str, Any]) -> dict[int, int]:
     per_socket = max(nodes // summary.get("sockets", 2), 1)
     near = summary.get("near", 12)
-    return {o: 10 if o == node else near if o // per_socket == node // per_socket else 32 for o in range(nodes)}
+    socket = node // per_socket
+    return {o: 10 if o == node else near if o // per_socket == socket else 32 for o in range(nodes)}
 
 
 def _gpu(number: int, card: Mapping[str, Any]) -> Gpu:
@@ -118,7 +123,9 @@ def _state(summary: Mapping[str, Any], hardware: Hardware) -> HostState:
             held={"nvidia-driver-cuda": False} if declared else {},
             pinned=False,
             persistence_daemon=Unit(bool(declared), bool(declared)),
-            cards=dict.fromkeys((g.uuid for g in hardware.gpus), True) if isinstance(hardware.gpus, tuple) else None,
+            cards=dict.fromkeys((g.uuid for g in hardware.gpus), True)
+            if isinstance(hardware.gpus, tuple)
+            else None,
         ),
         container_engine=ContainerEngine(package=summary.get("engine"), daemon=summary.get("daemon", {})),
         gpu_power=GpuPower(limit_watts={}),
@@ -147,10 +154,11 @@ def _receipt(summary: Mapping[str, Any]) -> Receipt | None:
         ),
         container_engine=ContainerEngine(daemon=applied.get("daemon", {})),
         gpu_power=GpuPower(
-            limit_watts={uuid(n): Setting(watts, watts) for n, watts in applied.get("limit_watts", {}).items()}
+            limit_watts={uuid(n): Setting(w, w) for n, w in applied.get("limit_watts", {}).items()}
         ),
         host_tuning=HostTuning(
             kernel_arguments={n: Setting(v, v) for n, v in applied.get("kernel_arguments", {}).items()}
         ),
     )
-    return Receipt("2026-11-22T19:00:00Z", "op", "desk", "0.1.0", expected, tuple(map(uuid, applied.get("cards", ()))))
+    cards = tuple(map(uuid, applied.get("cards", ())))
+    return Receipt("2026-11-22T19:00:00Z", "op", "desk", "0.1.0", expected, cards)
