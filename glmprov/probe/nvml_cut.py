@@ -14,8 +14,8 @@ from glmprov.errors import ProbeError
 
 LARGEST_CUT_BYTES = 60_000
 
-# Stand-ins for imports of which NVML's wrappers use one name each: functools and threading cost more than everything
-# that we keep.
+# Stand-ins for imports of which NVML's wrappers use one name each: functools and threading cost more than
+# everything that we keep.
 PRELUDE = """\
 from ctypes import *
 import sys

@@ -25,8 +25,9 @@ SYSCTL_FOLDERS = ("/etc/sysctl.d", "/run/sysctl.d", "/usr/lib/sysctl.d")
 NVIDIA_PARAMS = "/proc/driver/nvidia/params"
 
 ACS_REDIRECT = 0x2C
-"""Control bits that keep cards from talking directly: request redirect, completion redirect, egress control (PCI
-Express base specification, ACS control register)."""
+"""Control bits that keep cards from talking directly: request redirect, completion redirect, egress control.
+
+Source: PCI Express base specification, ACS control register."""
 
 
 def host_tuning(answer: Answer) -> HostTuning:

@@ -52,10 +52,10 @@ def kernel_arguments(text: str) -> dict[str, str]:
     Of a repeated one the last counts; what follows "--" is for init and not for the kernel.
     """
     arguments = {}
-    for token in _quoted_words(text):
-        if token == "--":
+    for word in _quoted_words(text):
+        if word == "--":
             break
-        name, _, value = token.partition("=")
+        name, _, value = word.partition("=")
         if name and not name.startswith("$"):
             arguments[name] = _unquoted(value)
     return arguments

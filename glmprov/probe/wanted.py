@@ -130,8 +130,8 @@ def wanted(
 ) -> dict[str, Any]:
     """Return the payload's orders: what to read, ask and run, and how long it may take on the host.
 
-    sysctl_keys are read besides SYSCTL_KEYS. With persistence mode off each start of NVML costs seconds a card,
-    hence the patience.
+    sysctl_keys are read besides SYSCTL_KEYS. With persistence mode off each start of NVML costs seconds a
+    card, hence the patience.
     """
     keys = dict.fromkeys((*SYSCTL_KEYS, *sysctl_keys))
     return {
