@@ -34,8 +34,9 @@ def observe(
 ) -> Observation:
     """Return what is true on the host now, read in one round trip. Nothing on it is changed.
 
-    sysctl_keys: kernel settings that the inventory names. The seconds are the patience on the host itself with
-    NVML and with everything else. Raise ProbeError if no whole answer comes back; what the channel raises passes.
+    sysctl_keys: kernel settings that the inventory names. The seconds are the patience on the host itself
+    with NVML and with everything else. Raise ProbeError if no whole answer comes back; what the channel
+    raises passes.
     """
     mark = "glmprov-" + secrets.token_hex(8)
     completed = channel.run(

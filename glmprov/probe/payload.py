@@ -1,12 +1,13 @@
 """The program that a host runs from standard input. It gathers and decides nothing.
 
 Standard library only. Nothing is installed, and nothing but marks of hanging calls (HANGING) is written. It
-avoids the costly imports (json, subprocess, hashlib, signal, socket: half of a naive probe's time) and keeps to
-syntax that every Python 3 can read, so that a Python that is too old can say so.
+avoids the costly imports (json, subprocess, hashlib, signal, socket: half of a naive probe's time) and
+keeps to syntax that every Python 3 can read, so that a Python that is too old can say so.
 
-Three processes: the parent keeps the time and prints; the worker reads files, asks systemd, journal and Docker;
-the third asks NVML, because a broken driver may never answer. A child that is late is killed; one that can't be
-killed (state D) is reported and left behind, and the next probe doesn't stack another one on it.
+Three processes: the parent keeps the time and prints; the worker reads files, asks systemd, journal and
+Docker; the third asks NVML, because a broken driver may never answer. A child that is late is killed; one
+that can't be killed (state D) is reported and left behind, and the next probe doesn't stack another one
+on it.
 """
 
 import binascii
