@@ -16,6 +16,7 @@ class Verdict(StrEnum):
     DRIFT = "DRIFT"
     UNKNOWN = "UNKNOWN"
     LATER = "LATER"
+    PENDING = "PENDING"
 
 
 @dataclass(frozen=True)
