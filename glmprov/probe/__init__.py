@@ -2,3 +2,7 @@
 
 Nothing on the host is changed.
 """
+
+from glmprov.probe.round_trip import observe
+
+__all__ = ["observe"]
