@@ -1,0 +1,149 @@
+"""The node image: a lean Debian 12 as squashfs, built once from this machine's own package sources and cached.
+
+It has no driver and no Docker: nodes start bare, as new servers do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from pathlib import Path
+
+from glmprov.errors import LabError
+from glmprov.lab.machine import apt, run
+
+RELEASE = "bookworm"
+PACKAGES = (
+    "systemd systemd-sysv dbus libpam-systemd openssh-server sudo python3 python3-apt apt ca-certificates "
+    "iproute2 iputils-ping iptables kmod pciutils procps util-linux less busybox-static"
+).split()
+PASSWORD = "rehearsal"  # noqa: S105  (of the user opspw, on simulated hosts without a way out)
+HARDWARE = "/opt/glmlab"
+"""Where a node sees the directory of its simulated hardware."""
+
+# What a container can't do, what would reach for the internet, and what only slows the boot.
+_MASKED = (
+    "systemd-resolved.service systemd-networkd-wait-online.service systemd-timesyncd.service getty@tty1.service "
+    "console-getty.service apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer "
+    "fstrim.timer systemd-udevd.service systemd-udev-trigger.service systemd-udev-settle.service "
+    "systemd-udevd-kernel.socket systemd-udevd-control.socket"
+).split()
+_LEFT_OUT = ("/usr/share/man/*", "/usr/share/locale/*", "/usr/share/doc/*")
+_HARDWARE_UNIT = f"""\
+[Unit]
+Description=Simulated hardware of the rehearsal fleet
+DefaultDependencies=no
+Before=sysinit.target
+ConditionFileIsExecutable={HARDWARE}/boot
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart={HARDWARE}/boot
+
+[Install]
+WantedBy=sysinit.target
+"""
+_FILES = {
+    "etc/systemd/system/glmlab-hardware.service": _HARDWARE_UNIT,
+    "etc/ssh/sshd_config.d/lab.conf": (
+        "UseDNS no\nPermitRootLogin prohibit-password\nMaxStartups 100:30:200\nMaxSessions 100\n"
+        "AuthorizedKeysFile .ssh/authorized_keys /etc/ssh/authorized_keys\n"
+    ),
+    "etc/sudoers.d/ops": "ops ALL=(ALL) NOPASSWD: ALL\nopspw ALL=(ALL) ALL\n",
+    "etc/resolv.conf": "",
+    "etc/machine-id": "",
+}
+_SETUP = f"""\
+set -e
+update-ca-certificates >/dev/null
+for user in ops opspw nosudo; do useradd --create-home --shell /bin/bash $user; done
+echo 'opspw:{PASSWORD}' | chpasswd
+dpkg-divert --quiet --local --rename --divert /usr/sbin/runc.real --add /usr/sbin/runc
+systemctl --quiet set-default multi-user.target
+systemctl --quiet enable glmlab-hardware.service
+systemctl --quiet mask {" ".join(_MASKED)}
+rm -f /etc/ssh/ssh_host_* /etc/apt/sources.list /etc/apt/sources.list.d/* /var/log/*.log /var/log/apt/*
+"""
+
+
+def ensure(cache: Path, authority: Path) -> Path:
+    """Return the image, built if there is none of these inputs. authority is the CA that nodes trust (a file)."""
+    image = cache / "images" / f"{_key(authority)}.squashfs"
+    if not image.exists():
+        image.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=image.parent, prefix="build-") as scratch:
+            # mmdebstrap's own user must be able to pass through.
+            Path(scratch).chmod(0o755)
+            _build(Path(scratch), authority, image)
+        for old in set(image.parent.glob("*.squashfs")) - {image}:
+            old.unlink()
+    return image
+
+
+def is_cached(cache: Path, authority: Path) -> bool:
+    """Tell whether ensure() has nothing to do."""
+    return (cache / "images" / f"{_key(authority)}.squashfs").exists()
+
+
+def _key(authority: Path) -> str:
+    inputs = [RELEASE, PACKAGES, _LEFT_OUT, _FILES, _SETUP, _runc_shim().read_text(), authority.read_text()]
+    return hashlib.sha256(json.dumps(inputs).encode()).hexdigest()[:16]
+
+
+def _build(scratch: Path, authority: Path, image: Path) -> None:
+    root = scratch / "root"
+    run(
+        ["mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", "--format=directory"]
+        + [f"--aptopt={line}" for line in _apt_options()]
+        + [f"--dpkgopt=path-exclude={pattern}" for pattern in _LEFT_OUT]
+        + ["--dpkgopt=path-include=/usr/share/doc/*/copyright", f"--include={','.join(PACKAGES)}"]
+        + [RELEASE, str(root), "-"],
+        stdin="\n".join(_sources()) + "\n",
+    )
+    for name, content in _FILES.items():
+        file = root / name
+        file.unlink(missing_ok=True)
+        file.write_text(content)
+    (root / "etc/sudoers.d/ops").chmod(0o440)
+    shutil.copy(authority, root / "usr/local/share/ca-certificates/glmprov-lab.crt")
+    run(["chroot", root, "/bin/sh", "-s"], stdin=_SETUP)
+    shim = root / "usr/sbin/runc"
+    shutil.copy(_runc_shim(), shim)
+    shim.chmod(0o755)
+    part = scratch / "image"
+    run(["mksquashfs", root, part, "-comp", "zstd", "-Xcompression-level", "3", "-quiet", "-no-progress"])
+    part.rename(image)
+
+
+def _runc_shim() -> Path:
+    return Path(__file__).with_name("runc_shim.py")
+
+
+def _sources() -> list[str]:
+    """Return this machine's sources of Debian 12, one line each, as apt itself understands them."""
+    form = "$(ORIGIN)|$(RELEASE)|$(REPO_URI)|$(COMPONENT)"
+    command = ["apt-get", "indextargets", "--format", form, "Created-By: Packages"]
+    if f"Debian|{RELEASE}|" not in run(command):
+        apt("update")
+    keyring = "[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]"
+    lines = []
+    for origin, release, uri, component in (line.split("|") for line in run(command).splitlines()):
+        if origin == "Debian" and release.split("-")[0] == RELEASE:
+            lines.append(f"deb {keyring} {uri} {release} {component}")
+    if not lines:
+        raise LabError(
+            "This machine's apt has no source of Debian 12, which nodes are made of",
+            place="/etc/apt/sources.list.d",
+            next_step="Run the lab on Debian 12, or add a source of its packages.",
+        )
+    return lines
+
+
+def _apt_options() -> list[str]:
+    """Return how this machine downloads: proxies, and whether it believes the archive's dates."""
+    wanted = ("Acquire::http", "Acquire::https", "Acquire::Check-")
+    lines = run(["apt-config", "dump", "--no-empty"]).splitlines()
+    return [line.rstrip(";") for line in lines if line.startswith(wanted)] + ['Acquire::Languages "none"']

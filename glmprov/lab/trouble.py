@@ -1,0 +1,75 @@
+"""Faults on demand: those of the network are made here, those of the hardware by the simulation on the node."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from typing import Any
+
+from glmprov.errors import LabError
+from glmprov.lab import fleet as fleets
+from glmprov.lab import network, processes
+from glmprov.lab.fleet import Fleet
+from glmprov.lab.forward import LATENCY_FILE
+from glmprov.lab.machine import run
+from glmprov.lab.node import Node
+from glmprov.lab.supervisor import UNPLUGGED_FILE
+
+_OUR_KINDS = {
+    "unreachable": "on|off: the network link is dead, also over reboots",
+    "slow": "MS|off: what is sent to the node arrives that many milliseconds later",
+}
+
+
+def kinds() -> dict[str, str]:
+    """Return the kinds of faults with their arguments and meaning."""
+    simulated = _simulated()
+    return {**_OUR_KINDS, **(simulated.KINDS if simulated else {})}
+
+
+def cause(fleet: str, name: str, kind: str, arguments: list[str]) -> str:
+    """Break something on a node, or mend it. Return what is so now. Raise LabError for what makes no sense."""
+    found = fleets.load(fleet)
+    node = found.node(name)
+    ours: dict[str, Callable[[Fleet, Node, list[str]], str]] = {"unreachable": _unreachable, "slow": _slow}
+    if kind in ours:
+        return ours[kind](found, node, arguments)
+    if kind not in kinds():
+        raise LabError(f"there is no fault '{kind}'", next_step=f"There are: {', '.join(kinds())}.")
+    return str(_simulated().inject(found.place.node(name) / "hardware", kind, arguments))
+
+
+def _unreachable(fleet: Fleet, node: Node, arguments: list[str]) -> str:
+    if arguments not in (["on"], ["off"]):
+        raise LabError("say on or off", place="unreachable")
+    dead = arguments == ["on"]
+    marker = fleet.place.node(node.name) / UNPLUGGED_FILE
+    if dead:
+        marker.touch()
+    else:
+        marker.unlink(missing_ok=True)
+    inside = processes.find(fleet.place, "packages") or processes.find(fleet.place, "forwarder")
+    if inside is None:
+        raise LabError("the fleet's network is gone", next_step="glmprov lab up --fresh starts over.")
+    cable = network.link(node.number)
+    run(["nsenter", f"--net=/proc/{inside.pid}/ns/net", "ip", "link", "set", cable, "down" if dead else "up"])
+    return f"{node.name} is {'cut off' if dead else 'connected'}"
+
+
+def _slow(fleet: Fleet, node: Node, arguments: list[str]) -> str:
+    file = fleet.place.node(node.name) / LATENCY_FILE
+    if arguments == ["off"]:
+        file.unlink(missing_ok=True)
+        return f"{node.name} answers at full speed"
+    if len(arguments) != 1 or not arguments[0].isdigit():
+        raise LabError("say how many milliseconds, or off", place="slow")
+    file.write_text(arguments[0])
+    return f"{node.name} answers {arguments[0]} ms later, on new connections"
+
+
+def _simulated() -> Any:
+    if importlib.util.find_spec("glmprov.lab.faults") is None:
+        return None
+    from glmprov.lab import faults  # type: ignore[attr-defined]
+
+    return faults
