@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.glmprov_host import difference, link_devices, write_files
+from ansible.module_utils.glmprov_host import FILE_OPTIONS, difference, link_devices, write_files
 
 DOCUMENTATION = r"""
 module: glmprov_boot_unit
@@ -37,12 +37,6 @@ EXAMPLES = r"""
     state: {enabled: true, active: true}
     files: "{{ __gpu_power_files }}"
 """
-
-FILE_OPTIONS = {
-    "path": {"type": "path", "required": True},
-    "content": {"type": "str", "required": True},
-    "mode": {"type": "str", "default": "0644"},
-}
 
 
 class Unit:

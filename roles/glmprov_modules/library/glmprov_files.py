@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.glmprov_host import write_files
+from ansible.module_utils.glmprov_host import FILE_OPTIONS, write_files
 
 DOCUMENTATION = r"""
 module: glmprov_files
@@ -14,7 +14,7 @@ description:
   - One task a host instead of one a file, because a task costs more than all that it writes.
 options:
   files:
-    description: The files, each with path, content, and mode (0644 if not given).
+    description: The files, each with path, content, mode (0644), and wanted (true); false removes the file.
     type: list
     elements: dict
     required: true
@@ -36,12 +36,6 @@ paths:
   type: list
   elements: str
 """
-
-FILE_OPTIONS = {
-    "path": {"type": "path", "required": True},
-    "content": {"type": "str", "required": True},
-    "mode": {"type": "str", "default": "0644"},
-}
 
 
 def main():

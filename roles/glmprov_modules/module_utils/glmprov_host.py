@@ -8,6 +8,14 @@ import tempfile
 
 TEXT_LIMIT_BYTES = 1 << 20
 
+FILE_OPTIONS = {
+    "path": {"type": "path", "required": True},
+    "content": {"type": "str", "required": True},
+    "mode": {"type": "str", "default": "0644"},
+    "wanted": {"type": "bool", "default": True},
+}
+"""The argument spec of one file. What isn't wanted is removed."""
+
 
 def read_text(path):
     """Return the file's text, None where it doesn't exist."""
@@ -42,8 +50,10 @@ def write_text(path, text, mode=0o644):
 
 
 def file_change(path, text, mode):
-    """Return Ansible's diff from what is at path to text and mode, None if nothing differs."""
+    """Return Ansible's diff from what is at path to text and mode, None if nothing differs. No text: no file."""
     before = read_text(path)
+    if text is None:
+        return None if before is None else difference(path, before, "")
     if before is not None and before == text:
         present = stat.S_IMODE(os.stat(path).st_mode)
         if present == mode:
@@ -58,15 +68,20 @@ def difference(what, before, after):
 
 
 def write_files(files, check_mode):
-    """Bring each {path, content, mode} about. Return the diffs of those that differed."""
+    """Bring each file of FILE_OPTIONS about. Return the diffs of those that differed."""
     diffs = []
     for file in files:
-        mode = int(file.get("mode") or "0644", 8)
-        change = file_change(file["path"], file["content"], mode)
-        if change:
-            diffs.append(change)
-            if not check_mode:
-                write_text(file["path"], file["content"], mode)
+        text, mode = file["content"] if file["wanted"] else None, int(file["mode"], 8)
+        change = file_change(file["path"], text, mode)
+        if not change:
+            continue
+        diffs.append(change)
+        if check_mode:
+            continue
+        if text is None:
+            os.unlink(file["path"])
+        else:
+            write_text(file["path"], text, mode)
     return diffs
 
 
