@@ -13,8 +13,9 @@ FILE_OPTIONS = {
     "content": {"type": "str", "required": True},
     "mode": {"type": "str", "default": "0644"},
     "wanted": {"type": "bool", "default": True},
+    "given": {"type": "bool", "default": True},
 }
-"""The argument spec of one file. What isn't wanted is removed."""
+"""The argument spec of one file. What isn't wanted is removed; about what isn't given, nothing is said."""
 
 
 def read_text(path):
@@ -71,6 +72,8 @@ def write_files(files, check_mode):
     """Bring each file of FILE_OPTIONS about. Return the diffs of those that differed."""
     diffs = []
     for file in files:
+        if not file["given"]:
+            continue
         text, mode = file["content"] if file["wanted"] else None, int(file["mode"], 8)
         change = file_change(file["path"], text, mode)
         if not change:
