@@ -47,20 +47,20 @@ stale:
 """
 
 
-class Unusable(ValueError):
+class UnusableError(ValueError):
     """The file isn't a JSON object that can be merged into."""
 
 
 def parse(text):
-    """Return the settings of daemon.json's text; an empty file has none. Raise Unusable with the place."""
+    """Return what daemon.json's text says; an empty file says nothing. Raise UnusableError with the place."""
     if not text.strip():
         return {}
     try:
         document = json.loads(text, object_pairs_hook=unique)
     except json.JSONDecodeError as error:
-        raise Unusable(f"line {error.lineno}, column {error.colno}: {error.msg}") from None
+        raise UnusableError(f"line {error.lineno}, column {error.colno}: {error.msg}") from None
     if not isinstance(document, dict):
-        raise Unusable("not a JSON object")
+        raise UnusableError("not a JSON object")
     return document
 
 
@@ -68,12 +68,12 @@ def unique(pairs):
     keys = [key for key, _ in pairs]
     twice = {key for key in keys if keys.count(key) > 1}
     if twice:
-        raise Unusable(f"{sorted(twice)[0]} is there twice")
+        raise UnusableError(f"{sorted(twice)[0]} is there twice")
     return dict(pairs)
 
 
 def merge(document, settings):
-    """Return document with each setting at its dotted path. Raise Unusable where the path meets a plain value."""
+    """Return document with each setting at its dotted path; a plain value in the way is an UnusableError."""
     merged = copy.deepcopy(document)
     for path, value in settings.items():
         *parents, last = path.split(".")
@@ -81,7 +81,7 @@ def merge(document, settings):
         for parent in parents:
             place = place.setdefault(parent, {})
             if not isinstance(place, dict):
-                raise Unusable(f"{parent} is no object, so {path} can't be set")
+                raise UnusableError(f"{parent} is no object, so {path} can't be set")
         place[last] = value
     return merged
 
@@ -117,7 +117,11 @@ def is_stale(document, info):
     """Tell whether a running daemon misses a runtime, or the cgroup driver, that the file gives it."""
     if info is None:
         return False
-    drivers = [str(option).partition("=")[2] for option in document.get("exec-opts", []) if "cgroupdriver=" in str(option)]
+    drivers = [
+        str(option).partition("=")[2]
+        for option in document.get("exec-opts", [])
+        if "cgroupdriver=" in str(option)
+    ]
     return not set(document.get("runtimes", {})) <= set(info.get("Runtimes", {})) or drivers[-1:] not in (
         [],
         [info.get("CgroupDriver")],
@@ -132,7 +136,9 @@ def validate(module, path):
     rc, out, err = module.run_command([dockerd, "--validate", "--config-file", path])
     if rc:
         os.unlink(path)
-        module.fail_json(msg=f"dockerd refuses the merged settings, nothing was changed: {(err or out).strip()}")
+        module.fail_json(
+            msg=f"dockerd refuses the merged settings, nothing was changed: {(err or out).strip()}"
+        )
 
 
 def main():
@@ -148,7 +154,7 @@ def main():
     try:
         document = parse(before or "")
         merged = merge(document, module.params["settings"])
-    except Unusable as error:
+    except UnusableError as error:
         module.fail_json(msg=f"{path}: {error}. Mend the file or move it away; it was left as it is.")
     changed = merged != document
     if changed and not module.check_mode:

@@ -10,9 +10,10 @@ DOCUMENTATION = r"""
 module: glmprov_boot_unit
 short_description: Install a systemd unit that sets something again at boot
 description:
-  - Writes the unit, its program and its configuration, enables the unit, and runs it if anything of that changed
-    or it hasn't run since boot.
-  - Makes the /dev/char links of the NVIDIA devices before its daemon-reload, so that containers keep their cards.
+  - Writes the unit, its program and its configuration, enables the unit, and runs it if anything of that
+    changed or it hasn't run since boot.
+  - Makes the /dev/char links of the NVIDIA devices before its daemon-reload, so that containers keep their
+    cards.
 options:
   name:
     description: The unit's name, with its suffix.
@@ -50,18 +51,26 @@ class Unit:
     def run(self, *arguments, check=True):
         rc, out, err = self.module.run_command([self.systemctl, *arguments])
         if check and rc:
-            self.module.fail_json(msg=f"systemctl {' '.join(arguments)}: {err.strip() or out.strip()}{self.journal()}")
+            self.module.fail_json(
+                msg=f"systemctl {' '.join(arguments)}: {err.strip() or out.strip()}{self.journal()}"
+            )
         return out.strip()
 
     def show(self):
         """Return (enabled, active, needs daemon-reload)."""
         text = self.run("show", "-p", "UnitFileState,ActiveState,NeedDaemonReload,LoadState", self.name)
         values = dict(line.partition("=")[::2] for line in text.splitlines())
-        return values["UnitFileState"] == "enabled", values["ActiveState"] == "active", values["NeedDaemonReload"] == "yes"
+        return (
+            values["UnitFileState"] == "enabled",
+            values["ActiveState"] == "active",
+            values["NeedDaemonReload"] == "yes",
+        )
 
     def journal(self):
         """Return the unit's last words, for a message."""
-        _, out, _ = self.module.run_command(["journalctl", "-u", self.name, "-n", "5", "-o", "cat", "--no-pager"])
+        _, out, _ = self.module.run_command(
+            ["journalctl", "-u", self.name, "-n", "5", "-o", "cat", "--no-pager"]
+        )
         return f"\n{out.strip()}" if out.strip() else ""
 
 
@@ -73,7 +82,10 @@ def main():
             "state": {
                 "type": "dict",
                 "required": True,
-                "options": {"enabled": {"type": "bool", "default": True}, "active": {"type": "bool", "default": True}},
+                "options": {
+                    "enabled": {"type": "bool", "default": True},
+                    "active": {"type": "bool", "default": True},
+                },
             },
         },
         supports_check_mode=True,

@@ -14,8 +14,9 @@ module: glmprov_packages
 short_description: Install packages, as a set of one version where they are tied to each other
 description:
   - Does nothing, and asks no package source, when all is as wanted.
-  - With version or branch, everything that is tied to the packages by "(= version)" and everything installed that
-    matches set moves together in one transaction, downwards too; apt alone refuses to take back one of them.
+  - With version or branch, everything that is tied to the packages by "(= version)" and everything
+    installed that matches set moves together in one transaction, downwards too; apt alone refuses to take
+    back one of them.
   - In check mode apt simulates. A package that its source would bring first is reported as to be installed.
 options:
   packages:
@@ -80,11 +81,17 @@ class Wanted:
 
     def names(self, installed):
         """Return the names that are to be there: without those that an alternative makes needless."""
-        return [p["name"] for p in self.packages if not any(other in installed for other in p["unless"] or [])]
+        return [
+            p["name"] for p in self.packages if not any(other in installed for other in p["unless"] or [])
+        ]
 
     def members(self, installed):
         """Return the installed packages of the set whose versions follow the driver's."""
-        return [name for name, version in installed.items() if self.in_set(name) and re.match(r"\d{3}\.", upstream(version))]
+        return [
+            name
+            for name, version in installed.items()
+            if self.in_set(name) and re.match(r"\d{3}\.", upstream(version))
+        ]
 
     def satisfied(self, installed):
         names = self.names(installed)
@@ -93,7 +100,10 @@ class Wanted:
         if not self.versioned:
             return True
         tied = [name for name in names if self.in_set(name)] + self.members(installed)
-        return all(self.right(installed[name]) for name in tied) and len({upstream(installed[n]) for n in tied}) == 1
+        return (
+            all(self.right(installed[name]) for name in tied)
+            and len({upstream(installed[n]) for n in tied}) == 1
+        )
 
 
 def request(apt, wanted, installed):
@@ -107,7 +117,9 @@ def request(apt, wanted, installed):
         choice = [version for version in apt.versions(name) if wanted.right(version)]
         if not choice:
             offered = ", ".join(apt.versions(name)[:6]) or "none"
-            raise AptError(f"{name}: no version {wanted.version or wanted.branch + '.*'} is offered; offered: {offered}")
+            raise AptError(
+                f"{name}: no version {wanted.version or wanted.branch + '.*'} is offered; offered: {offered}"
+            )
         asked[name] = choice[0]
     for name in wanted.members(installed):
         same = [version for version in apt.versions(name) if version in asked.values()]
@@ -137,7 +149,9 @@ def install(module, apt, wanted, installed):
         return {**installed, **dict.fromkeys(missing, "known after its package source is added")}
     asked = request(apt, wanted, installed)
     if module.check_mode:
-        plan = re.findall(r"^Inst (\S+) (?:\[\S+\] )?\((\S+)", apt.install(*asked, simulate=True), re.MULTILINE)
+        plan = re.findall(
+            r"^Inst (\S+) (?:\[\S+\] )?\((\S+)", apt.install(*asked, simulate=True), re.MULTILINE
+        )
         return {**installed, **dict(plan)}
     link_devices()
     apt.install(*asked)
@@ -187,7 +201,9 @@ def main():
 
 def listing(these, others):
     """Return the packages of these that others doesn't have in the same version, one a line."""
-    return "".join(f"{name} {version}\n" for name, version in sorted(these.items()) if others.get(name) != version)
+    return "".join(
+        f"{name} {version}\n" for name, version in sorted(these.items()) if others.get(name) != version
+    )
 
 
 if __name__ == "__main__":

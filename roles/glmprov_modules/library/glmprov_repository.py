@@ -9,7 +9,7 @@ import os
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.glmprov_apt import Apt, AptError
 from ansible.module_utils.glmprov_host import file_change, read_text, write_text
-from ansible.module_utils.glmprov_openpgp import NotAKey, primary_fingerprints
+from ansible.module_utils.glmprov_openpgp import NotAKeyError, primary_fingerprints
 from ansible.module_utils.urls import fetch_url
 
 DOCUMENTATION = r"""
@@ -17,8 +17,8 @@ module: glmprov_repository
 short_description: Add an apt source whose key is verified by its full fingerprint
 description:
   - The key is fetched, compared, and only then trusted, for this source alone (Signed-By).
-  - A source that somebody has already set up with the same address is used as it is. Two definitions with different
-    keyrings would stop apt altogether.
+  - A source that somebody has already set up with the same address is used as it is. Two definitions with
+    different keyrings would stop apt altogether.
   - If the new source can't be read, it is taken away again, so that apt keeps working.
 options:
   name:
@@ -63,7 +63,10 @@ KEY_LIMIT_BYTES = 1 << 17
 
 def elsewhere(url, ours):
     """Return the file other than ours that defines a source with this address, None if there is none."""
-    for path in ["/etc/apt/sources.list", *sorted(glob.glob(SOURCES + "/*.list") + glob.glob(SOURCES + "/*.sources"))]:
+    for path in [
+        "/etc/apt/sources.list",
+        *sorted(glob.glob(SOURCES + "/*.list") + glob.glob(SOURCES + "/*.sources")),
+    ]:
         if path != ours and defines(read_text(path) or "", url):
             return path
     return None
@@ -92,12 +95,12 @@ def expected_key(module, path):
     data = response.read(KEY_LIMIT_BYTES)
     try:
         found = primary_fingerprints(data)
-    except NotAKey as error:
+    except NotAKeyError as error:
         module.fail_json(msg=f"{url}: {error}")
     if found != [wanted]:
         module.fail_json(
-            msg=f"{url}: the key has the fingerprint {', '.join(found)}, expected is {wanted}. Nothing was trusted. "
-            "If the publisher changed its key, check the new fingerprint with them and set it."
+            msg=f"{url}: the key has the fingerprint {', '.join(found)}, expected is {wanted}. "
+            "Nothing was trusted. If the publisher changed its key, check the new fingerprint with them and set it."
         )
     try:
         return data.decode("ascii")
@@ -108,7 +111,7 @@ def expected_key(module, path):
 def matches(data, wanted):
     try:
         return primary_fingerprints(data) == [wanted]
-    except NotAKey:
+    except NotAKeyError:
         return False
 
 
@@ -150,7 +153,9 @@ def add(module, source, files):
             os.unlink(source)
         else:
             write_text(source, before)
-        module.fail_json(msg=f"{module.params['url']}: the package source can't be read, it was taken away again\n{error}")
+        module.fail_json(
+            msg=f"{module.params['url']}: the package source can't be read, it was taken away again\n{error}"
+        )
 
 
 if __name__ == "__main__":

@@ -12,7 +12,9 @@ ENVIRONMENT = {
     "NEEDRESTART_SUSPEND": "1",
     "LC_ALL": "C.UTF-8",
 }
-REAL_ERROR = re.compile(r"^(E:|dpkg: error|Err:|W: (GPG|Failed)|.*(error|Error)[: ].*|.* unmet dependencies.*)")
+REAL_ERROR = re.compile(
+    r"^(E:|dpkg: error|Err:|W: (GPG|Failed)|.*(error|Error)[: ].*|.* unmet dependencies.*)"
+)
 BUSY = re.compile(r"Could not get lock|Unable to acquire the dpkg frontend lock|is another process using it")
 
 
@@ -60,11 +62,19 @@ class Apt:
         """Read the package lists; with source, those of that one file under sources.list.d."""
         only = ["-o", f"Dir::Etc::sourcelist={source}", "-o", "Dir::Etc::sourceparts=-"] if source else []
         keep = ["-o", "APT::Get::List-Cleanup=0"] if source else []
-        self._apt_get("update", *only, *keep, "-o", "APT::Update::Error-Mode=any" if source else "Acquire::Retries=2")
+        self._apt_get(
+            "update", *only, *keep, "-o", "APT::Update::Error-Mode=any" if source else "Acquire::Retries=2"
+        )
 
     def install(self, *wanted, simulate=False):
         """Install "name" or "name=version"; simulate changes nothing. Return apt's list of what it does."""
-        options = ["--no-install-recommends", "--allow-downgrades", "--allow-change-held-packages", "-y", "-q"]
+        options = [
+            "--no-install-recommends",
+            "--allow-downgrades",
+            "--allow-change-held-packages",
+            "-y",
+            "-q",
+        ]
         options += ["-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold"]
         try:
             return self._apt_get(*(["--simulate"] if simulate else []), *options, "install", *wanted)

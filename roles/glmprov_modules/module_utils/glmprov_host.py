@@ -1,4 +1,4 @@
-"""What our modules share: files written whole or not at all, and links that keep containers on their cards."""
+"""What our modules share: files written whole or not at all, links that keep containers on their cards."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def write_text(path, text, mode=0o644):
 
 
 def file_change(path, text, mode):
-    """Return Ansible's diff from what is at path to text and mode, None if nothing differs. No text: no file."""
+    """Return Ansible's diff from the file at path to text and mode, None if nothing differs. No text: no file."""
     before = read_text(path)
     if text is None:
         return None if before is None else difference(path, before, "")
@@ -91,15 +91,17 @@ def write_files(files, check_mode):
 def link_devices(dev="/dev"):
     """Make the /dev/char links of the NVIDIA device nodes.
 
-    With the systemd cgroup driver, a daemon-reload makes systemd rebuild its device filters; runc resolves the
-    rules through /dev/char, where the NVIDIA driver makes no entries, and running containers lose their cards.
-    Call this before anything that may lead to a daemon-reload.
+    With the systemd cgroup driver, a daemon-reload makes systemd rebuild its device filters; runc resolves
+    the rules through /dev/char, where the NVIDIA driver makes no entries, and running containers lose their
+    cards. Call this before anything that may lead to a daemon-reload.
     Source: https://github.com/NVIDIA/nvidia-container-toolkit/issues/48
     """
     nodes = []
     for directory in (dev, os.path.join(dev, "nvidia-caps")):
         if os.path.isdir(directory):
-            nodes += [os.path.join(directory, name) for name in os.listdir(directory) if name.startswith("nvidia")]
+            nodes += [
+                os.path.join(directory, name) for name in os.listdir(directory) if name.startswith("nvidia")
+            ]
     for node in nodes:
         status = os.stat(node)
         if not stat.S_ISCHR(status.st_mode):

@@ -7,10 +7,10 @@ import binascii
 import hashlib
 
 PUBLIC_KEY = 6
-"""The packet that begins a transferable public key (RFC 9580, section 10.1). Subkeys are packets of type 14."""
+"""The packet that begins a public key (RFC 9580, section 10.1). Subkeys are packets of type 14."""
 
 
-class NotAKey(ValueError):
+class NotAKeyError(ValueError):
     """The bytes aren't OpenPGP public keys."""
 
 
@@ -18,18 +18,18 @@ def primary_fingerprints(data):
     """Given a key file, armored or binary, return the fingerprints of its primary keys, as upper-case hex.
 
     A version 4 fingerprint is the SHA-1 of the octet 0x99, the body's length and the body (RFC 9580, section
-    5.5.4.2). Raise NotAKey if data isn't a key file.
+    5.5.4.2). Raise NotAKeyError if data isn't a key file.
     """
     fingerprints = []
     for tag, body in _packets(_binary(data)):
         if tag != PUBLIC_KEY:
             continue
         if body[:1] != b"\x04":
-            raise NotAKey(f"a key of version {body[0] if body else '?'}, only version 4 is understood")
+            raise NotAKeyError(f"a key of version {body[0] if body else '?'}, only version 4 is understood")
         digest = hashlib.sha1(b"\x99" + len(body).to_bytes(2, "big") + body, usedforsecurity=False)
         fingerprints.append(digest.hexdigest().upper())
     if not fingerprints:
-        raise NotAKey("no public key in it")
+        raise NotAKeyError("no public key in it")
     return fingerprints
 
 
@@ -49,7 +49,7 @@ def _binary(data):
     try:
         return b"".join(base64.b64decode(block, validate=True) for block in blocks)
     except binascii.Error as error:
-        raise NotAKey(f"damaged armor: {error}") from None
+        raise NotAKeyError(f"damaged armor: {error}") from None
 
 
 def _packets(data):
@@ -58,13 +58,13 @@ def _packets(data):
     while at < len(data):
         head = data[at]
         if not head & 0x80:
-            raise NotAKey("not OpenPGP data")
+            raise NotAKeyError("not OpenPGP data")
         try:
             tag, start, length = (_new if head & 0x40 else _old)(data, at)
         except IndexError:
-            raise NotAKey("cut short") from None
+            raise NotAKeyError("cut short") from None
         if start + length > len(data):
-            raise NotAKey("cut short")
+            raise NotAKeyError("cut short")
         yield tag, data[start : start + length]
         at = start + length
 
@@ -76,7 +76,7 @@ def _new(data, at):
     if first < 224:
         return data[at] & 0x3F, at + 3, ((first - 192) << 8) + data[at + 2] + 192
     if first < 255:
-        raise NotAKey("a packet of partial length")
+        raise NotAKeyError("a packet of partial length")
     data[at + 5]
     return data[at] & 0x3F, at + 6, int.from_bytes(data[at + 2 : at + 6], "big")
 
@@ -84,6 +84,6 @@ def _new(data, at):
 def _old(data, at):
     size = 1 << (data[at] & 3)
     if size == 8:
-        raise NotAKey("a packet of indeterminate length")
+        raise NotAKeyError("a packet of indeterminate length")
     data[at + size]
     return (data[at] >> 2) & 15, at + 1 + size, int.from_bytes(data[at + 1 : at + 1 + size], "big")

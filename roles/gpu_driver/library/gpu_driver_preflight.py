@@ -50,11 +50,11 @@ headers:
 """
 
 NEEDED_BYTES = {"/usr": 2 << 30, "/var": 1 << 30, "/boot": 128 << 20}
-"""Room for the driver's userland and module source, for building, and for one more initramfs with firmware."""
+"""Room for the driver's userland and module source, for building, and for one more initramfs."""
 
 
 def secure_boot(efivars="/sys/firmware/efi/efivars"):
-    """Tell whether the firmware enforces Secure Boot: the variable's data byte, after four bytes of attributes."""
+    """Tell whether the firmware enforces Secure Boot: the variable's byte after four bytes of attributes."""
     for path in glob.glob(efivars + "/SecureBoot-*"):
         with open(path, "rb") as file:
             return file.read(5)[4:] == b"\x01"
@@ -62,7 +62,7 @@ def secure_boot(efivars="/sys/firmware/efi/efivars"):
 
 
 def loaded_version(version_text):
-    """Return (version, open modules) of /proc/driver/nvidia/version, ("", False) if the driver isn't loaded."""
+    """Return (version, open modules) of /proc/driver/nvidia/version, ("", False) if there is no driver."""
     for line in (version_text or "").splitlines():
         if line.startswith("NVRM version:"):
             words = line.split()
@@ -81,9 +81,9 @@ def signing_fault(module):
         if "already enrolled" in out:
             return None
     return (
-        "Secure Boot is on, and the key that signs modules built on this host isn't enrolled: the kernel would refuse "
-        f"the driver. Enroll it (dkms generate_mok; mokutil --import {key}; reboot, and confirm it on the console), "
-        "or set gpu_driver_source: ubuntu, whose modules are signed, or turn Secure Boot off in the firmware."
+        "Secure Boot is on, and the key that signs modules built on this host isn't enrolled: the kernel would "
+        f"refuse the driver. Enroll it (dkms generate_mok; mokutil --import {key}; reboot and confirm it on the "
+        "console), or set gpu_driver_source: ubuntu, whose modules are signed, or turn Secure Boot off."
     )
 
 
@@ -92,16 +92,17 @@ def space_faults():
         status = os.statvfs(path)
         free = status.f_bavail * status.f_frsize
         if free < needed:
-            yield f"{path}: {free >> 20} MiB free, the driver needs {needed >> 20} MiB. Make room (apt-get clean helps)."
+            yield f"{path}: {free >> 20} MiB free, the driver needs {needed >> 20} MiB (apt-get clean may help)."
 
 
 def faults(module, loaded, is_open):
     source = module.params["source"]
     if source == "existing":
         if not loaded:
-            yield "gpu_driver_source is existing, but no NVIDIA driver is loaded. Load it, or choose nvidia or ubuntu."
+            yield "gpu_driver_source is existing, but no NVIDIA driver is loaded. Load it, or choose nvidia
+            or ubuntu."
         elif not is_open:
-            yield f"driver {loaded} has the proprietary kernel modules; Blackwell cards run only with the open ones."
+            yield f"driver {loaded} has the proprietary kernel modules; Blackwell cards need the open ones."
         return
     if os.path.exists("/usr/bin/nvidia-uninstall"):
         yield (
@@ -118,7 +119,9 @@ def faults(module, loaded, is_open):
 
 def main():
     module = AnsibleModule(
-        argument_spec={"source": {"type": "str", "required": True, "choices": ["nvidia", "ubuntu", "existing"]}},
+        argument_spec={
+            "source": {"type": "str", "required": True, "choices": ["nvidia", "ubuntu", "existing"]}
+        },
         supports_check_mode=True,
     )
     loaded, is_open = loaded_version(read_text("/proc/driver/nvidia/version"))

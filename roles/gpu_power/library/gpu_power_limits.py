@@ -10,7 +10,8 @@ DOCUMENTATION = r"""
 module: gpu_power_limits
 short_description: Bring the cards' power limits, as they are now, to what they should be
 description:
-  - Looks at the cards and not at files, so that a limit that somebody set by hand is found, in check mode too.
+  - Looks at the cards and not at files, so that a limit that somebody set by hand is found, in check mode
+    too.
   - Runs the boot unit if a card differs, and looks again. Fails, naming the cards, if one still differs.
 options:
   limits:
@@ -37,7 +38,11 @@ QUERY = ["--query-gpu=uuid,power.limit,persistence_mode", "--format=csv,noheader
 def parse(text):
     """Given nvidia-smi's answer to QUERY, return {uuid: (watts or None, persistence mode)}."""
     rows = ([cell.strip() for cell in line.split(",")] for line in text.splitlines())
-    return {row[0]: (watts(row[1]), row[2] == "Enabled") for row in rows if len(row) == 3 and row[0].startswith("GPU-")}
+    return {
+        row[0]: (watts(row[1]), row[2] == "Enabled")
+        for row in rows
+        if len(row) == 3 and row[0].startswith("GPU-")
+    }
 
 
 def watts(cell):
@@ -61,7 +66,10 @@ def wrong(cards, limits):
 
 def main():
     module = AnsibleModule(
-        argument_spec={"limits": {"type": "dict", "required": True}, "unit": {"type": "str", "required": True}},
+        argument_spec={
+            "limits": {"type": "dict", "required": True},
+            "unit": {"type": "str", "required": True},
+        },
         supports_check_mode=True,
     )
     limits = {uuid: int(value) for uuid, value in module.params["limits"].items()}
@@ -74,7 +82,9 @@ def main():
     diff = difference(
         "power limits",
         "".join(line + "\n" for line in before),
-        "".join(f"{line.split(':')[0]}: {limits[line.split(':')[0]]} W, persistence mode on\n" for line in before),
+        "".join(
+            f"{line.split(':')[0]}: {limits[line.split(':')[0]]} W, persistence mode on\n" for line in before
+        ),
     )
     if not module.check_mode:
         set_limits(module, limits)

@@ -14,8 +14,8 @@ module: host_tuning_now
 short_description: Bring sysctl, CPU governor and PCIe ACS of the running system to the wanted values
 description:
   - Looks at the running system and not at files, in check mode too.
-  - Sets our sysctl keys alone, and runs the boot unit for governor and ACS. Looks again, and fails naming what is
-    still different.
+  - Sets our sysctl keys alone, and runs the boot unit for governor and ACS. Looks again, and fails naming
+    what is still different.
 options:
   sysctl:
     description: Values by key.
@@ -48,16 +48,16 @@ EXAMPLES = r"""
 GOVERNORS = "/sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_governor"
 DEVICES = "/sys/bus/pci/devices"
 ACS = 0x000D
-"""Extended capability id of Access Control Services; its control register is 6 bytes in (PCIe base specification, 7.7.11)."""
+"""Extended capability of Access Control Services; control is 6 bytes in (PCIe base specification, 7.7.11)."""
 
 
 def sysctl_path(key):
-    """Return the file of a sysctl key: dots part it, slashes stand for dots inside a part, as sysctl(8) has it."""
+    """Return the file of a sysctl key: dots part it, slashes stand for dots inside a part (sysctl(8))."""
     return "/proc/sys/" + key.translate(str.maketrans("./", "/."))
 
 
 def acs_control(config):
-    """Given a device's configuration space, return its ACS control register, None if it has no such capability."""
+    """Given a device's configuration space, return its ACS control register, None if it has no ACS."""
     at = 0x100
     while at and at + 8 <= len(config):
         header = int.from_bytes(config[at : at + 4], "little")
@@ -75,7 +75,9 @@ class System:
 
     def __init__(self, module):
         self.module = module
-        self.sysctl = {key: " ".join(str(value).split()) for key, value in (module.params["sysctl"] or {}).items()}
+        self.sysctl = {
+            key: " ".join(str(value).split()) for key, value in (module.params["sysctl"] or {}).items()
+        }
         self.governor = module.params["governor"]
         self.bridges = module.params["acs_off"]
 
@@ -87,13 +89,15 @@ class System:
                 with open(sysctl_path(key), encoding="utf-8") as file:
                     present = " ".join(file.read().split())
             except FileNotFoundError:
-                self.module.fail_json(msg=f"this kernel has no sysctl {key}: take it out of host_tuning_sysctl")
+                self.module.fail_json(
+                    msg=f"this kernel has no sysctl {key}: take it out of host_tuning_sysctl"
+                )
             if present != wanted:
                 found[key] = present
         return found
 
     def governor_differences(self):
-        """Return the governors other than the wanted one, by CPU. Without cpufreq (a virtual machine) there are none."""
+        """Return the governors other than the wanted one, by CPU. Virtual machines have none."""
         found = {}
         for path in glob.glob(GOVERNORS) if self.governor else []:
             with open(path, encoding="utf-8") as file:
@@ -103,12 +107,14 @@ class System:
         return found
 
     def acs_differences(self):
-        """Return the control register of the bridges whose ACS is on. One without the capability has none to turn off."""
+        """Return the control register of the bridges whose ACS is on. Without the capability it is off."""
         found = {}
         for bridge in self.bridges:
             path = os.path.join(DEVICES, bridge, "config")
             if not os.path.exists(path):
-                self.module.fail_json(msg=f"{bridge}: no such PCI device; bus ids move when cards do, look again")
+                self.module.fail_json(
+                    msg=f"{bridge}: no such PCI device; bus ids move when cards do, look again"
+                )
             with open(path, "rb") as file:
                 control = acs_control(file.read(4096))
             if control:
@@ -118,8 +124,14 @@ class System:
     def unit_differences(self):
         """Return a line (present, wanted) for all that the boot unit sets."""
         governors = self.governor_differences()
-        lines = [(f"governor {value} on {names}\n", f"governor {self.governor}\n") for value, names in grouped(governors)]
-        lines += [(f"{bridge} ACS {value:#06x}\n", f"{bridge} ACS off\n") for bridge, value in self.acs_differences().items()]
+        lines = [
+            (f"governor {value} on {names}\n", f"governor {self.governor}\n")
+            for value, names in grouped(governors)
+        ]
+        lines += [
+            (f"{bridge} ACS {value:#06x}\n", f"{bridge} ACS off\n")
+            for bridge, value in self.acs_differences().items()
+        ]
         return lines
 
 
@@ -141,10 +153,14 @@ def main():
     )
     system = System(module)
     keys, rest = system.sysctl_differences(), system.unit_differences()
-    lines = [(f"{key} = {present}\n", f"{key} = {system.sysctl[key]}\n") for key, present in keys.items()] + rest
+    lines = [
+        (f"{key} = {present}\n", f"{key} = {system.sysctl[key]}\n") for key, present in keys.items()
+    ] + rest
     if lines and not module.check_mode:
         bring_about(module, system, keys, rest)
-    diff = difference("running system", "".join(line[0] for line in lines), "".join(line[1] for line in lines))
+    diff = difference(
+        "running system", "".join(line[0] for line in lines), "".join(line[1] for line in lines)
+    )
     module.exit_json(changed=bool(lines), diff=diff if lines else [])
 
 
@@ -160,7 +176,9 @@ def bring_about(module, system, keys, rest):
     still = [f"sysctl {key} = {value}" for key, value in system.sysctl_differences().items()]
     still += [line[0].strip() for line in system.unit_differences()]
     if still:
-        _, journal, _ = module.run_command(["journalctl", "-u", module.params["unit"], "-n", "6", "-o", "cat", "--no-pager"])
+        _, journal, _ = module.run_command(
+            ["journalctl", "-u", module.params["unit"], "-n", "6", "-o", "cat", "--no-pager"]
+        )
         module.fail_json(msg="\n".join(["still as it was:", *still, journal.strip()]))
 
 

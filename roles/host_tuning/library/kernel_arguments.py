@@ -15,7 +15,8 @@ module: kernel_arguments
 short_description: Put arguments on the kernel's command line, through GRUB or /etc/kernel/cmdline
 description:
   - Sets the given arguments for the next boot. Others stay as they are and where they are.
-  - GRUB gets a drop-in of ours, /etc/default/grub.d/90-glmprov.cfg; without GRUB, /etc/kernel/cmdline is edited.
+  - GRUB gets a drop-in of ours, /etc/default/grub.d/90-glmprov.cfg; without GRUB, /etc/kernel/cmdline is
+    edited.
   - Looks at what the boot loader will really pass, so that arguments that somebody dropped are put back.
 options:
   arguments:
@@ -48,7 +49,7 @@ def spelled(arguments):
 
 def merge(line, arguments):
     """Return the command line with the arguments: in place where the name is there, else at the end."""
-    wanted = dict(zip(arguments, spelled(arguments)))
+    wanted = dict(zip(arguments, spelled(arguments), strict=True))
     words, done = [], set()
     for word in ARGUMENT.findall(line):
         name = name_of(word)
@@ -61,7 +62,7 @@ def merge(line, arguments):
 
 
 def missing(line, arguments):
-    """Return the arguments that a command line doesn't carry, or carries beside another value of the same name."""
+    """Return the arguments that a command line lacks, or carries beside another value of the same name."""
     words = ARGUMENT.findall(line)
     return [w for w in spelled(arguments) if [word for word in words if name_of(word) == name_of(w)] != [w]]
 
@@ -76,10 +77,11 @@ def first_linux_line(grub_cfg):
 
 
 def drop_in(arguments):
-    """Return GRUB's drop-in. The kernel honors both of two values of one name, so the other one is taken out."""
+    """Return GRUB's drop-in. The kernel honors both of two values of a name, so the other is taken out."""
     if not arguments:
         return "# Written by glmprov: no kernel arguments.\n"
     names = " | ".join(f"{shell(name)} | {shell(name)}=*" for name in arguments)
+    ours = shell(" ".join(spelled(arguments)))
     return f"""\
 # Written by glmprov. Values that other files give to the same arguments are taken out.
 glmprov_without_ours() {{
@@ -88,7 +90,8 @@ glmprov_without_ours() {{
     done
 }}
 GRUB_CMDLINE_LINUX="$(set -f; glmprov_without_ours "$GRUB_CMDLINE_LINUX")"
-GRUB_CMDLINE_LINUX_DEFAULT="$(set -f; glmprov_without_ours "$GRUB_CMDLINE_LINUX_DEFAULT")"{shell(" ".join(spelled(arguments)))}
+GRUB_CMDLINE_LINUX_DEFAULT="$(set -f; glmprov_without_ours "$GRUB_CMDLINE_LINUX_DEFAULT")"{ours}
+".join(spelled(arguments)))}
 """
 
 
@@ -109,7 +112,9 @@ def through_grub(module, arguments):
         run(module, [update] if update and update.endswith("update-grub") else [update, "-o", GRUB_CFG])
         lacking = missing(first_linux_line(read_text(GRUB_CFG)), arguments)
         if lacking:
-            module.fail_json(msg=f"{GRUB_CFG} still lacks {' '.join(lacking)} after update-grub; see {GRUB_DROP_IN}")
+            module.fail_json(
+                msg=f"{GRUB_CFG} still lacks {' '.join(lacking)} after update-grub; see {GRUB_DROP_IN}"
+            )
     return diffs
 
 
@@ -135,8 +140,12 @@ def run(module, command):
 
 
 def main():
-    module = AnsibleModule(argument_spec={"arguments": {"type": "dict", "required": True}}, supports_check_mode=True)
-    arguments = {name: str(value if value is not None else "") for name, value in module.params["arguments"].items()}
+    module = AnsibleModule(
+        argument_spec={"arguments": {"type": "dict", "required": True}}, supports_check_mode=True
+    )
+    arguments = {
+        name: str(value if value is not None else "") for name, value in module.params["arguments"].items()
+    }
     if os.path.exists(GRUB_CFG) or os.path.exists("/etc/default/grub"):
         diffs = through_grub(module, arguments)
     elif os.path.exists(CMDLINE):
@@ -144,7 +153,7 @@ def main():
     elif arguments:
         module.fail_json(
             msg=f"neither GRUB nor {CMDLINE} is there, so the kernel's arguments can't be set: "
-            f"add {' '.join(spelled(arguments))} in your boot loader, or set host_tuning_kernel_arguments: {{}}"
+            f"add {' '.join(spelled(arguments))} yourself, or set host_tuning_kernel_arguments: {{}}"
         )
     else:
         diffs = []
