@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from glmprov import apply, state
 from glmprov.actions.observe import Fleet, Said, look, read_settings, review, review_all
@@ -14,20 +15,24 @@ from glmprov.drift import Difference, Verdict
 from glmprov.errors import GlmprovError
 from glmprov.inventory import Host
 from glmprov.operate import reboot
-from glmprov.remote.fan_out import for_each
+from glmprov.remote.fan_out import default_forks, for_each
+from glmprov.remote.for_ansible import connection_variables
 from glmprov.results import HostFacts, HostProvision, HostReview, KeyResult, Mended
 
 _STAGES = 4
-"""Facts that appear on the way (a driver, then its cards) need two; more means that something doesn't converge."""
+"""Facts that appear on the way (a driver, then its cards) need two; more doesn't converge."""
 
 
-class Aborted(Exception):
+class Aborted(Exception):  # noqa: N818  (an answer, not an error)
     """The person said no. Nothing was changed."""
 
 
 @dataclass(frozen=True)
 class Orders:
-    """How to provision: check (change nothing), diff (show files), reboot what waits for it, reason, forgotten cards."""
+    """How to provision: check changes nothing, diff shows files, reboot where it is waited for.
+
+    reason is for the lock; forgotten are UUIDs of cards that were taken out on purpose.
+    """
 
     check: bool = False
     diff: bool = False
@@ -120,7 +125,9 @@ class _Run:
         self._stages()
         if self.orders.reboot:
             waiting = [work for work in self.works if work.error is None and work.waits_for_reboot]
-            for work, result in self._each(waiting, lambda work: reboot(work.host, self.fleet.connection, self.said)):
+            for work, result in self._each(
+                waiting, lambda work: reboot(work.host, self.fleet.connection, self.said)
+            ):
                 work.rebooted = not isinstance(result, GlmprovError)
                 work.error = result if isinstance(result, GlmprovError) else work.error
             self._look_again(work for work in waiting if work.error is None)
@@ -142,24 +149,21 @@ class _Run:
         if not todo:
             return
         outcome = apply.run(
-            "provision.yml",
-            [
-                apply.Target(
-                    host=work.host,
-                    variables=state.role_variables(work.latest.plan.expected) if work.latest.plan else {},
-                    sections=_sections(work.actionable),
-                )
-                for work in todo
-            ],
-            connection=self.fleet.connection,
+            "provision",
+            {work.host.name: self._variables(work) for work in todo},
+            sections={work.host.name: _sections(work.actionable) for work in todo},
+            on_event=self.on_event,
             check=self.orders.check,
             diff=self.orders.diff,
-            forks=self.fleet.forks,
-            on_event=self.on_event,
+            forks=self.fleet.forks or default_forks(),
         )
         for work in todo:
             work.applied = True
-            work.failure = outcome[work.host.name].failure or ""
+            work.failure = str(outcome[work.host.name].error or "")
+
+    def _variables(self, work: Work) -> dict[str, Any]:
+        expected = work.latest.plan.expected if work.latest.plan else state.HostState()
+        return state.role_variables(expected) | connection_variables(work.host, self.fleet.connection)
 
     def _look_again(self, todo: Iterable[Work]) -> None:
         for work, result in self._each(todo, lambda work: look(self.fleet, work.host)):

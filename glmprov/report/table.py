@@ -35,7 +35,7 @@ _FOLD_FROM = 3
 
 @dataclass(frozen=True)
 class _Row:
-    """A line of a host's block. group: rows that say the same of several items of a collection are folded into one."""
+    """A line of a host's block."""
 
     key: str
     word: str
@@ -127,7 +127,12 @@ def _verdict(review: HostReview) -> str:
         return "not audited"
     if not review.differences:
         return "clean"
-    names = {Verdict.DRIFT: "drift", Verdict.UNKNOWN: "unknown", Verdict.PENDING: "pending", Verdict.LATER: "later"}
+    names = {
+        Verdict.DRIFT: "drift",
+        Verdict.UNKNOWN: "unknown",
+        Verdict.PENDING: "pending",
+        Verdict.LATER: "later",
+    }
     counts = [(len(review.having(verdict)), name) for verdict, name in names.items()]
     return ", ".join(f"{count} {name}" for count, name in counts if count)
 
@@ -137,7 +142,12 @@ def _audit_summary(reviews: Sequence[HostReview]) -> Text:
     clean = sum(_verdict(review) == "clean" for review in reviews)
     drifted = sum(bool(review.having(Verdict.DRIFT)) for review in reviews)
     rest = len(reviews) - failed - clean - drifted
-    parts = [(clean, "clean"), (drifted, "with drift"), (rest, "pending or unknown"), (failed, "with an error")]
+    parts = [
+        (clean, "clean"),
+        (drifted, "with drift"),
+        (rest, "pending or unknown"),
+        (failed, "with an error"),
+    ]
     return _summary(len(reviews), parts)
 
 
@@ -167,9 +177,15 @@ def _provision_summary(results: Sequence[HostProvision]) -> Text:
     waiting = sum(result.count(Mended.PENDING_REBOOT) > 0 for result in results)
     unchanged = sum(not result.keys and result.error is None for result in results)
     changed = sum(bool(result.keys) for result in results) - sum(
-        bool(result.keys) and (result.error is not None or result.count(Mended.FAILED) > 0) for result in results
+        bool(result.keys) and (result.error is not None or result.count(Mended.FAILED) > 0)
+        for result in results
     )
-    parts = [(changed, "changed"), (unchanged, "unchanged"), (waiting, "waiting for a reboot"), (failed, "failed")]
+    parts = [
+        (changed, "changed"),
+        (unchanged, "unchanged"),
+        (waiting, "waiting for a reboot"),
+        (failed, "failed"),
+    ]
     text = _summary(len(results), parts)
     if waiting:
         text.append("\nnext: glmprov provision --reboot, or reboot them when it suits")
@@ -201,7 +217,12 @@ def _block(
         for no_wrap in (True, False, False, False):
             table.add_column(no_wrap=no_wrap, overflow="fold")
         for row in rows if verbose else _folded(rows):
-            table.add_row(Text(row.word, style=row.style), short(row.key), short(row.change), Text(short(row.reason), "dim"))
+            table.add_row(
+                Text(row.word, style=row.style),
+                short(row.key),
+                short(row.change),
+                Text(short(row.reason), "dim"),
+            )
         parts.append(Padding(table, (0, 0, 0, 2)))
     parts.extend(Padding(Text(f"note: {short(note)}"), (0, 0, 0, 2)) for note in notes)
     return Group(*parts)
