@@ -91,7 +91,7 @@ class Terminal:
             self._board.lines[host] = _Line(text)
 
     def event(self, event: Event) -> None:
-        """Show one step of Ansible: on the board while it runs, as a line that stays if it changed anything."""
+        """Show one step of Ansible: on the board, and as a line that stays if it changed anything."""
         if event.status in ("changed", "failed", "unreachable"):
             style = "green" if event.status == "changed" else "red"
             line = Text.assemble(

@@ -63,7 +63,7 @@ def look(fleet: Fleet, host: Host) -> Observation:
 
 
 def _interpreter(host: Host) -> str:
-    """Return the host's Python. Ansible's "auto" words mean that it looks for itself; python3 is what it finds."""
+    """Return the host's Python. Ansible's "auto" words mean python3 to us."""
     named = str(host.variables.get("ansible_python_interpreter") or "auto")
     return "python3" if named.startswith("auto") else named
 
