@@ -67,12 +67,20 @@ _fleet_options = _stack(
     click.option("-l", "--limit", help="Only hosts that match this Ansible pattern."),
     click.option("-u", "--user", help="Connect as this user."),
     click.option("--private-key", type=click.Path(dir_okay=False), help="Connect with this key."),
-    click.option("-b", "--become", is_flag=True, help="Become root (the default where the user isn't root)."),
+    click.option("-b/-B", "--become/--no-become", default=True, show_default=True, help="Become root."),
     click.option("-K", "--ask-become-pass", is_flag=True, help="Ask for the sudo password."),
     click.option("--vault-password-file", type=click.Path(), help="File or program with the vault password."),
     click.option("--ask-vault-pass", is_flag=True, help="Ask for the vault password."),
-    click.option("--channel", type=click.Choice(["auto", "openssh", "paramiko"]), help="How to reach hosts."),
-    click.option("-f", "--forks", type=click.IntRange(1, 256), default=32, show_default=True, help="Hosts at a time."),
+    click.option("-k", "--ask-pass", is_flag=True, help="Ask for the login password."),
+    click.option(
+        "--channel",
+        type=click.Choice(["auto", "openssh", "paramiko"]),
+        default="auto",
+        envvar="GLMPROV_CHANNEL",
+        show_default=True,
+        help="How to reach hosts.",
+    ),
+    click.option("-f", "--forks", type=click.IntRange(1, 256), help="Hosts at a time (default: 16 a core)."),
     click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output."),
 )
 
@@ -91,12 +99,15 @@ def _load(options: dict[str, Any]) -> Fleet:
         vault_password_file=options["vault_password_file"],
         ask_vault_pass=options["ask_vault_pass"],
     )
-    password = click.prompt("BECOME password", hide_input=True, err=True) if options["ask_become_pass"] else None
+    def asked(flag: str, prompt: str) -> Secret | None:
+        return Secret(click.prompt(prompt, hide_input=True, err=True)) if options[flag] else None
+
     connection = ConnectOptions(
         user=options["user"],
         private_key=options["private_key"],
-        become=options["become"] or None,
-        become_password=Secret(password) if password is not None else None,
+        password=asked("ask_pass", "SSH password"),
+        become=options["become"],
+        become_password=asked("ask_become_pass", "BECOME password"),
         channel=options["channel"],
     )
     return Fleet(hosts, connection, options["forks"])

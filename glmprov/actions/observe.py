@@ -18,11 +18,11 @@ from glmprov.settings import HostSettings
 
 @dataclass(frozen=True)
 class Fleet:
-    """The hosts of one command, how to reach them, and how many at once."""
+    """The hosts of one command, how to reach them, and how many at once (None: by this machine's cores)."""
 
     hosts: tuple[Host, ...]
     connection: ConnectOptions = field(default_factory=ConnectOptions)
-    forks: int = 32
+    forks: int | None = None
 
 
 Said = Callable[[str, str], None]

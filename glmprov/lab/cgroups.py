@@ -1,4 +1,8 @@
-"""Control groups (v2) of the fleet's nodes. Killing a group kills a node for good."""
+"""Control groups (v2): who belongs to a fleet, and the way to end all of it at once.
+
+A group can't go stale as a PID file can, and children can't leave it: after a `kill -9` of anything else, it
+still knows every process.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +34,9 @@ def tree() -> Path:
         if kind == "cgroup2":
             return Path(where)
     raise LabError(
-        "cgroup v2 is not mounted", place="/proc/mounts", next_step="mount -t cgroup2 cgroup2 /sys/fs/cgroup"
+        "cgroup v2 is not mounted",
+        place="/proc/mounts",
+        next_step="mount -t cgroup2 cgroup2 /sys/fs/cgroup/unified",
     )
 
 
@@ -42,33 +48,41 @@ class Group:
 
     def make(self) -> None:
         """Make the group, if it isn't there."""
-        (tree() / self.path).mkdir(parents=True, exist_ok=True)
+        self._directory.mkdir(parents=True, exist_ok=True)
 
     def enter(self) -> None:
         """Move the calling process into the group."""
-        (tree() / self.path / "cgroup.procs").write_text(str(os.getpid()))
+        (self._directory / "cgroup.procs").write_text(str(os.getpid()))
+
+    def leader(self) -> int | None:
+        """Return the PID of the process that started the others of the group, None if the group is empty."""
+        try:
+            members = {int(line) for line in (self._directory / "cgroup.procs").read_text().split()}
+        except OSError:
+            return None
+        return next((pid for pid in members if _parent(pid) not in members), None)
 
     def kill(self) -> None:
-        """Kill every process in the group and below it, and wait until they are gone."""
-        top = tree() / self.path
-        if not top.exists():
+        """Kill every process in the group and below it, and wait until all are gone."""
+        if not self._directory.exists():
             return
-        (top / "cgroup.kill").write_text("1")
+        (self._directory / "cgroup.kill").write_text("1")
         deadline = time.monotonic() + _PATIENCE_SECONDS
-        while "populated 1" in (top / "cgroup.events").read_text():
+        while "populated 1" in (self._directory / "cgroup.events").read_text():
             if time.monotonic() > deadline:
-                raise LabError("processes of a node can't be killed", place=str(top))
+                raise LabError("processes of the fleet can't be killed", place=str(self._directory))
             time.sleep(0.02)
 
     def remove(self) -> None:
         """Remove the empty group with everything below it, and parents that it leaves empty."""
-        top = tree() / self.path
-        for directory in _deepest_first(top):
+        top = self._directory
+        for directory in (*_deepest_first(top), *top.parents[: len(Path(self.path).parents) - 1]):
             with suppress(OSError):
                 directory.rmdir()
-        for parent in top.relative_to(tree()).parents[:-1]:
-            with suppress(OSError):
-                (tree() / parent).rmdir()
+
+    @property
+    def _directory(self) -> Path:
+        return tree() / self.path
 
 
 def _deepest_first(top: Path) -> Iterator[Path]:
@@ -77,3 +91,11 @@ def _deepest_first(top: Path) -> Iterator[Path]:
             if below.is_dir():
                 yield from _deepest_first(below)
         yield top
+
+
+def _parent(pid: int) -> int | None:
+    try:
+        # The program's name, in parentheses, may hold anything; state and parent come after it.
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return None

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import click
 
-_fleet = click.option("--fleet", default="lab", show_default=True, help="The fleet's name; several can be up at once.")
+_fleet = click.option(
+    "--fleet", default="lab", show_default=True, help="The fleet; several can be up at once."
+)
 
 
 @click.group()
@@ -35,12 +37,11 @@ def up(profiles: tuple[str, ...], fleet: str, yes: bool, fresh: bool, inventory_
     from glmprov.lab import bring_up
 
     plan = bring_up.plan(fleet, profiles, fresh)
-    for line in plan.lines():
-        click.echo(line)
-    if plan.changes and not yes and sys.stdin.isatty() and not click.confirm("Go on?", default=True):
+    click.echo("\n".join(plan.lines()))
+    if not plan.kept and not yes and sys.stdin.isatty() and not click.confirm("Go on?", default=True):
         raise click.Abort
-    for line in bring_up.carry_out(plan, inventory_out and inventory_out.absolute(), click.echo):
-        click.echo(line)
+    started = bring_up.carry_out(plan, inventory_out and inventory_out.absolute(), click.echo)
+    click.echo("\n".join(["", "What to type next:", *(f"  {line}" for line in bring_up.next_steps(started))]))
 
 
 @lab.command()
@@ -56,15 +57,15 @@ def status(fleet: str, as_json: bool) -> None:
 
 @lab.command(context_settings={"ignore_unknown_options": True})
 @_fleet
-@click.option("-l", "--user", default="ops", show_default=True, help="Also there: root, opspw (sudo asks), nosudo.")
+@click.option("-l", "--user", default="ops", show_default=True, help="Or root, opspw (sudo asks), nosudo.")
 @click.argument("node")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def ssh(fleet: str, user: str, node: str, command: tuple[str, ...]) -> None:
     """Log in on NODE, or run COMMAND there."""
-    from glmprov.lab import fleet as fleets
+    from glmprov.lab.fleet import load
 
-    up_now = fleets.load(fleet)
-    argv = up_now.node(node).ssh(up_now.place, user=user)
+    found = load(fleet)
+    argv = found.node(node).ssh(found.place, user)
     os.execvp(argv[0], [*argv, *command])  # noqa: S606  (ssh takes over the terminal)
 
 
@@ -99,10 +100,10 @@ def fault(fleet: str, node: str | None, kind: str | None, arguments: tuple[str, 
 @click.option("--all", "every", is_flag=True, help="All fleets.")
 def down(fleet: str, every: bool) -> None:
     """Remove a fleet with everything that it left on this machine, its inventory too. Caches stay."""
-    from glmprov.lab import fleet as fleets
+    from glmprov.lab import places, take_down
 
-    for name in fleets.all_names() if every else [fleet]:
-        fleets.down(name)
+    for name in places.known_fleets() if every else [fleet]:
+        take_down.down(name)
         click.echo(f"The fleet {name} is gone.")
 
 

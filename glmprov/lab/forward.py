@@ -1,8 +1,8 @@
-"""The forwarder: gives each node a loopback address of this machine, without touching the machine's network.
+"""The forwarder: gives each node a loopback address of this machine and leaves the machine's network alone.
 
-It listens on this machine, then moves into the fleet's network namespace: what it accepts still comes from here,
-what it connects to is there. Run as `python -m glmprov.lab.forward NAMESPACE_PID NODE_DIRECTORY…`; the first line
-that it prints is a JSON list with the listening address and ports of each node.
+It listens on this machine, then moves into the fleet's network namespace: what it accepts still comes from
+here, what it connects to is there. Run as `python -m glmprov.lab.forward NAMESPACE_PID NODE_DIRECTORY…`; the
+first line that it prints is a JSON list with the listening address and ports of each node.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from glmprov.lab import namespaces, network
 from glmprov.lab.processes import say_ready
 
 PORTS = (80, 443, 4999, 5000, 8000, 8001, 8002, 8080, 8888, 9090, 9100, 9400, 9835, 30000, 30001)
-"""Services that a GPU host may offer; SSH comes on top. A port that this machine uses on all addresses is left out."""
+"""Services that a GPU host may offer, besides SSH. A port that this machine itself uses is left out."""
 SSH_PORTS = (22, 2222, 2022, 22022)
-"""SSH is at the first of these that is free: an sshd of this machine usually holds 22 on all addresses."""
+"""SSH is at the first of these that is free: where this machine runs sshd, that holds 22 on all addresses."""
 LATENCY_FILE = "latency_ms"
 """In a node's directory: by how much each piece of data to it is delayed, in milliseconds."""
 
 _CLAIM = 7
-"""Never forwarded: listening on it claims the address against other fleets, where all other ports are taken."""
+"""Never forwarded: whoever listens on it has the address, so that two fleets never share one."""
 _CHUNK_BYTES = 1 << 16
 _Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 _Listening = tuple[socket.socket, int, int]
@@ -55,7 +55,7 @@ def main(namespace_pid: str, *directories: str) -> None:
 def _listen(count: int) -> list[_Listening]:
     for block in range(1, 255):
         try:
-            return [entry for number in range(1, count + 1) for entry in _listen_for(f"127.77.{block}", number)]
+            return [one for number in range(1, count + 1) for one in _listen_for(f"127.77.{block}", number)]
         except OSError:
             continue
     raise SystemExit("no free loopback addresses in 127.77.0.0/16")
@@ -106,12 +106,11 @@ def _handler(address: str, port: int, latency: Path) -> _Handler:
         except OSError:
             _reset(writer)
             return
-        delay_seconds = _read_ms(latency) / 1000
-        await asyncio.gather(
-            _pump(reader, there_writer, delay_seconds), _pump(there_reader, writer, 0.0), return_exceptions=True
-        )
-        for side in (writer, there_writer):
-            side.close()
+        there = _pump(reader, there_writer, delay_seconds=_read_ms(latency) / 1000)
+        back = _pump(there_reader, writer, delay_seconds=0)
+        await asyncio.gather(there, back)
+        writer.close()
+        there_writer.close()
 
     return handle
 

@@ -1,4 +1,4 @@
-"""The node image: a lean Debian 12 as squashfs, built once from this machine's own package sources and cached.
+"""The node image: a lean Debian 12 as squashfs, built from this machine's own package sources and cached.
 
 It has no driver and no Docker: nodes start bare, as new servers do.
 """
@@ -9,27 +9,28 @@ import hashlib
 import json
 import shutil
 import tempfile
+import time
 from pathlib import Path
 
 from glmprov.errors import LabError
 from glmprov.lab.machine import apt, run
 
 RELEASE = "bookworm"
-PACKAGES = (
-    "systemd systemd-sysv dbus libpam-systemd openssh-server sudo python3 python3-apt apt ca-certificates "
-    "iproute2 iputils-ping iptables kmod pciutils procps util-linux less busybox-static"
-).split()
+_PACKAGES = (
+    "systemd,systemd-sysv,dbus,libpam-systemd,openssh-server,sudo,python3,python3-apt,apt,ca-certificates,"
+    "iproute2,iputils-ping,iptables,kmod,pciutils,procps,util-linux,less,busybox-static"
+)
 PASSWORD = "rehearsal"  # noqa: S105  (of the user opspw, on simulated hosts without a way out)
 HARDWARE = "/opt/glmlab"
 """Where a node sees the directory of its simulated hardware."""
 
 # What a container can't do, what would reach for the internet, and what only slows the boot.
 _MASKED = (
-    "systemd-resolved.service systemd-networkd-wait-online.service systemd-timesyncd.service getty@tty1.service "
-    "console-getty.service apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer "
-    "fstrim.timer systemd-udevd.service systemd-udev-trigger.service systemd-udev-settle.service "
-    "systemd-udevd-kernel.socket systemd-udevd-control.socket"
-).split()
+    "systemd-resolved.service systemd-networkd-wait-online.service systemd-timesyncd.service "
+    "getty@tty1.service console-getty.service apt-daily.timer apt-daily-upgrade.timer "
+    "dpkg-db-backup.timer e2scrub_all.timer fstrim.timer"
+)
+_KEPT_SECONDS = 7 * 24 * 3600  # images that nobody used for longer are deleted
 _LEFT_OUT = ("/usr/share/man/*", "/usr/share/locale/*", "/usr/share/doc/*")
 _HARDWARE_UNIT = f"""\
 [Unit]
@@ -49,7 +50,8 @@ WantedBy=sysinit.target
 _FILES = {
     "etc/systemd/system/glmlab-hardware.service": _HARDWARE_UNIT,
     "etc/ssh/sshd_config.d/lab.conf": (
-        "UseDNS no\nPermitRootLogin prohibit-password\nMaxStartups 100:30:200\nMaxSessions 100\n"
+        "HostKey /etc/ssh/ssh_host_ed25519_key\nPermitRootLogin prohibit-password\nUseDNS no\n"
+        "MaxStartups 100:30:200\nMaxSessions 100\n"
         "AuthorizedKeysFile .ssh/authorized_keys /etc/ssh/authorized_keys\n"
     ),
     "etc/sudoers.d/ops": "ops ALL=(ALL) NOPASSWD: ALL\nopspw ALL=(ALL) ALL\n",
@@ -64,43 +66,49 @@ echo 'opspw:{PASSWORD}' | chpasswd
 dpkg-divert --quiet --local --rename --divert /usr/sbin/runc.real --add /usr/sbin/runc
 systemctl --quiet set-default multi-user.target
 systemctl --quiet enable glmlab-hardware.service
-systemctl --quiet mask {" ".join(_MASKED)}
+systemctl --quiet mask {_MASKED}
 rm -f /etc/ssh/ssh_host_* /etc/apt/sources.list /etc/apt/sources.list.d/* /var/log/*.log /var/log/apt/*
 """
 
 
 def ensure(cache: Path, authority: Path) -> Path:
-    """Return the image, built if there is none of these inputs. authority is the CA that nodes trust (a file)."""
-    image = cache / "images" / f"{_key(authority)}.squashfs"
+    """Return the image, built if there is none of these inputs. authority: the CA that nodes trust."""
+    image = _path(cache, authority)
     if not image.exists():
         image.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=image.parent, prefix="build-") as scratch:
-            # mmdebstrap's own user must be able to pass through.
+            # apt downloads as a user of its own, who must be able to pass.
             Path(scratch).chmod(0o755)
             _build(Path(scratch), authority, image)
-        for old in set(image.parent.glob("*.squashfs")) - {image}:
-            old.unlink()
+    image.touch()
+    for other in image.parent.glob("*.squashfs"):
+        if other.stat().st_mtime < time.time() - _KEPT_SECONDS:
+            other.unlink()
     return image
 
 
 def is_cached(cache: Path, authority: Path) -> bool:
-    """Tell whether ensure() has nothing to do."""
-    return (cache / "images" / f"{_key(authority)}.squashfs").exists()
+    """Tell whether ensure() has nothing to build."""
+    return _path(cache, authority).exists()
 
 
-def _key(authority: Path) -> str:
-    inputs = [RELEASE, PACKAGES, _LEFT_OUT, _FILES, _SETUP, _runc_shim().read_text(), authority.read_text()]
-    return hashlib.sha256(json.dumps(inputs).encode()).hexdigest()[:16]
+def _path(cache: Path, authority: Path) -> Path:
+    inputs = [RELEASE, _PACKAGES, _LEFT_OUT, _FILES, _SETUP, _runc_shim().read_text(), authority.read_text()]
+    key = hashlib.sha256(json.dumps(inputs).encode()).hexdigest()[:16]
+    return cache / "images" / f"{key}.squashfs"
 
 
 def _build(scratch: Path, authority: Path, image: Path) -> None:
     root = scratch / "root"
     run(
-        ["mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", "--format=directory"]
-        + [f"--aptopt={line}" for line in _apt_options()]
-        + [f"--dpkgopt=path-exclude={pattern}" for pattern in _LEFT_OUT]
-        + ["--dpkgopt=path-include=/usr/share/doc/*/copyright", f"--include={','.join(PACKAGES)}"]
-        + [RELEASE, str(root), "-"],
+        [
+            *("mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", "--format=directory"),
+            *(f"--aptopt={line}" for line in _apt_options()),
+            *(f"--dpkgopt=path-exclude={pattern}" for pattern in _LEFT_OUT),
+            "--dpkgopt=path-include=/usr/share/doc/*/copyright",
+            f"--include={_PACKAGES}",
+            *(RELEASE, root, "-"),
+        ],
         stdin="\n".join(_sources()) + "\n",
     )
     for name, content in _FILES.items():

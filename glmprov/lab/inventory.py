@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from glmprov.lab.authority import SERVER_NAME
@@ -12,9 +13,9 @@ from glmprov.lab.places import Place
 
 
 def default_path(place: Place) -> Path:
-    """Return ./inventories/FLEET.ini where people keep inventories in that directory, else one beside the state."""
-    here = Path("inventories")
-    return (here.resolve() if here.is_dir() else place.directory) / f"{place.fleet}.ini"
+    """Return inventories/FLEET.ini if that directory is here, else a file beside the fleet's state."""
+    here = Path("inventories").absolute()
+    return (here if here.is_dir() else place.directory) / f"{place.fleet}.ini"
 
 
 def write(file: Path, place: Place, nodes: Sequence[Node], packages: Path) -> None:
@@ -36,16 +37,17 @@ def write(file: Path, place: Place, nodes: Sequence[Node], packages: Path) -> No
     file.write_text("\n".join(lines) + "\n")
 
 
-def is_of(file: Path, place: Place) -> bool:
-    """Tell whether this fleet wrote the file: somebody's own file of that name is not ours to remove."""
-    try:
-        return file.read_text().splitlines()[0] == _title(place)
-    except (OSError, IndexError):
-        return False
+def remove(file: Path, place: Place) -> None:
+    """Remove the fleet's inventory, unless somebody has put another file in its place."""
+    with suppress(OSError):
+        if file.read_text().startswith(_title(place) + "\n"):
+            file.unlink()
 
 
 def _title(place: Place) -> str:
-    return f"# The rehearsal fleet {place.identity}, written by `glmprov lab up`, removed by `glmprov lab down`."
+    return (
+        f"# The rehearsal fleet {place.identity}. `glmprov lab up` wrote this, `glmprov lab down` removes it."
+    )
 
 
 def _repositories(packages: Path) -> list[str]:

@@ -27,12 +27,13 @@ _FILES = {
     "/usr/share/keyrings/debian-archive-keyring.gpg": "debian-archive-keyring",
     "/usr/include/stdio.h": "libc6-dev",
 }
-_SEARCH = os.environ.get("PATH", "/usr/bin:/bin") + ":/usr/sbin:/sbin"
+SEARCH = os.environ.get("PATH", "/usr/bin:/bin") + ":/usr/sbin:/sbin"
+"""Where programs are looked for: a user's path often leaves out those of root."""
 
 
 def missing_packages() -> list[str]:
     """Return the Debian packages that the lab needs and this machine doesn't have."""
-    programs = [package for program, package in _PROGRAMS.items() if not shutil.which(program, path=_SEARCH)]
+    programs = [package for program, package in _PROGRAMS.items() if not shutil.which(program, path=SEARCH)]
     return programs + [package for file, package in _FILES.items() if not Path(file).exists()]
 
 
@@ -41,7 +42,7 @@ def require(directory: Path) -> None:
     if os.geteuid() != 0:
         raise LabError("The rehearsal fleet needs root", next_step="Run the same command as root (sudo -i).")
     if not shutil.which("apt-get"):
-        raise LabError("The rehearsal fleet is built by apt, which isn't here", next_step="Use a Debian 12 machine.")
+        raise LabError("There is no apt here, which builds the nodes", next_step="Use a Debian 12 machine.")
     if "cgroup2" not in Path("/proc/filesystems").read_text():
         raise LabError("This kernel has no cgroup v2", next_step="Use a machine with Linux 5.14 or newer.")
     directory.mkdir(parents=True, exist_ok=True)
@@ -66,13 +67,13 @@ def apt(*arguments: str) -> None:
 
 
 def run(argv: Sequence[str | Path], *, stdin: str = "", **environment: str) -> str:
-    """Run a program of this machine and return what it printed. Raise LabError with its last words if it fails."""
+    """Run a program of this machine, return what it printed. Raise LabError with its words if it fails."""
     done = subprocess.run(
         [str(word) for word in argv],
         input=stdin,
         capture_output=True,
         text=True,
-        env={**os.environ, "PATH": _SEARCH, "LC_ALL": "C.UTF-8", **environment},
+        env={**os.environ, "PATH": SEARCH, "LC_ALL": "C.UTF-8", **environment},
     )
     if done.returncode != 0:
         words = (done.stderr or done.stdout).strip().splitlines() or ["no message"]

@@ -18,7 +18,7 @@ def unshare(kinds: int) -> None:
 
 
 def enter_network(pid: int) -> None:
-    """Move the calling process into the network namespace of another. Raise OSError if that isn't possible."""
+    """Move the calling process into the network namespace of another. Raise OSError if that fails."""
     descriptor = os.open(Path(f"/proc/{pid}/ns/net"), os.O_RDONLY)
     try:
         _checked(_libc.setns(descriptor, NEW_NETWORK))

@@ -1,7 +1,7 @@
 """The fleet's network, in a namespace of its own: a bridge, and the numbers that everybody derives from it.
 
-The namespace has no name and no file. It lives as long as one of the fleet's processes, so nothing is left of it
-when they are gone, however they went. Being private, it can use the same subnet in every fleet.
+The namespace has no name and no file. It lives as long as one of the fleet's processes, so nothing is left of
+it when they are gone, however they went. Being private, it can use the same subnet in every fleet.
 """
 
 from __future__ import annotations
@@ -35,9 +35,8 @@ def make_bridge() -> None:
 
 
 def plug_in(number: int, namespace: str, up: bool) -> None:
-    """Connect a node's fresh network namespace (a file) to the bridge. Not up: the cable is there, but dead."""
-    # The hardware address stays the same from boot to boot: with another one, neighbors would look for the old
-    # one for most of a minute.
+    """Connect a node's fresh network namespace (a file) to the bridge; not up: the cable is dead."""
+    # The hardware address stays the same from boot to boot: neighbors would go on looking for the old one.
     cable = f"type veth peer name eth0 address 02:77:00:00:00:{number:02x} netns {namespace}"
     batch(
         f"link add {link(number)} {cable}",

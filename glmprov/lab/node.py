@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import shlex
 import subprocess
 import uuid
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -14,7 +14,10 @@ from glmprov.lab import network
 from glmprov.lab.authority import SERVER_NAME
 from glmprov.lab.machine import run
 from glmprov.lab.places import Place
-from glmprov.lab.supervisor import BOOTS_FILE
+from glmprov.lab.supervisor import BOOTS_FILE, OFF_FILE, UNPLUGGED_FILE
+
+_HOST_KEY = "upper/etc/ssh/ssh_host_ed25519_key"
+_KEYRING = "usr/share/keyrings/glmprov-lab.asc"
 
 
 @dataclass(frozen=True)
@@ -28,18 +31,13 @@ class Node:
     ssh_port: int = 22
     ports: tuple[int, ...] = ()
 
-    def ssh(self, place: Place, *options: str, user: str = "root") -> list[str]:
+    def ssh(self, place: Place, user: str, *options: str) -> list[str]:
         """Return the command that logs in on the node, with strict checking of its pinned key."""
-        return [
-            "ssh", "-F", "none", "-p", str(self.ssh_port), "-l", user, "-i", str(place.ssh_key),
-            "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes",
-            "-o", f"UserKnownHostsFile={shlex.quote(str(place.known_hosts))}", "-o", "LogLevel=ERROR",
-            *options, self.address,
-        ]  # fmt: skip
+        return ["ssh", "-F", str(place.ssh_config), "-l", user, *options, self.name]
 
     def ask(self, place: Place, command: str, patience_seconds: float) -> str | None:
-        """Return what a command printed on the node, whatever its exit code; None if the node can't be reached."""
-        argv = self.ssh(place, "-o", f"ConnectTimeout={max(1, int(patience_seconds))}")
+        """Return what a command printed on the node, whatever its exit code; None if there is no answer."""
+        argv = self.ssh(place, "root", "-o", "BatchMode=yes")
         try:
             done = subprocess.run([*argv, command], capture_output=True, text=True, timeout=patience_seconds)
         except subprocess.TimeoutExpired:
@@ -51,32 +49,53 @@ class Node:
         file = place.node(self.name) / BOOTS_FILE
         return [int(line) for line in file.read_text().split()] if file.exists() else []
 
+    def is_unplugged(self, place: Place) -> bool:
+        """Tell whether the node's network link was made dead."""
+        return (place.node(self.name) / UNPLUGGED_FILE).exists()
 
-def create(place: Place, node: Node, image: Path, packages: Path, neighbors: list[Node]) -> None:
+    def is_off(self, place: Place) -> bool:
+        """Tell whether the node was shut down."""
+        return (place.node(self.name) / OFF_FILE).exists()
+
+
+def create(place: Place, node: Node, image: Path, packages: Path, nodes: Sequence[Node]) -> None:
     """Write a node's directory: its identity over the shared image, its hardware, its empty disks."""
     directory = place.node(node.name)
     for name in ("lower", "upper", "work", "root", "docker", "containerd", "hardware"):
         (directory / name).mkdir(parents=True)
-    record = {**asdict(node), "image": str(image), "cgroup": f"{place.cgroup}/{node.name}"}
+    record = {**asdict(node), "image": str(image), "group": f"{place.group}/node-{node.name}"}
     (directory / "node.json").write_text(json.dumps(record, indent=1) + "\n")
-    for name, content in _identity(place, node, packages, neighbors).items():
+    for name, content in _identity(place, node, packages, nodes).items():
         file = directory / "upper" / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(content)
-    _make_host_key(directory / "upper/etc/ssh/ssh_host_ed25519_key", node.name)
+    run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", node.name, "-f", directory / _HOST_KEY])
     _make_hardware(node.profile, directory / "hardware")
 
 
-def host_key(place: Place, node: Node) -> str:
-    """Return the line of known_hosts that pins the node's key."""
-    kind, key, *_ = (place.node(node.name) / "upper/etc/ssh/ssh_host_ed25519_key.pub").read_text().split()
+def pinned_key(place: Place, node: Node) -> str:
+    """Return the line of known_hosts for a node that was created."""
+    kind, key, *_ = (place.node(node.name) / f"{_HOST_KEY}.pub").read_text().split()
     name = node.address if node.ssh_port == 22 else f"[{node.address}]:{node.ssh_port}"
     return f"{name} {kind} {key}\n"
 
 
-def _identity(place: Place, node: Node, packages: Path, neighbors: list[Node]) -> dict[str, str]:
+def ssh_config(place: Place, nodes: Sequence[Node]) -> str:
+    """Return a configuration with which `ssh` knows the nodes by name."""
+    entries = [f"Host {one.name}\n  HostName {one.address}\n  Port {one.ssh_port}\n" for one in nodes]
+    common = {
+        "User": "ops",
+        "IdentityFile": f'"{place.ssh_key}"',
+        "IdentitiesOnly": "yes",
+        "UserKnownHostsFile": f'"{place.known_hosts}"',
+        "StrictHostKeyChecking": "yes",
+    }
+    return "".join([*entries, "Host *\n", *(f"  {name} {value}\n" for name, value in common.items())])
+
+
+def _identity(place: Place, node: Node, packages: Path, nodes: Sequence[Node]) -> dict[str, str]:
     hosts = ["127.0.0.1 localhost", f"{network.GATEWAY} {SERVER_NAME}"]
-    hosts += [f"{network.address(other.number)} {other.name}" for other in neighbors]
+    hosts += [f"{network.address(one.number)} {one.name}" for one in nodes]
     files = {
         "etc/hostname": node.name + "\n",
         "etc/hosts": "\n".join(hosts) + "\n",
@@ -84,14 +103,9 @@ def _identity(place: Place, node: Node, packages: Path, neighbors: list[Node]) -
         "etc/ssh/authorized_keys": place.ssh_key.with_suffix(".pub").read_text(),
     }
     if (packages / "lab.asc").exists():
-        keyring = "/usr/share/keyrings/glmprov-lab.asc"
-        files["usr/share/keyrings/glmprov-lab.asc"] = (packages / "lab.asc").read_text()
-        files["etc/apt/sources.list"] = f"deb [signed-by={keyring}] https://{SERVER_NAME}/debian ./\n"
+        files[_KEYRING] = (packages / "lab.asc").read_text()
+        files["etc/apt/sources.list"] = f"deb [signed-by=/{_KEYRING}] https://{SERVER_NAME}/debian ./\n"
     return files
-
-
-def _make_host_key(file: Path, name: str) -> None:
-    run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", file])
 
 
 def _make_hardware(profile: str, directory: Path) -> None:

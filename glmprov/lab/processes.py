@@ -1,73 +1,56 @@
-"""The fleet's own processes: started detached, marked in their environment, found and ended by that mark.
+"""The fleet's own processes: the package server, the forwarder, and a supervisor for each node.
 
-A mark can't go stale as a PID file can, and it survives a `kill -9` of whoever started them.
+Each lives in a control group of its own below the fleet's, which is how it is found again.
 """
 
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
 
 import glmprov
 from glmprov.errors import LabError
+from glmprov.lab.cgroups import Group
+from glmprov.lab.machine import SEARCH
 from glmprov.lab.places import Place
 
-_FLEET = "GLMPROV_LAB_FLEET"
-_ROLE = "GLMPROV_LAB_ROLE"
+PACKAGES = "packages"
+FORWARDER = "forwarder"
 
 
-@dataclass(frozen=True)
-class Process:
-    """One living process of a fleet. role is "packages", "forwarder" or "node:NAME"."""
-
-    pid: int
-    role: str
-
-    def send(self, what: signal.Signals, place: Place) -> None:
-        """Send a signal, unless the process is gone or its PID means another one by now."""
-        with _opened(self.pid) as descriptor:
-            if descriptor is not None and _role_of(self.pid, place) == self.role:
-                with suppress(ProcessLookupError):
-                    signal.pidfd_send_signal(descriptor, what)
+def supervisor(node: str) -> str:
+    """Return the role of a node's supervisor."""
+    return f"supervisor-{node}"
 
 
 def start(place: Place, role: str, module: str, *arguments: str, log: Path) -> str:
-    """Start `python -m module` for the fleet, detached from the terminal. Return the first line that it prints.
+    """Start `python -m module` for the fleet, detached from the terminal. Return the first line it prints.
 
     That line says that it is ready. Raise LabError, with the end of its log, if it ends before.
     """
-    environment = {
-        **os.environ,
-        _FLEET: str(place.directory),
-        _ROLE: role,
-        "PYTHONPATH": str(Path(glmprov.__file__).parents[1]),
-        "PATH": os.environ.get("PATH", "/usr/bin:/bin") + ":/usr/sbin:/sbin",
-    }
+    group = Group(f"{place.group}/{role}")
+    group.make()
     with log.open("ab") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=output,
-            env=environment,
+            env={**os.environ, "PATH": SEARCH, "PYTHONPATH": str(Path(glmprov.__file__).parents[1])},
             cwd="/",
             start_new_session=True,
+            preexec_fn=group.enter,
             text=True,
         )
-    assert process.stdout is not None  # noqa: S101  (asked for above)
+    assert process.stdout is not None  # noqa: S101  (a pipe was asked for)
     with process.stdout:
         line = process.stdout.readline()
     if not line:
         process.wait()
-        raise LabError(
-            f"{role} ended before it was ready: {_last_line(log)}", place=str(log), next_step="Read that file."
-        )
+        raise LabError(f"{role} ended before it was ready: {last_lines(log, 1)}")
     return line.strip()
 
 
@@ -78,46 +61,23 @@ def say_ready(line: str = "ready") -> None:
     os.dup2(2, 1)
 
 
-def running(place: Place) -> list[Process]:
-    """Return the fleet's living processes."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            role = _role_of(int(entry.name), place)
-            if role:
-                found.append(Process(int(entry.name), role))
-    return found
+def find(place: Place, role: str) -> int | None:
+    """Return the PID of the process of that role, None if it doesn't live."""
+    return Group(f"{place.group}/{role}").leader()
 
 
-def find(place: Place, role: str) -> Process | None:
-    """Return the process of that role, if it lives."""
-    return next((process for process in running(place) if process.role == role), None)
+def send(place: Place, role: str, what: int) -> bool:
+    """Send a signal to the process of that role. Return False if it doesn't live."""
+    pid = find(place, role)
+    if pid is None:
+        return False
+    with suppress(ProcessLookupError):
+        os.kill(pid, what)
+        return True
+    return False
 
 
-def _role_of(pid: int, place: Place) -> str | None:
-    try:
-        block = Path(f"/proc/{pid}/environ").read_bytes()
-    except OSError:
-        return None
-    variables = dict(item.split(b"=", 1) for item in block.split(b"\0") if b"=" in item)
-    if variables.get(_FLEET.encode()) != os.fsencode(place.directory):
-        return None
-    return variables.get(_ROLE.encode(), b"").decode()
-
-
-@contextmanager
-def _opened(pid: int) -> Iterator[int | None]:
-    try:
-        descriptor = os.pidfd_open(pid)
-    except OSError:
-        yield None
-        return
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def _last_line(log: Path) -> str:
-    lines = log.read_text(errors="replace").strip().splitlines()
-    return lines[-1] if lines else "it said nothing"
+def last_lines(log: Path, count: int) -> str:
+    """Return the end of a log, for a message."""
+    lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
+    return "\n".join(lines[-count:]) or "it said nothing"

@@ -7,22 +7,21 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from glmprov.lab import fleet as fleets
-from glmprov.lab import processes
+from glmprov.lab import fleet, processes
 from glmprov.lab.fleet import Fleet
 from glmprov.lab.node import Node
 
 REAL = (
-    "systemd as PID 1, journal, sshd, sudo, apt and dpkg, PAM, the network stack, iptables, "
-    "the distribution's Docker Engine and its overlay2 storage"
+    "systemd as PID 1, journal, sshd, sudo, PAM, apt and dpkg, network stack, iptables, "
+    "the distribution's Docker Engine with overlay2"
 )
 SIMULATED = (
-    "GPUs and NVML, nvidia-smi and the other NVIDIA programs and packages, sockets, NUMA, PCI and CPU topology, "
-    "kernel modules and their parameters, the kernel command line, GRUB, Xid entries, sysctls of vm and kernel"
+    "GPUs and NVML, NVIDIA's programs and packages, CPU, NUMA and PCI topology, kernel modules with their "
+    "parameters, kernel command line and boot loader, Xid entries, sysctls of vm and kernel"
 )
 NOT_THERE = (
-    "a kernel of the node's own (it is this machine's, with its clock and uptime), "
-    "resource limits of units and containers, a way out to the internet"
+    "a kernel of the node's own (it is this machine's, with its clock and uptime), effective CPU and memory "
+    "limits of units and containers, a way out to the internet"
 )
 _PATIENCE_SECONDS = 5.0
 
@@ -35,6 +34,7 @@ class NodeStatus:
     profile: str
     address: str
     ssh_port: int
+    ports: tuple[int, ...]
     state: str
     boots: int
     up_seconds: int
@@ -42,12 +42,13 @@ class NodeStatus:
 
 @dataclass(frozen=True)
 class FleetStatus:
-    """A fleet, now. services are the fleet's own processes that live."""
+    """A fleet, now. missing are those of its own processes that don't live."""
 
     fleet: str
     inventory: str
+    ssh_config: str
     nodes: tuple[NodeStatus, ...]
-    services: tuple[str, ...]
+    missing: tuple[str, ...]
 
     def as_dict(self) -> dict[str, Any]:
         """Return it for JSON."""
@@ -57,34 +58,35 @@ class FleetStatus:
         """Return it for a person."""
         rows = [("NODE", "PROFILE", "ADDRESS", "STATE", "UP", "BOOTS")]
         for node in self.nodes:
-            port = "" if node.ssh_port == 22 else f":{node.ssh_port}"
+            address = node.address if node.ssh_port == 22 else f"{node.address}:{node.ssh_port}"
             up = f"{node.up_seconds // 60} min" if node.up_seconds >= 60 else f"{node.up_seconds} s"
-            rows.append((node.name, node.profile, node.address + port, node.state, up, str(node.boots)))
-        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-        for role in ("packages", "forwarder"):
-            if role not in self.services:
-                lines.append(f"The fleet's {role} process is gone: glmprov lab up --fresh starts over.")
-        lines += ["", f"inventory  {self.inventory}", f"real       {REAL}", f"simulated  {SIMULATED}"]
-        return "\n".join([*lines, f"not there  {NOT_THERE}"])
+            rows.append((node.name, node.profile, address, node.state, up, str(node.boots)))
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+        if self.missing:
+            lines += ["", f"Gone: {', '.join(self.missing)}. `glmprov lab up` starts over."]
+        about = {"inventory": self.inventory, "ssh": f"ssh -F {self.ssh_config} {self.nodes[0].name}"}
+        about |= {"real": REAL, "simulated": SIMULATED, "not there": NOT_THERE}
+        return "\n".join([*lines, "", *(f"{title:<10} {text}" for title, text in about.items())])
 
 
-def look(fleet: str) -> FleetStatus:
+def look(name: str) -> FleetStatus:
     """Ask every node of a fleet for its state. Raise LabError if the fleet isn't up."""
-    found = fleets.load(fleet)
-    roles = {process.role for process in processes.running(found.place)}
+    found = fleet.load(name)
     with ThreadPoolExecutor(len(found.nodes)) as pool:
-        nodes = tuple(pool.map(lambda node: _look_at(found, node, roles), found.nodes))
-    return FleetStatus(fleet, str(found.inventory), nodes, tuple(sorted(roles)))
+        nodes = tuple(pool.map(lambda node: _look_at(found, node), found.nodes))
+    missing = tuple(found.missing_processes())
+    return FleetStatus(name, str(found.inventory), str(found.place.ssh_config), nodes, missing)
 
 
-def _look_at(fleet: Fleet, node: Node, roles: set[str]) -> NodeStatus:
-    if f"node:{node.name}" not in roles:
+def _look_at(found: Fleet, node: Node) -> NodeStatus:
+    if processes.find(found.place, processes.supervisor(node.name)) is None:
         state = "dead"
-    elif fleet.is_off(node):
+    elif node.is_off(found.place):
         state = "off"
     else:
-        state = node.ask(fleet.place, "systemctl is-system-running", _PATIENCE_SECONDS) or "unreachable"
-    boots = node.boots(fleet.place)
+        state = node.ask(found.place, "systemctl is-system-running", _PATIENCE_SECONDS) or "unreachable"
+    boots = node.boots(found.place)
     up_seconds = int(time.time()) - boots[-1] if boots and state not in ("dead", "off") else 0
-    return NodeStatus(node.name, node.profile, node.address, node.ssh_port, state, len(boots), up_seconds)
+    ports = (node.address, node.ssh_port, node.ports)
+    return NodeStatus(node.name, node.profile, *ports, state, len(boots), up_seconds)

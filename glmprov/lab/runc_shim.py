@@ -1,29 +1,33 @@
 #!/usr/bin/python3
 """Stands before runc on a node: leaves out what this machine's own limits don't allow.
 
-A machine that is a container itself often lacks CAP_SYS_RESOURCE. There runc can neither raise a limit nor give a
-container all capabilities, and would refuse `--ulimit memlock=-1` and `--privileged`, which real hosts accept.
+A machine that is a container itself often lacks CAP_SYS_RESOURCE. There runc can neither raise a limit nor
+give a container all capabilities, and would refuse `--ulimit memlock=-1` and `--privileged`, which real hosts
+accept.
 """
 
 import json
 import os
 import resource
 import sys
+from itertools import pairwise
 
-CAPABILITIES = (
+CAPABILITIES_IN_ORDER = (
     "CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE "
     "NET_BIND_SERVICE NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT "
     "SYS_PTRACE SYS_PACCT SYS_ADMIN SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG MKNOD LEASE "
     "AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ "
     "PERFMON BPF CHECKPOINT_RESTORE"
-).split()
+)
 
 
 def allowed() -> set[str]:
     """Return the capabilities of this process's bounding set."""
     with open("/proc/self/status") as status:  # noqa: PTH123  (must start fast)
         bounds = next(int(line.split()[1], 16) for line in status if line.startswith("CapBnd"))
-    return {f"CAP_{name}" for number, name in enumerate(CAPABILITIES) if bounds >> number & 1}
+    return {
+        f"CAP_{name}" for number, name in enumerate(CAPABILITIES_IN_ORDER.split()) if bounds >> number & 1
+    }
 
 
 def lower(path: str) -> None:
@@ -45,7 +49,7 @@ def lower(path: str) -> None:
 
 def main(arguments: list[str]) -> None:
     """Lower what runc was given, then become runc."""
-    for option, value in zip(arguments, arguments[1:], strict=False):
+    for option, value in pairwise(arguments):
         if option == "--bundle":
             lower(f"{value}/config.json")
         elif option == "--process" and "exec" in arguments:

@@ -1,8 +1,8 @@
 """The supervisor of one node: boots it, boots it again when it asks for that, and is its power switch.
 
-Run as `python -m glmprov.lab.supervisor NODE_DIRECTORY NAMESPACE_PID`. SIGUSR1 is the reset through the operating
-system (or power on, if the node is off), SIGUSR2 cuts the power and gives it back. All mounts are in a private
-mount namespace, so none is left when this process is gone.
+Run as `python -m glmprov.lab.supervisor NODE_DIRECTORY NAMESPACE_PID`. SIGUSR1 asks the node's operating
+system for a reboot, SIGUSR2 cuts the power and gives it back; a node that was shut down is switched on by
+either. All mounts are in a private mount namespace, so none is left when this process is gone.
 """
 
 from __future__ import annotations
@@ -33,8 +33,7 @@ OFF_FILE = "off"
 """In a node's directory: it is there while the node is shut down."""
 
 _NSPAWN_REBOOT = 133  # what systemd-nspawn --keep-unit exits with when the node wants to be booted again
-_RUN = Path("/run/systemd/nspawn")
-_NETWORK = _RUN / "net"
+_NETWORK = Path("/run/glmlab-network")
 _SHORT_BOOT_SECONDS = 2.0
 _ENVIRONMENT = {
     "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1",
@@ -53,7 +52,7 @@ class Supervisor:
         self.name: str = record["name"]
         self.number: int = record["number"]
         self.image = Path(record["image"])
-        self.group = cgroups.Group(record["cgroup"])
+        self.group = cgroups.Group(record["group"])
         self.nspawn: subprocess.Popen[bytes] | None = None
 
     def prepare(self, namespace_pid: int) -> None:
@@ -63,9 +62,8 @@ class Supervisor:
         os.chdir(self.directory)
         run(["mount", "--make-rprivate", "/"])
         cgroups.mount_only_v2()
-        # systemd-nspawn expects its directory on a tmpfs, as /run is on most machines.
-        _RUN.mkdir(parents=True, exist_ok=True)
-        run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", _RUN])
+        # systemd-nspawn wants a tmpfs there, and what it writes is nobody else's business.
+        run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run"])
         _NETWORK.touch()
         run(["mount", "-t", "squashfs", "-o", "loop,ro", self.image, "lower"])
         run(["mount", "-t", "overlay", "-o", "lowerdir=lower,upperdir=upper,workdir=work", "overlay", "root"])

@@ -1,4 +1,4 @@
-"""Faults on demand: those of the network are made here, those of the hardware by the simulation on the node."""
+"""Faults on demand: those of the network are made here, those of the hardware by the node's simulation."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from glmprov.errors import LabError
-from glmprov.lab import fleet as fleets
-from glmprov.lab import network, processes
+from glmprov.lab import fleet, network, processes
 from glmprov.lab.fleet import Fleet
 from glmprov.lab.forward import LATENCY_FILE
 from glmprov.lab.machine import run
@@ -27,37 +26,39 @@ def kinds() -> dict[str, str]:
     return {**_OUR_KINDS, **(simulated.KINDS if simulated else {})}
 
 
-def cause(fleet: str, name: str, kind: str, arguments: list[str]) -> str:
-    """Break something on a node, or mend it. Return what is so now. Raise LabError for what makes no sense."""
-    found = fleets.load(fleet)
-    node = found.node(name)
+def cause(name: str, node_name: str, kind: str, arguments: list[str]) -> str:
+    """Break something on a node, or mend it. Return what is so now. Raise LabError if it makes no sense."""
+    found = fleet.load(name)
+    node = found.node(node_name)
     ours: dict[str, Callable[[Fleet, Node, list[str]], str]] = {"unreachable": _unreachable, "slow": _slow}
     if kind in ours:
         return ours[kind](found, node, arguments)
     if kind not in kinds():
         raise LabError(f"there is no fault '{kind}'", next_step=f"There are: {', '.join(kinds())}.")
-    return str(_simulated().inject(found.place.node(name) / "hardware", kind, arguments))
+    return str(_simulated().inject(found.place.node(node.name) / "hardware", kind, arguments))
 
 
-def _unreachable(fleet: Fleet, node: Node, arguments: list[str]) -> str:
+def _unreachable(found: Fleet, node: Node, arguments: list[str]) -> str:
     if arguments not in (["on"], ["off"]):
         raise LabError("say on or off", place="unreachable")
     dead = arguments == ["on"]
-    marker = fleet.place.node(node.name) / UNPLUGGED_FILE
+    marker = found.place.node(node.name) / UNPLUGGED_FILE
     if dead:
         marker.touch()
     else:
         marker.unlink(missing_ok=True)
-    inside = processes.find(fleet.place, "packages") or processes.find(fleet.place, "forwarder")
+    inside = processes.find(found.place, processes.PACKAGES) or processes.find(
+        found.place, processes.FORWARDER
+    )
     if inside is None:
         raise LabError("the fleet's network is gone", next_step="glmprov lab up --fresh starts over.")
     cable = network.link(node.number)
-    run(["nsenter", f"--net=/proc/{inside.pid}/ns/net", "ip", "link", "set", cable, "down" if dead else "up"])
+    run(["nsenter", f"--net=/proc/{inside}/ns/net", "ip", "link", "set", cable, "down" if dead else "up"])
     return f"{node.name} is {'cut off' if dead else 'connected'}"
 
 
-def _slow(fleet: Fleet, node: Node, arguments: list[str]) -> str:
-    file = fleet.place.node(node.name) / LATENCY_FILE
+def _slow(found: Fleet, node: Node, arguments: list[str]) -> str:
+    file = found.place.node(node.name) / LATENCY_FILE
     if arguments == ["off"]:
         file.unlink(missing_ok=True)
         return f"{node.name} answers at full speed"
