@@ -26,7 +26,7 @@ class Answer:
         texts = self.part(part)
         if isinstance(texts, Unknown):
             return texts
-        value = known(texts.get(path))
+        value = known(texts.get(path, {"error": f"{path} was not asked for"}))
         return value if value is None or isinstance(value, Unknown) else str(value)
 
     def texts(self, prefix: str, part: str = "files") -> dict[str, str]:
