@@ -91,7 +91,6 @@ glmprov_without_ours() {{
 }}
 GRUB_CMDLINE_LINUX="$(set -f; glmprov_without_ours "$GRUB_CMDLINE_LINUX")"
 GRUB_CMDLINE_LINUX_DEFAULT="$(set -f; glmprov_without_ours "$GRUB_CMDLINE_LINUX_DEFAULT")"{ours}
-".join(spelled(arguments)))}
 """
 
 
