@@ -69,6 +69,7 @@ def _stack(*options: Callable[[Command], Command]) -> Callable[[Command], Comman
 _fleet_options = _stack(
     click.option("-i", "--inventory", multiple=True, help="Inventory: a path, or a name in ./inventories."),
     click.option("-l", "--limit", help="Only hosts that match this Ansible pattern."),
+    click.option("-e", "--extra-vars", multiple=True, help="Variables that win over the inventory's."),
     click.option("-u", "--user", help="Connect as this user."),
     click.option("--private-key", type=click.Path(dir_okay=False), help="Connect with this key."),
     click.option("-b/-B", "--become/--no-become", default=True, show_default=True, help="Become root."),
@@ -96,17 +97,17 @@ def _load(options: dict[str, Any]) -> Fleet:
     from glmprov.remote import ConnectOptions
     from glmprov.secret import Secret
 
-    sources = inventory.locate(options["inventory"], Path.cwd(), os.environ)
-    hosts = inventory.load(
-        sources,
-        limit=options["limit"],
-        vault_password_file=options["vault_password_file"],
-        ask_vault_pass=options["ask_vault_pass"],
-    )
-
     def asked(flag: str, prompt: str) -> Secret | None:
         return Secret(click.prompt(prompt, hide_input=True, err=True)) if options[flag] else None
 
+    password_file = options["vault_password_file"]
+    hosts = inventory.load(
+        inventory.locate(options["inventory"], Path.cwd(), os.environ),
+        limit=options["limit"],
+        vault_password_file=Path(password_file) if password_file else None,
+        vault_password=asked("ask_vault_pass", "Vault password"),
+        extra_vars=options["extra_vars"],
+    )
     connection = ConnectOptions(
         user=options["user"],
         private_key=options["private_key"],
@@ -130,12 +131,12 @@ def _terminal(ctx: click.Context, options: dict[str, Any]) -> Terminal:
 def facts(ctx: click.Context, **options: Any) -> None:
     """Show each host: cards and editions, limits, sockets, PCIe, P2P, sets."""
     from glmprov.actions.facts import facts as look
-    from glmprov.results import facts_code
+    from glmprov.results import errors_code
 
     terminal = _terminal(ctx, options)
     with terminal.progress("probing") as said:
         results = look(_load(options), said)
-    ctx.exit(terminal.report("facts", results, facts_code(results)))
+    ctx.exit(terminal.report("facts", results, errors_code(results)))
 
 
 @main.command()
@@ -237,11 +238,11 @@ def _lock_command(name: str, text: str) -> None:
     @click.pass_context
     def command(ctx: click.Context, names: Sequence[str], **options: Any) -> None:
         from glmprov.actions import lock as locks
-        from glmprov.results import locks_code
+        from glmprov.results import errors_code
 
         options["limit"] = ",".join(names) or options["limit"]
         results = getattr(locks, name)(_load(options))
-        ctx.exit(_terminal(ctx, options).report("locks", results, locks_code(results)))
+        ctx.exit(_terminal(ctx, options).report("locks", results, errors_code(results)))
 
 
 _lock_command("status", "Say who is changing each host, since when and why.")

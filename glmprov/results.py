@@ -11,6 +11,7 @@ from glmprov.drift import Difference, Verdict
 from glmprov.errors import ExitCode, GlmprovError, worst
 from glmprov.observation import Observation
 from glmprov.plan import HostPlan
+from glmprov.receipt import LockState
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,15 @@ class HostProvision:
         return sum(key.result is result for key in self.keys)
 
 
+@dataclass(frozen=True)
+class HostLock:
+    """The lock of one host; info None: nobody holds it."""
+
+    host: str
+    info: LockState | None = None
+    error: GlmprovError | None = None
+
+
 class FailOn(StrEnum):
     """What counts towards the exit code of `audit`."""
 
@@ -124,6 +134,6 @@ def provision_code(results: Iterable[HostProvision]) -> ExitCode:
     return worst(codes)
 
 
-def facts_code(results: Iterable[HostFacts]) -> ExitCode:
-    """Return the exit code of `facts`: the worst host's error."""
+def errors_code(results: Iterable[HostFacts | HostLock]) -> ExitCode:
+    """Return the exit code of a command that only looks: the worst host's error."""
     return worst([result.error.exit_code for result in results if result.error])

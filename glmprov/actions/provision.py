@@ -14,7 +14,6 @@ from glmprov.apply import Event
 from glmprov.drift import Difference, Verdict
 from glmprov.errors import GlmprovError
 from glmprov.inventory import Host
-from glmprov.operate import reboot
 from glmprov.remote.fan_out import default_forks, for_each
 from glmprov.remote.for_ansible import connection_variables
 from glmprov.results import HostFacts, HostProvision, HostReview, KeyResult, Mended
@@ -94,10 +93,12 @@ def provision(
     if orders.check:
         run.stage(ready)
     elif ready:
-        with run.recorder.locked(ready):
+        with run.recorder.locked([work.host for work in ready]) as refused:
+            for work in ready:
+                work.error = refused.get(work.host.name)
             run.converge()
     if not orders.check:
-        run.recorder.write_receipts(work for work in run.works if work.error is None)
+        run.record()
     return tuple(_result(work, orders) for work in run.works)
 
 
@@ -132,6 +133,17 @@ class _Run:
                 work.error = result if isinstance(result, GlmprovError) else work.error
             self._look_again(work for work in waiting if work.error is None)
             self._stages()
+
+    def record(self) -> None:
+        """Leave a receipt on every host that was seen to the end."""
+        seen = [
+            (work.host, self.settings[work.host.name], work.latest.plan, work.latest.observation)
+            for work in self.works
+            if work.error is None and work.latest.plan is not None and work.latest.observation is not None
+        ]
+        failed = self.recorder.write_receipts(seen)
+        for work in self.works:
+            work.error = work.error or failed.get(work.host.name)
 
     def _stages(self) -> None:
         for _ in range(_STAGES):

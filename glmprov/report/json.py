@@ -6,11 +6,10 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from glmprov.actions.lock import HostLock
 from glmprov.drift import Difference
 from glmprov.errors import ExitCode, GlmprovError
 from glmprov.report.values import data
-from glmprov.results import HostFacts, HostProvision, HostReview
+from glmprov.results import HostFacts, HostLock, HostProvision, HostReview
 
 
 def document(kind: str, code: ExitCode, hosts: Sequence[Any]) -> str:

@@ -10,11 +10,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from glmprov.actions.lock import HostLock
 from glmprov.drift import Difference, Verdict
 from glmprov.errors import GlmprovError
 from glmprov.report.values import plain, short
-from glmprov.results import HostProvision, HostReview, KeyResult, Mended
+from glmprov.results import HostLock, HostProvision, HostReview, KeyResult, Mended
 
 _VERDICT_STYLE = {
     Verdict.DRIFT: "red",
