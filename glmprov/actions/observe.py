@@ -83,8 +83,9 @@ Compare = Callable[[Observation, plan.HostPlan], tuple[drift.Difference, ...]]
 
 
 def against_plan(observation: Observation, wanted: plan.HostPlan) -> tuple[drift.Difference, ...]:
-    """Return every key where the host differs from its plan."""
-    return drift.compare(observation.host, wanted.expected, observation.state, wanted.reasons)
+    """Return every key where the host differs from its plan, and every file of ours that was edited."""
+    values = drift.compare(observation.host, wanted.expected, observation.state, wanted.reasons)
+    return (*values, *drift.compare_files(observation, values))
 
 
 def review(facts: HostFacts, wanted: HostSettings, compare: Compare = against_plan) -> HostReview:

@@ -191,13 +191,13 @@ def _provision_summary(results: Sequence[HostProvision]) -> Text:
     return text
 
 
-def locks(results: Sequence[HostLock]) -> Iterable[RenderableType]:
+def locks(results: Sequence[HostLock], *, verbose: bool = False) -> Iterable[RenderableType]:
     """Yield who holds each host's lock."""
     for result in results:
         if result.error is not None:
             yield _block(result.host, "not read", [], (), result.error, False)
         else:
-            yield Text(f"{result.host}  {result.info.text() if result.info else 'not locked'}")
+            yield Text(f"{result.host}  {result.info.text if result.info else 'not locked'}")
 
 
 def _block(
