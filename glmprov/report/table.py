@@ -210,7 +210,7 @@ def _block(
 ) -> RenderableType:
     parts: list[RenderableType] = [Text.assemble((host, "bold"), "  ", summary)]
     if error is not None:
-        parts.append(Padding(error_text(error), (0, 0, 0, 2)))
+        parts.append(Padding(error_text(error), (0, 0, 0, 2), expand=False))
     if rows:
         table = Table.grid(padding=(0, 2))
         for no_wrap in (True, False, False, False):
@@ -222,8 +222,8 @@ def _block(
                 short(row.change),
                 Text(short(row.reason), "dim"),
             )
-        parts.append(Padding(table, (0, 0, 0, 2)))
-    parts.extend(Padding(Text(f"note: {short(note)}"), (0, 0, 0, 2)) for note in notes)
+        parts.append(Padding(table, (0, 0, 0, 2), expand=False))
+    parts.extend(Padding(Text(f"note: {short(note)}"), (0, 0, 0, 2), expand=False) for note in notes)
     return Group(*parts)
 
 
