@@ -33,7 +33,7 @@ def packages() -> list[Deb]:
 def _base() -> Deb:
     stub = Content((_SIM / "base/stub").read_bytes(), 0o755)
     uname = shared_library("uname.c", "libglmlab-uname.so", "1")
-    units = ("glmlab-boot.service", "glmlab-request.path", "glmlab-request.service")
+    units = ("glmlab-request.path", "glmlab-request.service")
     divert = "".join(
         f"dpkg-divert --quiet --package glmlab-base --rename --divert {path}.real --add {path}\n"
         for path in _DIVERTED
@@ -47,12 +47,12 @@ def _base() -> Deb:
         files={
             **{path: stub for path in (*_DIVERTED, *_OWN)},
             **{f"/lib/systemd/system/{unit}": Content((_SIM / "base" / unit).read_bytes()) for unit in units},
+            "/lib/systemd/system/glmlab-hardware.service.d/order.conf": Content((_SIM / "base/order.conf").read_bytes()),
             "/etc/default/grub": Content((_SIM / "base/grub").read_bytes()),
             PRELOADED: Content(uname),
             "/etc/ld.so.preload": Content(f"{PRELOADED}\n".encode()),
         },
         links={
-            "/lib/systemd/system/sysinit.target.wants/glmlab-boot.service": "../glmlab-boot.service",
             "/lib/systemd/system/multi-user.target.wants/glmlab-request.path": "../glmlab-request.path",
         },
         scripts={"preinst": divert, "postinst": "mkdir -p /etc/default/grub.d /boot/grub\n"},

@@ -43,12 +43,15 @@ def build(cache: Path) -> Path:
 def base(cache: Path) -> list[Path]:
     """Return the .deb files that the node image must have: copy them into it and `dpkg -i` them there.
 
-    They divert modprobe and its kin, bring update-grub, the boot unit, a simulated kernel, and /etc/ld.so.preload.
+    The folder's name changes with the content, and only then. They divert modprobe and its kin, bring update-grub, the boot unit, a simulated kernel, and /etc/ld.so.preload.
     """
-    folder = cache / f"base-{fingerprint()}"
+    wanted = host_packages.base()
+    key = hashlib.sha256(repr(wanted).encode()).hexdigest()[:12]
+    folder = cache / f"base-{key}"
     if not folder.is_dir():
-        work = cache / f"base-{fingerprint()}.{os.getpid()}"
-        _fill(work, host_packages.base())
+        work = cache / f"base-{key}.{os.getpid()}"
+        shutil.rmtree(work, ignore_errors=True)
+        _fill(work, wanted)
         work.rename(folder)
     return sorted(folder.glob("*.deb"))
 
