@@ -1,4 +1,4 @@
-"""A host as a person wants to see it: system, sockets, the tree of cards, limits, links, sets, what runs on it."""
+"""A host as a person wants to see it: system, sockets, cards, limits, links, sets, what runs on it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from glmprov.observation import Observation
 from glmprov.receipt import Receipt
 from glmprov.report.facts_tree import cpu_ranges, gib, tree
 from glmprov.report.values import data, plain, short
-from glmprov.state import ContainerEngine, GpuDriver, Setting, Unit, Unknown
+from glmprov.state import ContainerEngine, GpuDriver, Setting, Unknown
 
 SCHEMA = "glmprov/facts/1"
 
@@ -21,7 +21,7 @@ _STYLES = {"title": "1", "dim": "2", "warn": "33", "bad": "31"}
 
 
 def text(observation: Observation, width: int = 100, color: bool = False) -> str:
-    """Return a host drawn as text, no line wider than width where words allow. color: with terminal sequences."""
+    """Return a host drawn as text, folded at width where words allow; with color, in terminal sequences."""
     hardware = observation.hardware
     paint = _paint(color)
     blocks = [
@@ -93,7 +93,8 @@ def _system_line(system: System) -> str:
 def _cpu_line(hardware: Hardware) -> str:
     cpu = hardware.cpu
     off = f" (offline: {cpu_ranges(cpu.offline)})" if cpu.offline else ""
-    return f"{cpu.sockets} × {cpu.model or 'unknown processor'}, {cpu.online} CPUs{off}, {gib(hardware.system.memory_bytes)}"
+    memory = gib(hardware.system.memory_bytes)
+    return f"{cpu.sockets} × {cpu.model or 'unknown processor'}, {cpu.online} CPUs{off}, {memory}"
 
 
 def _summary(observation: Observation) -> Iterator[tuple[str, str]]:
@@ -165,7 +166,7 @@ def _tuning(hardware: Hardware, governor: Any, acs: Any) -> Iterator[str]:
     yield f"IOMMU {plain(groups)}" if isinstance(groups, Unknown) else f"IOMMU {'on' if groups else 'off'}"
     yield f"Secure Boot {_on_off(hardware.system.secure_boot)}"
     if isinstance(governor, Setting):
-        yield f"governor {plain(governor.effective) if governor.effective is not None else 'none (no scaling)'}"
+        yield f"governor {plain(governor.effective) if governor.effective else 'none (no scaling)'}"
     if isinstance(acs, Mapping) and acs:
         off = sum(each.effective is True for each in acs.values())
         yield f"ACS redirects nothing on {off} of {len(acs)} bridges above the cards"
@@ -183,7 +184,8 @@ def _receipt(receipt: Receipt | Unknown | None) -> str:
     if not isinstance(receipt, Receipt):
         return plain(receipt) if receipt else "none: glmprov has not provisioned this host"
     count = f"{len(receipt.cards)} card{'s' if len(receipt.cards) != 1 else ''}"
-    return f"{receipt.written_at} by {receipt.by} from {receipt.controller}, {count}, glmprov {receipt.glmprov_version}"
+    who = f"by {receipt.by} from {receipt.controller}, glmprov {receipt.glmprov_version}"
+    return f"{receipt.written_at} {who}, {count}"
 
 
 def _card_rows(hardware: Hardware, paint: Paint) -> list[list[str]]:
