@@ -143,7 +143,9 @@ def _governor(answer: Answer, conf: str | Unknown | None, lines: list[tuple[str,
     tallies = answer.part("tallies")
     if isinstance(tallies, Unknown):
         return Setting(declared, tallies)
-    counts = tallies.get(GOVERNORS, {})
+    counts = tallies.get(GOVERNORS)
+    if counts is None:
+        return Setting(declared, Unknown("the governors were not asked for"))
     if len(counts) > 1:
         return Setting(
             declared, ", ".join(f"{name} on {count}" for name, count in sorted(counts.items())) + " CPUs"

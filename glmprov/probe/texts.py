@@ -21,17 +21,6 @@ def cpu_list(text: str) -> tuple[int, ...]:
     return tuple(sorted(cpus))
 
 
-def cpu_ranges(cpus: tuple[int, ...]) -> str:
-    """Return CPU numbers in the kernel's list form, holes and all."""
-    spans: list[list[int]] = []
-    for cpu in sorted(set(cpus)):
-        if spans and cpu == spans[-1][1] + 1:
-            spans[-1][1] = cpu
-        else:
-            spans.append([cpu, cpu])
-    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in spans)
-
-
 def key_values(text: str, comment: str = "#") -> list[tuple[str, str]]:
     """Return the `key = value` lines of a text in order, quotes around a value taken off."""
     pairs = []

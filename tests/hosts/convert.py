@@ -26,7 +26,14 @@ CPU = "/sys/devices/system/cpu/"
 def answer_of(folder: Path) -> dict[str, Any]:
     """Given a capture's folder, return the payload's answer for that machine."""
     answer = _from_values(folder) if (folder / "nvml.json").exists() else _from_tools(folder)
-    return {"version": 1, "python": [3, 12, 3], "uid": 0, "time": 0, "hung": [], "nvml_library": True} | answer
+    return {
+        "version": 1,
+        "python": [3, 12, 3],
+        "uid": 0,
+        "time": 0,
+        "hung": [],
+        "nvml_library": True,
+    } | answer
 
 
 # nvidia-smi -q, lspci and friends.
@@ -38,7 +45,11 @@ def _from_tools(folder: Path) -> dict[str, Any]:
 
     lscpu = dict(re.findall(r"^(.+?):\s+(.*)$", text("lscpu.log"), re.MULTILINE))
     smi, devices = text("nvidia_smi_full.log"), _devices(text("lspci_full.log"))
-    cards = [_card(bus_id, devices) for bus_id, block in devices.items() if "NVIDIA Corporation" in block.split("\n")[0]]
+    cards = [
+        _card(bus_id, devices)
+        for bus_id, block in devices.items()
+        if "NVIDIA Corporation" in block.split("\n")[0]
+    ]
     kernel = re.search(r"BOOT_IMAGE=\S*vmlinuz-(\S+)", text("cmdline.log"))
     dmi = text("dmidecode.log")
     gpus = [_gpu(index, values) for index, values in enumerate(_smi_cards(smi))]
@@ -86,14 +97,20 @@ def _numa_files(numa: str, lscpu: dict[str, str]) -> dict[str, str]:
         row = re.search(rf"^\s+{number}:\s+([\d ]+)$", numa, re.MULTILINE)
         files[f"{NODE}{number}/cpulist"] = cpus + "\n"
         files[f"{NODE}{number}/distance"] = (row[1] if row else "10").strip() + "\n"
-        files[f"{NODE}{number}/meminfo"] = f"Node {number} MemTotal: {int(size[1]) * 1024 if size else 0} kB\n"
+        files[f"{NODE}{number}/meminfo"] = (
+            f"Node {number} MemTotal: {int(size[1]) * 1024 if size else 0} kB\n"
+        )
     total = re.findall(r"size: (\d+) MB", numa)
     files["/proc/meminfo"] = f"MemTotal: {sum(map(int, total)) * 1024} kB\n"
     return files
 
 
 def _node_lists(lscpu: dict[str, str]) -> list[tuple[str, str]]:
-    return [(key[len("NUMA node") : -len(" CPU(s)")], cpus) for key, cpus in lscpu.items() if re.match(r"NUMA node\d", key)]
+    return [
+        (key[len("NUMA node") : -len(" CPU(s)")], cpus)
+        for key, cpus in lscpu.items()
+        if re.match(r"NUMA node\d", key)
+    ]
 
 
 def _dmi(dmidecode: str, field: str) -> str | None:
@@ -179,7 +196,10 @@ def _gpu(index: int, smi: dict[str, Any]) -> dict[str, Any]:
         "Serial": MISSING,
         "MinorNumber": int(smi["Minor Number"]),
         "PciInfo": {"busId": smi["PCI"]["Bus Id"]},
-        "MemoryInfo": {"total": _mib(smi["FB Memory Usage"]["Total"]), "used": _mib(smi["FB Memory Usage"]["Used"])},
+        "MemoryInfo": {
+            "total": _mib(smi["FB Memory Usage"]["Total"]),
+            "used": _mib(smi["FB Memory Usage"]["Used"]),
+        },
         "BAR1MemoryInfo": {"bar1Total": _mib(smi["BAR1 Memory Usage"]["Total"])},
         # NVML's limit is the requested one, its enforced limit is what `-q` calls current.
         "PowerManagementLimit": _milliwatts(power["Requested Power Limit"]),
@@ -216,7 +236,9 @@ def _milliwatts(text: str) -> int:
 def _topo_pairs(topo: str) -> list[list[Any]]:
     rows = [line.split() for line in topo.split("\n") if re.match(r"GPU\d+\s", line)]
     return [
-        [one, other, LEVELS[rows[one][1 + other]], MISSING] for one in range(len(rows)) for other in range(one + 1, len(rows))
+        [one, other, LEVELS[rows[one][1 + other]], MISSING]
+        for one in range(len(rows))
+        for other in range(one + 1, len(rows))
     ]
 
 
@@ -289,7 +311,8 @@ def _nvml(folder: Path) -> dict[str, Any]:
     captured = json.loads((folder / "nvml.json").read_text())
     log = ElementTree.parse(folder / "smi-q.xml")
     bar1 = {
-        str(gpu.findtext("uuid")): _mib(str(gpu.findtext("bar1_memory_usage/total"))) for gpu in log.iter("gpu")
+        str(gpu.findtext("uuid")): _mib(str(gpu.findtext("bar1_memory_usage/total")))
+        for gpu in log.iter("gpu")
     }
     gpus = [
         gpu | {"Index": index, "BAR1MemoryInfo": {"bar1Total": bar1[gpu["UUID"]]}, "ComputeProcesses": []}
@@ -303,4 +326,3 @@ def _nvml(folder: Path) -> dict[str, Any]:
         "gpus": gpus,
         "pairs": [[a, b, gpus[a]["topo"][b], gpus[a]["p2p_read"][b]] for a in count for b in count if a < b],
     }
-
