@@ -81,9 +81,9 @@ def signing_fault(module):
         if "already enrolled" in out:
             return None
     return (
-        "Secure Boot is on, and the key that signs modules built on this host isn't enrolled: the kernel "
-        f"would refuse the driver. Enroll it (dkms generate_mok; mokutil --import {key}; reboot and confirm it "
-        "on the console), or set gpu_driver_source: ubuntu, whose modules are signed, or turn Secure Boot off."
+        "Secure Boot is on, and the key that signs modules built here isn't enrolled: the kernel "
+        f"would refuse the driver. Enroll it (dkms generate_mok; mokutil --import {key}; reboot, confirm it "
+        "on the console), or set gpu_driver_source: ubuntu, whose modules are signed, or turn it off."
     )
 
 
@@ -99,7 +99,7 @@ def faults(module, loaded, is_open):
     source = module.params["source"]
     if source == "existing":
         if not loaded:
-            yield "gpu_driver_source is existing, but no NVIDIA driver is loaded. Load it, or choose a source."
+            yield "gpu_driver_source is existing, but no driver is loaded. Load it, or choose a source."
         elif not is_open:
             yield f"driver {loaded} has the proprietary kernel modules; Blackwell cards need the open ones."
         return
