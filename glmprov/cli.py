@@ -122,7 +122,7 @@ def _load(options: dict[str, Any]) -> Fleet:
 def _terminal(ctx: click.Context, options: dict[str, Any]) -> Terminal:
     from glmprov.terminal import Terminal
 
-    return Terminal(as_json=options["as_json"], verbose=ctx.obj)
+    return Terminal(as_json=options["as_json"], verbose=ctx.obj, diff=options.get("diff", False))
 
 
 @main.command()

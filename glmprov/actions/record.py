@@ -60,17 +60,18 @@ class Recorder:
         self, seen: Iterable[tuple[Host, HostSettings, HostPlan, Observation]]
     ) -> Mapping[str, GlmprovError]:
         """Write the receipt of each host that is not as its receipt says; return what failed, by host."""
-        new = {}
+        hosts, new = [], {}
         for host, settings, plan, observation in seen:
             receipt = receipt_of(settings, plan, observation)
             if not _says_the_same(receipt, observation.receipt):
-                new[host] = receipt
+                hosts.append(host)
+                new[host.name] = receipt
 
         def work(host: Host) -> None:
             with connect(host, self._fleet.connection) as channel:
-                journal.write_receipt(channel, new[host])
+                journal.write_receipt(channel, new[host.name])
 
-        results = for_each(new, work, self._fleet.forks)
+        results = for_each(hosts, work, self._fleet.forks)
         return {host.name: result for host, result in results if isinstance(result, GlmprovError)}
 
 
