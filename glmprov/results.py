@@ -11,6 +11,7 @@ from glmprov.drift import Difference, Verdict
 from glmprov.errors import ExitCode, GlmprovError, worst
 from glmprov.observation import Observation
 from glmprov.plan import HostPlan
+from glmprov.receipt import LockState
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Mended(StrEnum):
     FIXED = "FIXED"
     FAILED = "FAILED"
     SKIPPED = "SKIPPED"
+    UNKNOWN = "UNKNOWN"
     PENDING_REBOOT = "PENDING REBOOT"
 
 
@@ -74,6 +76,15 @@ class HostProvision:
     def count(self, result: Mended) -> int:
         """Return how many keys had this result."""
         return sum(key.result is result for key in self.keys)
+
+
+@dataclass(frozen=True)
+class HostLock:
+    """The lock of one host; info None: nobody holds it."""
+
+    host: str
+    info: LockState | None = None
+    error: GlmprovError | None = None
 
 
 class FailOn(StrEnum):
@@ -118,4 +129,11 @@ def provision_code(results: Iterable[HostProvision]) -> ExitCode:
             codes.append(result.error.exit_code)
         if result.count(Mended.FAILED):
             codes.append(ExitCode.FAILED)
+        if result.count(Mended.UNKNOWN):
+            codes.append(ExitCode.UNREACHABLE)
     return worst(codes)
+
+
+def errors_code(results: Iterable[HostFacts | HostLock]) -> ExitCode:
+    """Return the exit code of a command that only looks: the worst host's error."""
+    return worst([result.error.exit_code for result in results if result.error])

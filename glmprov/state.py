@@ -105,8 +105,8 @@ class GpuDriver:
 
     source: str | None = role_input()
     """"nvidia" (its own repository), "ubuntu" (the archive's packages) or "existing" (only checked)."""
-    branch: str | None = role_input()
-    """The driver branch, "580"."""
+    branch: str | Unknown | None = setting(Disruption.DRIVER)
+    """The driver branch, "580"; observed: of the installed packages, else of the loaded module."""
     version: Setting | Later | Unknown | None = setting(Disruption.DRIVER)
     """Declared: the installed packages' version ("580.95.05"); effective: the loaded kernel module's."""
     open_modules: bool | Unknown | Later | None = outcome(Disruption.DRIVER)
