@@ -1,4 +1,4 @@
-"""Write the table of options into each role's README, from its argument_specs. Run it after changing an option."""
+"""Write the table of options into each role's README, from its argument_specs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ def table(role: str) -> str:
 
 
 def row(name: str, option: dict[str, Any]) -> str:
-    default = yaml.safe_dump(option["default"], default_flow_style=True, width=1000) if "default" in option else ""
+    """Return an option's line of the table."""
+    default = (
+        yaml.safe_dump(option["default"], default_flow_style=True, width=1000) if "default" in option else ""
+    )
     default = default.removesuffix("...\n").strip()
     meaning = option["description"]
     if option.get("choices"):

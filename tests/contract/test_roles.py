@@ -1,4 +1,4 @@
-"""A section is one name in four places: its dataclass, its role, the role's options and their defaults agree."""
+"""A section is one name in four places; dataclass, role, options and defaults agree."""
 
 from __future__ import annotations
 
@@ -71,6 +71,6 @@ def test_only_builtin_and_our_own_modules(section: str) -> None:
     keywords = {"name", "when", "register", "notify", "block", "become", "vars", "tags"}
     for path in [*(ROLES / section / "tasks").glob("*.yml"), *(ROLES / section / "handlers").glob("*.yml")]:
         tasks = yaml.safe_load(path.read_text())
-        for task in [inner for task in tasks for inner in task.get("block", [task])]:
+        for task in [inner for outer in tasks for inner in outer.get("block", [outer])]:
             actions = {key for key in task if key not in keywords and not key.endswith("_when")}
             assert all(a in ours or a.startswith("ansible.builtin.") for a in actions), f"{path}: {actions}"
