@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -62,7 +62,7 @@ class KeyResult:
 
 @dataclass(frozen=True)
 class HostProvision:
-    """What provisioning did on one host. applied: an ansible-playbook ran for it."""
+    """What provisioning did on one host. applied: an ansible-playbook ran for it; failure: why it stopped."""
 
     host: str
     keys: tuple[KeyResult, ...] = ()
@@ -71,7 +71,7 @@ class HostProvision:
     applied: bool = False
     rebooted: bool = False
     seconds: float = 0.0
-    remarks: tuple[str, ...] = field(default=())
+    failure: GlmprovError | None = None
 
     def count(self, result: Mended) -> int:
         """Return how many keys had this result."""
@@ -127,7 +127,7 @@ def provision_code(results: Iterable[HostProvision]) -> ExitCode:
     for result in results:
         if result.error is not None:
             codes.append(result.error.exit_code)
-        if result.count(Mended.FAILED):
+        if result.failure or result.count(Mended.FAILED):
             codes.append(ExitCode.FAILED)
         if result.count(Mended.UNKNOWN):
             codes.append(ExitCode.UNREACHABLE)

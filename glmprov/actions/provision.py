@@ -48,7 +48,7 @@ class Work:
     latest: HostReview
     wanted: dict[str, Difference] = field(default_factory=dict)
     error: GlmprovError | None = None
-    failure: str = ""
+    failure: GlmprovError | None = None
     stuck: bool = False
     applied: bool = False
     rebooted: bool = False
@@ -171,7 +171,7 @@ class _Run:
         )
         for work in todo:
             work.applied = True
-            work.failure = str(outcome[work.host.name].error or "")
+            work.failure = outcome[work.host.name].error
 
     def _variables(self, work: Work) -> dict[str, Any]:
         expected = work.latest.plan.expected if work.latest.plan else state.HostState()
@@ -219,6 +219,7 @@ def _result(work: Work, orders: Orders) -> HostProvision:
         applied=work.applied,
         rebooted=work.rebooted,
         seconds=time.monotonic() - work.started,
+        failure=work.failure,
     )
 
 
@@ -236,5 +237,6 @@ def _mended(key: str, first: Difference, now: Difference | None, work: Work, ord
     elif now.verdict is Verdict.LATER:
         result, reason = Mended.SKIPPED, now.reason
     else:
-        result, reason = Mended.FAILED, work.failure or "applied without an error, and still not so"
+        stopped = "applying stopped at the error above" if work.failure else ""
+        result, reason = Mended.FAILED, stopped or "applied without an error, and still not so"
     return KeyResult(key, first.observed, expected, after, result, reason)

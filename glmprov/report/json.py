@@ -89,7 +89,7 @@ def provision(results: Iterable[HostProvision], code: ExitCode) -> str:
         [
             {
                 "host": each.host,
-                "error": _error(each.error),
+                "error": _error(each.error or each.failure),
                 "applied": each.applied,
                 "rebooted": each.rebooted,
                 "seconds": round(each.seconds, 1),

@@ -162,7 +162,8 @@ def provision(results: Sequence[HostProvision], *, verbose: bool = False) -> Ite
         summary = ", ".join(f"{count} {word}" for count, word in counts if count)
         if not result.keys and result.error is None:
             summary = "nothing to do"
-        yield _block(result.host, summary or "not provisioned", rows, result.notes, result.error, verbose)
+        error = result.error or result.failure
+        yield _block(result.host, summary or "not provisioned", rows, result.notes, error, verbose)
     yield _provision_summary(results)
 
 
