@@ -56,6 +56,7 @@ _FILES = {
         "AuthorizedKeysFile .ssh/authorized_keys /etc/ssh/authorized_keys\n"
     ),
     "etc/sudoers.d/ops": "ops ALL=(ALL) NOPASSWD: ALL\nopspw ALL=(ALL) ALL\n",
+    "etc/default/locale": "LANG=C.UTF-8\n",
     "etc/resolv.conf": "",
     "etc/machine-id": "",
 }
