@@ -126,9 +126,7 @@ class _Run:
         self._stages()
         if self.orders.reboot:
             waiting = [work for work in self.works if work.error is None and work.waits_for_reboot]
-            for work, result in self._each(
-                waiting, lambda work: reboot(work.host, self.fleet.connection, self.said)
-            ):
+            for work, result in self._each(waiting, lambda work: self.recorder.reboot(work.host)):
                 work.rebooted = not isinstance(result, GlmprovError)
                 work.error = result if isinstance(result, GlmprovError) else work.error
             self._look_again(work for work in waiting if work.error is None)
