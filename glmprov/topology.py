@@ -39,8 +39,8 @@ class Card:
     """A card as the plan sees it: with a driver known by UUID, on a bare host by bus id.
 
     edition is the catalog's, else NVML's name, else the device id; entry is the catalog's, None for a card
-    that it doesn't have. socket is UNKNOWN_SOCKET and node None where nothing tells; how says what told it. path are
-    the bridges from the root to the card.
+    that it doesn't have. socket is UNKNOWN_SOCKET and node None where nothing tells; how says what told it. path
+    are the bridges from the root to the card.
     """
 
     key: str

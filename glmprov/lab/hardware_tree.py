@@ -1,11 +1,11 @@
 """Write a node's hardware: what it shows in /sys and /proc, its cards, and the programs that act as kernel and firmware.
 
-The folder is bound read-write into the node at /opt/glmlab, where the image's boot unit runs bin/boot. It holds
+The folder is bound read-write into the node at /opt/glmlab, where the image's glmlab-hardware.service runs boot. It holds
   profile.json       what the programs in bin/ need to know
   sys/ proc/ dmi/    trees in the kernel's layout
   cards/BUS_ID/facts what the simulated NVML answers
   faults/            what is broken now; kept when the folder is written again
-  bin/               the simulated kernel and firmware
+  bin/ boot          the simulated kernel and firmware
 """
 
 from __future__ import annotations
@@ -59,6 +59,9 @@ def _write_programs(folder: Path) -> None:
             program = folder / source.name
             program.write_text(source.read_text())
             program.chmod(0o755)
+    start = folder.parent / "boot"
+    start.write_text("#!/bin/sh\nexec /opt/glmlab/bin/boot\n")
+    start.chmod(0o755)
 
 
 def _description(profile: Profile) -> dict[str, object]:

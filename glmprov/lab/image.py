@@ -13,12 +13,13 @@ import time
 from pathlib import Path
 
 from glmprov.errors import LabError
+from glmprov.lab import packages
 from glmprov.lab.machine import apt, run
 
 RELEASE = "bookworm"
 _PACKAGES = (
     "systemd,systemd-sysv,dbus,libpam-systemd,openssh-server,sudo,python3,python3-apt,apt,ca-certificates,"
-    "iproute2,iputils-ping,iptables,kmod,pciutils,procps,util-linux,less,busybox-static"
+    "iproute2,iputils-ping,iptables,kmod,pciutils,procps,util-linux,less,busybox-static,systemd-journal-remote"
 )
 PASSWORD = "rehearsal"  # noqa: S105  (of the user opspw, on simulated hosts without a way out)
 HARDWARE = "/opt/glmlab"
@@ -28,7 +29,7 @@ HARDWARE = "/opt/glmlab"
 _MASKED = (
     "systemd-resolved.service systemd-networkd-wait-online.service systemd-timesyncd.service "
     "getty@tty1.service console-getty.service apt-daily.timer apt-daily-upgrade.timer "
-    "dpkg-db-backup.timer e2scrub_all.timer fstrim.timer"
+    "dpkg-db-backup.timer e2scrub_all.timer fstrim.timer systemd-journal-remote.socket"
 )
 _KEPT_SECONDS = 7 * 24 * 3600  # images that nobody used for longer are deleted
 _LEFT_OUT = ("/usr/share/man/*", "/usr/share/locale/*", "/usr/share/doc/*")
@@ -55,6 +56,7 @@ _FILES = {
         "AuthorizedKeysFile .ssh/authorized_keys /etc/ssh/authorized_keys\n"
     ),
     "etc/sudoers.d/ops": "ops ALL=(ALL) NOPASSWD: ALL\nopspw ALL=(ALL) ALL\n",
+    "etc/default/locale": "LANG=C.UTF-8\n",
     "etc/resolv.conf": "",
     "etc/machine-id": "",
 }
@@ -67,6 +69,9 @@ dpkg-divert --quiet --local --rename --divert /usr/sbin/runc.real --add /usr/sbi
 systemctl --quiet set-default multi-user.target
 systemctl --quiet enable glmlab-hardware.service
 systemctl --quiet mask {_MASKED}
+dpkg --install /tmp/base/*.deb >/dev/null
+rm -r /tmp/base
+mkdir -p /var/log/journal
 rm -f /etc/ssh/ssh_host_* /etc/apt/sources.list /etc/apt/sources.list.d/* /var/log/*.log /var/log/apt/*
 """
 
@@ -79,7 +84,7 @@ def ensure(cache: Path, authority: Path) -> Path:
         with tempfile.TemporaryDirectory(dir=image.parent, prefix="build-") as scratch:
             # apt downloads as a user of its own, who must be able to pass.
             Path(scratch).chmod(0o755)
-            _build(Path(scratch), authority, image)
+            _build(Path(scratch), authority, packages.base(cache), image)
     image.touch()
     for other in image.parent.glob("*.squashfs"):
         if other.stat().st_mtime < time.time() - _KEPT_SECONDS:
@@ -93,12 +98,13 @@ def is_cached(cache: Path, authority: Path) -> bool:
 
 
 def _path(cache: Path, authority: Path) -> Path:
-    inputs = [RELEASE, _PACKAGES, _LEFT_OUT, _FILES, _SETUP, _runc_shim().read_text(), authority.read_text()]
+    base = [str(path) for path in packages.base(cache)]
+    inputs = [RELEASE, base, _PACKAGES, _LEFT_OUT, _FILES, _SETUP, _runc_shim().read_text(), authority.read_text()]
     key = hashlib.sha256(json.dumps(inputs).encode()).hexdigest()[:16]
     return cache / "images" / f"{key}.squashfs"
 
 
-def _build(scratch: Path, authority: Path, image: Path) -> None:
+def _build(scratch: Path, authority: Path, base: list[Path], image: Path) -> None:
     root = scratch / "root"
     run(
         [
@@ -117,6 +123,9 @@ def _build(scratch: Path, authority: Path, image: Path) -> None:
         file.write_text(content)
     (root / "etc/sudoers.d/ops").chmod(0o440)
     shutil.copy(authority, root / "usr/local/share/ca-certificates/glmprov-lab.crt")
+    (root / "tmp/base").mkdir()
+    for package in base:
+        shutil.copy(package, root / "tmp/base")
     run(["chroot", root, "/bin/sh", "-s"], stdin=_SETUP)
     shim = root / "usr/sbin/runc"
     shutil.copy(_runc_shim(), shim)

@@ -100,7 +100,7 @@ def expected_key(module, path):
     if found != [wanted]:
         module.fail_json(
             msg=f"{url}: the key has the fingerprint {', '.join(found)}, expected is {wanted}. "
-            "Nothing was trusted. If the publisher changed its key, check the new fingerprint with them and set it."
+            "Nothing was trusted. If the publisher changed its key, check the new one with them and set it."
         )
     try:
         return data.decode("ascii")

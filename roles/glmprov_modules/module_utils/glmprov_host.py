@@ -51,7 +51,7 @@ def write_text(path, text, mode=0o644):
 
 
 def file_change(path, text, mode):
-    """Return Ansible's diff from the file at path to text and mode, None if nothing differs. No text: no file."""
+    """Return Ansible's diff from the file at path to text and mode, None if equal. No text: no file."""
     before = read_text(path)
     if text is None:
         return None if before is None else difference(path, before, "")

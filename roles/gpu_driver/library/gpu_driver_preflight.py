@@ -81,9 +81,9 @@ def signing_fault(module):
         if "already enrolled" in out:
             return None
     return (
-        "Secure Boot is on, and the key that signs modules built on this host isn't enrolled: the kernel would "
-        f"refuse the driver. Enroll it (dkms generate_mok; mokutil --import {key}; reboot and confirm it on the "
-        "console), or set gpu_driver_source: ubuntu, whose modules are signed, or turn Secure Boot off."
+        "Secure Boot is on, and the key that signs modules built here isn't enrolled: the kernel "
+        f"would refuse the driver. Enroll it (dkms generate_mok; mokutil --import {key}; reboot, confirm it "
+        "on the console), or set gpu_driver_source: ubuntu, whose modules are signed, or turn it off."
     )
 
 
@@ -92,15 +92,14 @@ def space_faults():
         status = os.statvfs(path)
         free = status.f_bavail * status.f_frsize
         if free < needed:
-            yield f"{path}: {free >> 20} MiB free, the driver needs {needed >> 20} MiB (apt-get clean may help)."
+            yield f"{path}: {free >> 20} MiB free, the driver needs {needed >> 20} MiB. Make room."
 
 
 def faults(module, loaded, is_open):
     source = module.params["source"]
     if source == "existing":
         if not loaded:
-            yield "gpu_driver_source is existing, but no NVIDIA driver is loaded. Load it, or choose nvidia
-            or ubuntu."
+            yield "gpu_driver_source is existing, but no driver is loaded. Load it, or choose a source."
         elif not is_open:
             yield f"driver {loaded} has the proprietary kernel modules; Blackwell cards need the open ones."
         return

@@ -77,9 +77,12 @@ def first_linux_line(grub_cfg):
 
 
 def drop_in(arguments):
-    """Return GRUB's drop-in. The kernel honors both of two values of a name, so the other is taken out."""
+    """Return GRUB's drop-in. The kernel honors both of two values of a name, so the other is taken out.
+
+    None, so no file, without arguments.
+    """
     if not arguments:
-        return "# Written by glmprov: no kernel arguments.\n"
+        return None
     names = " | ".join(f"{shell(name)} | {shell(name)}=*" for name in arguments)
     ours = shell(" ".join(spelled(arguments)))
     return f"""\
@@ -91,7 +94,6 @@ glmprov_without_ours() {{
 }}
 GRUB_CMDLINE_LINUX="$(set -f; glmprov_without_ours "$GRUB_CMDLINE_LINUX")"
 GRUB_CMDLINE_LINUX_DEFAULT="$(set -f; glmprov_without_ours "$GRUB_CMDLINE_LINUX_DEFAULT")"{ours}
-".join(spelled(arguments)))}
 """
 
 
@@ -107,8 +109,10 @@ def through_grub(module, arguments):
     if lacking and not change:
         diffs.append(difference(GRUB_CFG, "", "".join(word + "\n" for word in lacking)))
     if diffs and not module.check_mode:
-        if change:
+        if change and arguments:
             write_text(GRUB_DROP_IN, drop_in(arguments))
+        elif change:
+            os.unlink(GRUB_DROP_IN)
         run(module, [update] if update and update.endswith("update-grub") else [update, "-o", GRUB_CFG])
         lacking = missing(first_linux_line(read_text(GRUB_CFG)), arguments)
         if lacking:
