@@ -74,7 +74,13 @@ def test_plan_says_pending_changes_only_when_asked() -> None:
 
 @pytest.mark.parametrize(
     ("result", "expected"),
-    [(Mended.FIXED, 0), (Mended.PENDING_REBOOT, 0), (Mended.UNKNOWN, 4), (Mended.FAILED, 1), (Mended.SKIPPED, 0)],
+    [
+        (Mended.FIXED, 0),
+        (Mended.PENDING_REBOOT, 0),
+        (Mended.UNKNOWN, 4),
+        (Mended.FAILED, 1),
+        (Mended.SKIPPED, 0),
+    ],
 )
 def test_provision_believes_the_second_look(result: Mended, expected: int) -> None:
     key = KeyResult("gpu_power.boot_unit.enabled", False, True, True, result)

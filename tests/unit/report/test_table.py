@@ -25,11 +25,15 @@ def printed(blocks: object, width: int = 160) -> str:
 
 
 def limit(uuid: str, observed: int, verdict: Verdict = Verdict.DRIFT) -> Difference:
-    return Difference("rig", f"gpu_power.limit_watts[{uuid}].effective", 400, observed, verdict, Disruption.NONE)
+    return Difference(
+        "rig", f"gpu_power.limit_watts[{uuid}].effective", 400, observed, verdict, Disruption.NONE
+    )
 
 
 def test_rows_that_say_the_same_of_many_cards_are_one() -> None:
-    review = HostReview("rig", plan=HostPlan("rig", HostState()), differences=tuple(limit(u, 600) for u in UUIDS))
+    review = HostReview(
+        "rig", plan=HostPlan("rig", HostState()), differences=tuple(limit(u, 600) for u in UUIDS)
+    )
     text = printed(table.audit([review]))
     assert "gpu_power.limit_watts[4 cards].effective" in text
     assert text.count("expected 400, found 600") == 1
@@ -37,7 +41,9 @@ def test_rows_that_say_the_same_of_many_cards_are_one() -> None:
 
 
 def test_verbose_names_each_card() -> None:
-    review = HostReview("rig", plan=HostPlan("rig", HostState()), differences=tuple(limit(u, 600) for u in UUIDS))
+    review = HostReview(
+        "rig", plan=HostPlan("rig", HostState()), differences=tuple(limit(u, 600) for u in UUIDS)
+    )
     assert printed(table.audit([review], verbose=True)).count("expected 400") == 4
 
 
