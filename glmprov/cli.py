@@ -1,9 +1,11 @@
-"""The command line: parse, load, call one action, render, exit code. What is heavy is imported inside a command."""
+"""The command line: parse, load, call one action, render, exit code. Heavy imports wait for a command."""
 
 from __future__ import annotations
 
 import os
+import re
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -18,7 +20,9 @@ if TYPE_CHECKING:
     from glmprov.actions.observe import Fleet
     from glmprov.terminal import Terminal
 
-_FROM_ROOMS = {"lab": ("glmprov.lab.cli", "Rehearse on simulated GPU hosts with real systemd, sshd, apt and Docker.")}
+_FROM_ROOMS = {
+    "lab": ("glmprov.lab.cli", "Rehearse on simulated GPU hosts with real systemd, sshd, apt and Docker.")
+}
 
 
 class _Commands(click.Group):
@@ -44,8 +48,8 @@ class _Commands(click.Group):
 def main(ctx: click.Context, verbose: int) -> None:
     """Provision, check and audit servers with RTX PRO 6000 Blackwell cards.
 
-    Start with `glmprov facts` to see a host, `glmprov plan` to see what would change, `glmprov provision` to change it and
-    `glmprov audit` to see whether it stayed so.
+    Start with `glmprov facts` to see a host, `glmprov plan` to see what would change, `glmprov provision`
+    to change it and `glmprov audit` to see whether it stayed so.
     """
     ctx.obj = verbose
 
@@ -65,14 +69,23 @@ def _stack(*options: Callable[[Command], Command]) -> Callable[[Command], Comman
 _fleet_options = _stack(
     click.option("-i", "--inventory", multiple=True, help="Inventory: a path, or a name in ./inventories."),
     click.option("-l", "--limit", help="Only hosts that match this Ansible pattern."),
+    click.option("-e", "--extra-vars", multiple=True, help="Variables that win over the inventory's."),
     click.option("-u", "--user", help="Connect as this user."),
     click.option("--private-key", type=click.Path(dir_okay=False), help="Connect with this key."),
-    click.option("-b", "--become", is_flag=True, help="Become root (the default where the user isn't root)."),
+    click.option("-b/-B", "--become/--no-become", default=True, show_default=True, help="Become root."),
     click.option("-K", "--ask-become-pass", is_flag=True, help="Ask for the sudo password."),
     click.option("--vault-password-file", type=click.Path(), help="File or program with the vault password."),
     click.option("--ask-vault-pass", is_flag=True, help="Ask for the vault password."),
-    click.option("--channel", type=click.Choice(["auto", "openssh", "paramiko"]), help="How to reach hosts."),
-    click.option("-f", "--forks", type=click.IntRange(1, 256), default=32, show_default=True, help="Hosts at a time."),
+    click.option("-k", "--ask-pass", is_flag=True, help="Ask for the login password."),
+    click.option(
+        "--channel",
+        type=click.Choice(["auto", "openssh", "paramiko"]),
+        default="auto",
+        envvar="GLMPROV_CHANNEL",
+        show_default=True,
+        help="How to reach hosts.",
+    ),
+    click.option("-f", "--forks", type=click.IntRange(1, 256), help="Hosts at a time (default: 16 a core)."),
     click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output."),
 )
 
@@ -84,19 +97,23 @@ def _load(options: dict[str, Any]) -> Fleet:
     from glmprov.remote import ConnectOptions
     from glmprov.secret import Secret
 
-    sources = inventory.locate(options["inventory"], Path.cwd(), os.environ)
+    def asked(flag: str, prompt: str) -> Secret | None:
+        return Secret(click.prompt(prompt, hide_input=True, err=True)) if options[flag] else None
+
+    password_file = options["vault_password_file"]
     hosts = inventory.load(
-        sources,
+        inventory.locate(options["inventory"], Path.cwd(), os.environ),
         limit=options["limit"],
-        vault_password_file=options["vault_password_file"],
-        ask_vault_pass=options["ask_vault_pass"],
+        vault_password_file=Path(password_file) if password_file else None,
+        vault_password=asked("ask_vault_pass", "Vault password"),
+        extra_vars=options["extra_vars"],
     )
-    password = click.prompt("BECOME password", hide_input=True, err=True) if options["ask_become_pass"] else None
     connection = ConnectOptions(
         user=options["user"],
         private_key=options["private_key"],
-        become=options["become"] or None,
-        become_password=Secret(password) if password is not None else None,
+        password=asked("ask_pass", "SSH password"),
+        become=options["become"],
+        become_password=asked("ask_become_pass", "BECOME password"),
         channel=options["channel"],
     )
     return Fleet(hosts, connection, options["forks"])
@@ -105,7 +122,7 @@ def _load(options: dict[str, Any]) -> Fleet:
 def _terminal(ctx: click.Context, options: dict[str, Any]) -> Terminal:
     from glmprov.terminal import Terminal
 
-    return Terminal(as_json=options["as_json"], verbose=ctx.obj)
+    return Terminal(as_json=options["as_json"], verbose=ctx.obj, diff=options.get("diff", False))
 
 
 @main.command()
@@ -114,12 +131,12 @@ def _terminal(ctx: click.Context, options: dict[str, Any]) -> Terminal:
 def facts(ctx: click.Context, **options: Any) -> None:
     """Show each host: cards and editions, limits, sockets, PCIe, P2P, sets."""
     from glmprov.actions.facts import facts as look
-    from glmprov.results import facts_code
+    from glmprov.results import errors_code
 
     terminal = _terminal(ctx, options)
     with terminal.progress("probing") as said:
         results = look(_load(options), said)
-    ctx.exit(terminal.report("facts", results, facts_code(results)))
+    ctx.exit(terminal.report("facts", results, errors_code(results)))
 
 
 @main.command()
@@ -139,7 +156,9 @@ def plan(ctx: click.Context, exit_code: bool, **options: Any) -> None:
 
 @main.command()
 @_fleet_options
-@click.option("--fail-on", help="What counts for the exit code: drift,pending,unknown,unreachable (default all).")
+@click.option(
+    "--fail-on", help="What counts for the exit code: drift,pending,unknown,unreachable (default all)."
+)
 @click.pass_context
 def audit(ctx: click.Context, fail_on: str | None, **options: Any) -> None:
     """Hold each host against what was applied and what the inventory declares. Exit 3 on drift."""
@@ -147,7 +166,9 @@ def audit(ctx: click.Context, fail_on: str | None, **options: Any) -> None:
     from glmprov.results import FailOn, audit_code
 
     try:
-        counted = frozenset(FailOn(word.strip()) for word in fail_on.split(",")) if fail_on else frozenset(FailOn)
+        counted = (
+            frozenset(FailOn(word.strip()) for word in fail_on.split(",")) if fail_on else frozenset(FailOn)
+        )
     except ValueError as error:
         raise UsageError(f"--fail-on: {error}", next_step=f"choose from {','.join(FailOn)}") from error
     terminal = _terminal(ctx, options)
@@ -162,7 +183,9 @@ def audit(ctx: click.Context, fail_on: str | None, **options: Any) -> None:
 @click.option("-C", "--check", is_flag=True, help="Let Ansible say what it would do; change nothing.")
 @click.option("-D", "--diff", is_flag=True, help="Show how files change.")
 @click.option("--reboot", is_flag=True, help="Reboot hosts whose changes wait for it.")
-@click.option("--forget-card", "forgotten", multiple=True, metavar="UUID", help="This card was taken out on purpose.")
+@click.option(
+    "--forget-card", "forgotten", multiple=True, metavar="UUID", help="This card was taken out on purpose."
+)
 @click.option("--reason", default="", help="Why, for the host's lock and receipt.")
 @click.pass_context
 def provision(ctx: click.Context, yes: bool, **options: Any) -> None:
@@ -215,11 +238,11 @@ def _lock_command(name: str, text: str) -> None:
     @click.pass_context
     def command(ctx: click.Context, names: Sequence[str], **options: Any) -> None:
         from glmprov.actions import lock as locks
-        from glmprov.results import locks_code
+        from glmprov.results import errors_code
 
         options["limit"] = ",".join(names) or options["limit"]
         results = getattr(locks, name)(_load(options))
-        ctx.exit(_terminal(ctx, options).report("locks", results, locks_code(results)))
+        ctx.exit(_terminal(ctx, options).report("locks", results, errors_code(results)))
 
 
 _lock_command("status", "Say who is changing each host, since when and why.")
@@ -242,26 +265,30 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code. The only place that catches errors."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        result = main(list(arguments), prog_name="glmprov", standalone_mode=False, complete_var="_GLMPROV_COMPLETE")
+        result = main(
+            list(arguments), prog_name="glmprov", standalone_mode=False, complete_var="_GLMPROV_COMPLETE"
+        )
         return int(result) if isinstance(result, int) else 0
     except click.ClickException as error:
         error.show()
         return error.exit_code
     except GlmprovError as error:
         _tell(error, "--json" in arguments)
-        if _wants_traceback(arguments):
-            raise
         return int(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted", err=True)
         return int(ExitCode.INTERRUPTED)
-
-
-def _wants_traceback(arguments: Sequence[str]) -> bool:
-    return any(word in ("-vv", "-vvv") for word in arguments) or list(arguments).count("-v") > 1
+    except Exception as error:  # the last line of defense: a person gets a sentence, -vv the traceback
+        fault = GlmprovError(
+            f"a fault of glmprov itself: {type(error).__name__}: {error}",
+            next_step="run it again with -vv before the command, and report what it prints",
+        )
+        _tell(fault, "--json" in arguments)
+        return int(ExitCode.FAILED)
 
 
 def _tell(error: GlmprovError, as_json: bool) -> None:
+    """Say an error; called while it is handled, so that -vv can show where it came from."""
     if as_json:
         from glmprov.report.json import failure
 
@@ -269,3 +296,5 @@ def _tell(error: GlmprovError, as_json: bool) -> None:
     click.echo(f"glmprov: {error}", err=True)
     if error.next_step:
         click.echo(f"next: {error.next_step}", err=True)
+    if sum(word.count("v") for word in sys.argv if re.fullmatch("-v+", word)) > 1:
+        traceback.print_exc()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -11,6 +11,7 @@ from glmprov.drift import Difference, Verdict
 from glmprov.errors import ExitCode, GlmprovError, worst
 from glmprov.observation import Observation
 from glmprov.plan import HostPlan
+from glmprov.receipt import LockState
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class KeyResult:
 
 @dataclass(frozen=True)
 class HostProvision:
-    """What provisioning did on one host. applied: an ansible-playbook ran for it."""
+    """What provisioning did on one host. applied: an ansible-playbook ran for it; failure: why it stopped."""
 
     host: str
     keys: tuple[KeyResult, ...] = ()
@@ -70,11 +71,20 @@ class HostProvision:
     applied: bool = False
     rebooted: bool = False
     seconds: float = 0.0
-    remarks: tuple[str, ...] = field(default=())
+    failure: GlmprovError | None = None
 
     def count(self, result: Mended) -> int:
         """Return how many keys had this result."""
         return sum(key.result is result for key in self.keys)
+
+
+@dataclass(frozen=True)
+class HostLock:
+    """The lock of one host; info None: nobody holds it."""
+
+    host: str
+    info: LockState | None = None
+    error: GlmprovError | None = None
 
 
 class FailOn(StrEnum):
@@ -117,13 +127,13 @@ def provision_code(results: Iterable[HostProvision]) -> ExitCode:
     for result in results:
         if result.error is not None:
             codes.append(result.error.exit_code)
-        if result.count(Mended.FAILED):
+        if result.failure or result.count(Mended.FAILED):
             codes.append(ExitCode.FAILED)
         if result.count(Mended.UNKNOWN):
             codes.append(ExitCode.UNREACHABLE)
     return worst(codes)
 
 
-def facts_code(results: Iterable[HostFacts]) -> ExitCode:
-    """Return the exit code of `facts`: the worst host's error."""
+def errors_code(results: Iterable[HostFacts | HostLock]) -> ExitCode:
+    """Return the exit code of a command that only looks: the worst host's error."""
     return worst([result.error.exit_code for result in results if result.error])

@@ -27,7 +27,9 @@ _LIVE_HOSTS = 24
 
 def _console(stream: Any) -> Console:
     """Return a console that honors NO_COLOR and doesn't fold lines of a pipe."""
-    return Console(file=stream, width=None if stream.isatty() else _PIPED_WIDTH, soft_wrap=not stream.isatty())
+    return Console(
+        file=stream, width=None if stream.isatty() else _PIPED_WIDTH, soft_wrap=not stream.isatty()
+    )
 
 
 @dataclass
@@ -56,10 +58,11 @@ class _Board:
 
 
 class Terminal:
-    """One command's way to its person. Progress and questions go to standard error, results to standard output."""
+    """One command's way to its person: progress and questions on stderr, results on stdout."""
 
-    def __init__(self, *, as_json: bool, verbose: int) -> None:
+    def __init__(self, *, as_json: bool, verbose: int, diff: bool = False) -> None:
         self.as_json = as_json
+        self.diff = diff
         self.verbose = verbose
         self.out = _console(sys.stdout)
         self.err = _console(sys.stderr)
@@ -89,16 +92,18 @@ class Terminal:
             self._board.lines[host] = _Line(text)
 
     def event(self, event: Event) -> None:
-        """Show one step of Ansible: on the board while it runs, as a line that stays when it changed something."""
+        """Show one step of Ansible: on the board, and as a line that stays if it changed anything."""
         if event.status in ("changed", "failed", "unreachable"):
             style = "green" if event.status == "changed" else "red"
-            line = Text.assemble((event.host, "bold"), "  ", (event.status, style), f"  {event.section}: {event.task}")
+            line = Text.assemble(
+                (event.host, "bold"), "  ", (event.status, style), f"  {event.section}: {event.task}"
+            )
             if event.status != "changed" and event.message:
                 line.append(f"  {event.message}")
             self.err.print(line, highlight=False)
         elif self._live is not None:
             self._say_on_board(event.host, f"{event.section}: {event.task}")
-        if event.diff and event.status == "changed":
+        if self.diff and event.diff:
             self.err.print(Text(event.diff, style="dim"), highlight=False)
 
     def confirmation(self, yes: bool) -> Callable[[Sequence[HostReview]], bool]:

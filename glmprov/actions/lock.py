@@ -2,47 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
 
 from glmprov import journal
 from glmprov.actions.observe import Fleet
 from glmprov.errors import GlmprovError
-from glmprov.journal import LockInfo
-from glmprov.remote import connect
+from glmprov.inventory import Host
+from glmprov.receipt import LockState
+from glmprov.remote import Channel, connect
 from glmprov.remote.fan_out import for_each
-
-
-@dataclass(frozen=True)
-class HostLock:
-    """The lock of one host; info None: nobody holds it."""
-
-    host: str
-    info: LockInfo | None = None
-    error: GlmprovError | None = None
+from glmprov.results import HostLock
 
 
 def status(fleet: Fleet) -> tuple[HostLock, ...]:
     """Read the lock of every host."""
-    return _each(fleet, release=False)
+    return _each(fleet, journal.status)
 
 
 def release(fleet: Fleet) -> tuple[HostLock, ...]:
     """Remove the lock of every host, whoever holds it; return what was there."""
-    return _each(fleet, release=True)
+    return _each(fleet, journal.release)
 
 
-def _each(fleet: Fleet, *, release: bool) -> tuple[HostLock, ...]:
-    act = journal.release_lock if release else journal.read_lock
-    found: dict[str, HostLock] = {}
-
-    def work(host: object) -> LockInfo | None:
-        with connect(host, fleet.connection) as channel:  # type: ignore[arg-type]
+def _each(fleet: Fleet, act: Callable[[Channel], LockState | None]) -> tuple[HostLock, ...]:
+    def work(host: Host) -> LockState | None:
+        with connect(host, fleet.connection) as channel:
             return act(channel)
 
+    found: dict[str, HostLock] = {}
     for host, result in for_each(fleet.hosts, work, fleet.forks):
-        if isinstance(result, GlmprovError):
-            result.host = result.host or host.name
-            found[host.name] = HostLock(host.name, error=result)
-        else:
-            found[host.name] = HostLock(host.name, info=result)
+        lost = isinstance(result, GlmprovError)
+        found[host.name] = HostLock(host.name, error=result) if lost else HostLock(host.name, info=result)  # type: ignore[arg-type]
     return tuple(found[host.name] for host in fleet.hosts)

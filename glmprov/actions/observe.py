@@ -18,11 +18,11 @@ from glmprov.settings import HostSettings
 
 @dataclass(frozen=True)
 class Fleet:
-    """The hosts of one command, how to reach them, and how many at once."""
+    """The hosts of one command, how to reach them, and how many at once (None: by our cores)."""
 
     hosts: tuple[Host, ...]
     connection: ConnectOptions = field(default_factory=ConnectOptions)
-    forks: int = 32
+    forks: int | None = None
 
 
 Said = Callable[[str, str], None]
@@ -34,7 +34,7 @@ def silent(_host: str, _text: str) -> None:
 
 
 def read_settings(hosts: Sequence[Host]) -> Mapping[str, HostSettings]:
-    """Return each host's settings from its inventory variables. Raise InventoryError with every fault of every host."""
+    """Return each host's settings. Raise InventoryError with every fault of every host."""
     found: dict[str, HostSettings] = {}
     faults: list[str] = []
     next_step = None
@@ -50,9 +50,22 @@ def read_settings(hosts: Sequence[Host]) -> Mapping[str, HostSettings]:
 
 
 def look(fleet: Fleet, host: Host) -> Observation:
-    """Probe one host in one round trip."""
+    """Probe one host in one round trip, as root where there is a way to be root."""
+    sysctl = host.variables.get("host_tuning_sysctl")
     with connect(host, fleet.connection) as channel:
-        return observe(channel, host.name)
+        return observe(
+            channel,
+            host.name,
+            become=channel.becomes,
+            interpreter=_interpreter(host),
+            sysctl_keys=tuple(sysctl) if isinstance(sysctl, Mapping) else (),
+        )
+
+
+def _interpreter(host: Host) -> str:
+    """Return the host's Python. Ansible's "auto" words mean python3 to us."""
+    named = str(host.variables.get("ansible_python_interpreter") or "auto")
+    return "python3" if named.startswith("auto") else named
 
 
 def look_at_all(fleet: Fleet, said: Said = silent) -> Iterator[HostFacts]:
@@ -70,8 +83,9 @@ Compare = Callable[[Observation, plan.HostPlan], tuple[drift.Difference, ...]]
 
 
 def against_plan(observation: Observation, wanted: plan.HostPlan) -> tuple[drift.Difference, ...]:
-    """Return every key where the host differs from its plan."""
-    return drift.compare(observation.host, wanted.expected, observation.state, wanted.reasons)
+    """Return every key where the host differs from its plan, and every file of ours that was edited."""
+    values = drift.compare(observation.host, wanted.expected, observation.state, wanted.reasons)
+    return (*values, *drift.compare_files(observation, values))
 
 
 def review(facts: HostFacts, wanted: HostSettings, compare: Compare = against_plan) -> HostReview:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from glmprov import apply, state
 from glmprov.actions.observe import Fleet, Said, look, read_settings, review, review_all
@@ -13,21 +14,24 @@ from glmprov.apply import Event
 from glmprov.drift import Difference, Verdict
 from glmprov.errors import GlmprovError
 from glmprov.inventory import Host
-from glmprov.operate import reboot
-from glmprov.remote.fan_out import for_each
+from glmprov.remote.fan_out import default_forks, for_each
+from glmprov.remote.for_ansible import connection_variables
 from glmprov.results import HostFacts, HostProvision, HostReview, KeyResult, Mended
 
 _STAGES = 4
-"""Facts that appear on the way (a driver, then its cards) need two; more means that something doesn't converge."""
+"""Facts that appear on the way (a driver, then its cards) need two; more doesn't converge."""
 
 
-class Aborted(Exception):
+class Aborted(Exception):  # noqa: N818  (an answer, not an error)
     """The person said no. Nothing was changed."""
 
 
 @dataclass(frozen=True)
 class Orders:
-    """How to provision: check (change nothing), diff (show files), reboot what waits for it, reason, forgotten cards."""
+    """How to provision: check changes nothing, diff shows files, reboot where it is waited for.
+
+    reason is for the lock; forgotten are UUIDs of cards that were taken out on purpose.
+    """
 
     check: bool = False
     diff: bool = False
@@ -44,7 +48,7 @@ class Work:
     latest: HostReview
     wanted: dict[str, Difference] = field(default_factory=dict)
     error: GlmprovError | None = None
-    failure: str = ""
+    failure: GlmprovError | None = None
     stuck: bool = False
     applied: bool = False
     rebooted: bool = False
@@ -89,10 +93,12 @@ def provision(
     if orders.check:
         run.stage(ready)
     elif ready:
-        with run.recorder.locked(ready):
+        with run.recorder.locked([work.host for work in ready]) as refused:
+            for work in ready:
+                work.error = refused.get(work.host.name)
             run.converge()
     if not orders.check:
-        run.recorder.write_receipts(work for work in run.works if work.error is None)
+        run.record()
     return tuple(_result(work, orders) for work in run.works)
 
 
@@ -120,11 +126,24 @@ class _Run:
         self._stages()
         if self.orders.reboot:
             waiting = [work for work in self.works if work.error is None and work.waits_for_reboot]
-            for work, result in self._each(waiting, lambda work: reboot(work.host, self.fleet.connection, self.said)):
+            for work, result in self._each(
+                waiting, lambda work: reboot(work.host, self.fleet.connection, self.said)
+            ):
                 work.rebooted = not isinstance(result, GlmprovError)
                 work.error = result if isinstance(result, GlmprovError) else work.error
             self._look_again(work for work in waiting if work.error is None)
             self._stages()
+
+    def record(self) -> None:
+        """Leave a receipt on every host that was seen to the end."""
+        seen = [
+            (work.host, self.settings[work.host.name], work.latest.plan, work.latest.observation)
+            for work in self.works
+            if work.error is None and work.latest.plan is not None and work.latest.observation is not None
+        ]
+        failed = self.recorder.write_receipts(seen)
+        for work in self.works:
+            work.error = work.error or failed.get(work.host.name)
 
     def _stages(self) -> None:
         for _ in range(_STAGES):
@@ -142,24 +161,21 @@ class _Run:
         if not todo:
             return
         outcome = apply.run(
-            "provision.yml",
-            [
-                apply.Target(
-                    host=work.host,
-                    variables=state.role_variables(work.latest.plan.expected) if work.latest.plan else {},
-                    sections=_sections(work.actionable),
-                )
-                for work in todo
-            ],
-            connection=self.fleet.connection,
+            "provision",
+            {work.host.name: self._variables(work) for work in todo},
+            sections={work.host.name: _sections(work.actionable) for work in todo},
+            on_event=self.on_event,
             check=self.orders.check,
             diff=self.orders.diff,
-            forks=self.fleet.forks,
-            on_event=self.on_event,
+            forks=self.fleet.forks or default_forks(),
         )
         for work in todo:
             work.applied = True
-            work.failure = outcome[work.host.name].failure or ""
+            work.failure = outcome[work.host.name].error
+
+    def _variables(self, work: Work) -> dict[str, Any]:
+        expected = work.latest.plan.expected if work.latest.plan else state.HostState()
+        return state.role_variables(expected) | connection_variables(work.host, self.fleet.connection)
 
     def _look_again(self, todo: Iterable[Work]) -> None:
         for work, result in self._each(todo, lambda work: look(self.fleet, work.host)):
@@ -203,6 +219,7 @@ def _result(work: Work, orders: Orders) -> HostProvision:
         applied=work.applied,
         rebooted=work.rebooted,
         seconds=time.monotonic() - work.started,
+        failure=work.failure,
     )
 
 
@@ -220,5 +237,6 @@ def _mended(key: str, first: Difference, now: Difference | None, work: Work, ord
     elif now.verdict is Verdict.LATER:
         result, reason = Mended.SKIPPED, now.reason
     else:
-        result, reason = Mended.FAILED, work.failure or "applied without an error, and still not so"
+        stopped = "applying stopped at the error above" if work.failure else ""
+        result, reason = Mended.FAILED, stopped or "applied without an error, and still not so"
     return KeyResult(key, first.observed, expected, after, result, reason)

@@ -6,11 +6,10 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from glmprov.actions.lock import HostLock
 from glmprov.drift import Difference
 from glmprov.errors import ExitCode, GlmprovError
 from glmprov.report.values import data
-from glmprov.results import HostFacts, HostProvision, HostReview
+from glmprov.results import HostFacts, HostLock, HostProvision, HostReview
 
 
 def document(kind: str, code: ExitCode, hosts: Sequence[Any]) -> str:
@@ -90,7 +89,7 @@ def provision(results: Iterable[HostProvision], code: ExitCode) -> str:
         [
             {
                 "host": each.host,
-                "error": _error(each.error),
+                "error": _error(each.error or each.failure),
                 "applied": each.applied,
                 "rebooted": each.rebooted,
                 "seconds": round(each.seconds, 1),

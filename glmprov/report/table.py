@@ -6,15 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from rich.console import Console, Group, RenderableType
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from glmprov.actions.lock import HostLock
 from glmprov.drift import Difference, Verdict
 from glmprov.errors import GlmprovError
 from glmprov.report.values import plain, short
-from glmprov.results import HostProvision, HostReview, KeyResult, Mended
+from glmprov.results import HostLock, HostProvision, HostReview, KeyResult, Mended
 
 _VERDICT_STYLE = {
     Verdict.DRIFT: "red",
@@ -35,7 +33,7 @@ _FOLD_FROM = 3
 
 @dataclass(frozen=True)
 class _Row:
-    """A line of a host's block. group: rows that say the same of several items of a collection are folded into one."""
+    """A line of a host's block."""
 
     key: str
     word: str
@@ -45,9 +43,14 @@ class _Row:
 
 
 def show(console: Console, blocks: Iterable[RenderableType]) -> None:
-    """Print the blocks one after the other."""
+    """Print the blocks one after the other; into a pipe without the blanks that fill a table's columns."""
     for block in blocks:
-        console.print(block, highlight=False)
+        if console.is_terminal:
+            console.print(block, highlight=False)
+            continue
+        with console.capture() as capture:
+            console.print(block, highlight=False)
+        console.file.writelines(f"{line.rstrip()}\n" for line in capture.get().splitlines())
 
 
 def error_text(error: GlmprovError) -> Text:
@@ -127,7 +130,12 @@ def _verdict(review: HostReview) -> str:
         return "not audited"
     if not review.differences:
         return "clean"
-    names = {Verdict.DRIFT: "drift", Verdict.UNKNOWN: "unknown", Verdict.PENDING: "pending", Verdict.LATER: "later"}
+    names = {
+        Verdict.DRIFT: "drift",
+        Verdict.UNKNOWN: "unknown",
+        Verdict.PENDING: "pending",
+        Verdict.LATER: "later",
+    }
     counts = [(len(review.having(verdict)), name) for verdict, name in names.items()]
     return ", ".join(f"{count} {name}" for count, name in counts if count)
 
@@ -137,7 +145,12 @@ def _audit_summary(reviews: Sequence[HostReview]) -> Text:
     clean = sum(_verdict(review) == "clean" for review in reviews)
     drifted = sum(bool(review.having(Verdict.DRIFT)) for review in reviews)
     rest = len(reviews) - failed - clean - drifted
-    parts = [(clean, "clean"), (drifted, "with drift"), (rest, "pending or unknown"), (failed, "with an error")]
+    parts = [
+        (clean, "clean"),
+        (drifted, "with drift"),
+        (rest, "pending or unknown"),
+        (failed, "with an error"),
+    ]
     return _summary(len(reviews), parts)
 
 
@@ -149,7 +162,8 @@ def provision(results: Sequence[HostProvision], *, verbose: bool = False) -> Ite
         summary = ", ".join(f"{count} {word}" for count, word in counts if count)
         if not result.keys and result.error is None:
             summary = "nothing to do"
-        yield _block(result.host, summary or "not provisioned", rows, result.notes, result.error, verbose)
+        error = result.error or result.failure
+        yield _block(result.host, summary or "not provisioned", rows, result.notes, error, verbose)
     yield _provision_summary(results)
 
 
@@ -167,22 +181,28 @@ def _provision_summary(results: Sequence[HostProvision]) -> Text:
     waiting = sum(result.count(Mended.PENDING_REBOOT) > 0 for result in results)
     unchanged = sum(not result.keys and result.error is None for result in results)
     changed = sum(bool(result.keys) for result in results) - sum(
-        bool(result.keys) and (result.error is not None or result.count(Mended.FAILED) > 0) for result in results
+        bool(result.keys) and (result.error is not None or result.count(Mended.FAILED) > 0)
+        for result in results
     )
-    parts = [(changed, "changed"), (unchanged, "unchanged"), (waiting, "waiting for a reboot"), (failed, "failed")]
+    parts = [
+        (changed, "changed"),
+        (unchanged, "unchanged"),
+        (waiting, "waiting for a reboot"),
+        (failed, "failed"),
+    ]
     text = _summary(len(results), parts)
     if waiting:
         text.append("\nnext: glmprov provision --reboot, or reboot them when it suits")
     return text
 
 
-def locks(results: Sequence[HostLock]) -> Iterable[RenderableType]:
+def locks(results: Sequence[HostLock], *, verbose: bool = False) -> Iterable[RenderableType]:
     """Yield who holds each host's lock."""
     for result in results:
         if result.error is not None:
             yield _block(result.host, "not read", [], (), result.error, False)
         else:
-            yield Text(f"{result.host}  {result.info.text() if result.info else 'not locked'}")
+            yield Text(f"{result.host}  {result.info.text if result.info else 'not locked'}")
 
 
 def _block(
@@ -195,16 +215,23 @@ def _block(
 ) -> RenderableType:
     parts: list[RenderableType] = [Text.assemble((host, "bold"), "  ", summary)]
     if error is not None:
-        parts.append(Padding(error_text(error), (0, 0, 0, 2)))
+        parts.append(_indented(error_text(error)))
     if rows:
-        table = Table.grid(padding=(0, 2))
-        for no_wrap in (True, False, False, False):
+        table = Table.grid(padding=(0, 2, 0, 0))
+        for no_wrap in (True, True, True, False, False):
             table.add_column(no_wrap=no_wrap, overflow="fold")
         for row in rows if verbose else _folded(rows):
-            table.add_row(Text(row.word, style=row.style), short(row.key), short(row.change), Text(short(row.reason), "dim"))
-        parts.append(Padding(table, (0, 0, 0, 2)))
-    parts.extend(Padding(Text(f"note: {short(note)}"), (0, 0, 0, 2)) for note in notes)
+            cells = (Text(row.word, row.style), Text(short(row.key)), Text(short(row.change)))
+            table.add_row("", *cells, Text(short(row.reason), "dim"))
+        parts.append(table)
+    parts.extend(_indented(Text(f"note: {short(note)}")) for note in notes)
     return Group(*parts)
+
+
+def _indented(text: Text) -> RenderableType:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_row("", text)
+    return table
 
 
 def _folded(rows: Sequence[_Row]) -> Iterable[_Row]:

@@ -49,7 +49,7 @@ def _state(flag: bool | Unknown, yes: str, no: str) -> str:
 
 
 def data(value: Any) -> Any:
-    """Return a value in JSON's terms. Unknown and Later become objects of one key, so that no program takes them for text."""
+    """Return a value in JSON's terms. Unknown and Later are objects of one key, not text."""
     match value:
         case Unknown(reason):
             return {"unknown": reason}

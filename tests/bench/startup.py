@@ -32,13 +32,13 @@ def cpu_seconds(argv: list[str]) -> float:
 def main() -> None:
     """Run every contender in turn, ROUNDS times, and print medians and ratios."""
     samples: dict[str, list[float]] = {name: [] for name in CONTENDERS}
-    for name, argv in CONTENDERS.items():
+    for argv in CONTENDERS.values():
         cpu_seconds(argv)
     for _ in range(ROUNDS):
         for name, argv in CONTENDERS.items():
             samples[name].append(cpu_seconds(argv))
     bare = statistics.median(samples["python3 -c pass"])
-    print(f"{'command':20} {'CPU ms (median)':>16} {'× bare':>8}   rounds: {ROUNDS}, Python {sys.version.split()[0]}")
+    print(f"{'command':20} {'CPU ms (median)':>16} {'× bare':>8}   {ROUNDS} rounds")
     for name, values in samples.items():
         median = statistics.median(values)
         print(f"{name:20} {median * 1000:16.1f} {median / bare:8.1f}")

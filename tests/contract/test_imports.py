@@ -14,8 +14,8 @@ LEAVES = {
 }  # fmt: skip
 PURE = {"plan", "drift", "topology", "nccl", "power", "catalog"}
 MAY_IMPORT = {
-    **{leaf: LEAVES for leaf in LEAVES},
-    **{pure: LEAVES | PURE for pure in PURE},
+    **dict.fromkeys(LEAVES, LEAVES),
+    **dict.fromkeys(PURE, LEAVES | PURE),
     "catalog": {"errors", "catalog"},
     "remote": LEAVES | {"remote"},
     "probe": LEAVES | {"remote", "probe"},
@@ -46,7 +46,11 @@ def imported(path: Path) -> set[str]:
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            names |= {f"{node.module}.{alias.name}" for alias in node.names} if node.module == "glmprov" else {node.module}
+            names |= (
+                {f"{node.module}.{alias.name}" for alias in node.names}
+                if node.module == "glmprov"
+                else {node.module}
+            )
     return names
 
 
@@ -67,5 +71,7 @@ def test_a_room_imports_only_what_its_row_allows(path: Path) -> None:
 
 
 def test_nothing_but_the_command_line_imports_the_lab() -> None:
-    users = {room(path) for path in modules() if any(name.startswith("glmprov.lab") for name in imported(path))}
+    users = {
+        room(path) for path in modules() if any(name.startswith("glmprov.lab") for name in imported(path))
+    }
     assert users <= {"lab", "cli"}
