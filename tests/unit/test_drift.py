@@ -33,7 +33,9 @@ from glmprov.state import (
 )
 from tests.unit.summary import observation, uuid
 
-HOST = observation({"cards": [{"node": 0}, {"node": 0}, {"node": 1}], "driver": "580.95.05", "engine": "docker.io"})
+HOST = observation(
+    {"cards": [{"node": 0}, {"node": 0}, {"node": 1}], "driver": "580.95.05", "engine": "docker.io"}
+)
 PLAN = build(from_variables("gpu-1", {}), HOST)
 FULL = PLAN.expected
 
@@ -49,7 +51,11 @@ class Place:
 
     @property
     def key(self) -> str:
-        return f"{self.section}.{self.field}" + (f"[{self.item}]" if self.item else "") + (f".{self.part}" if self.part else "")
+        return (
+            f"{self.section}.{self.field}"
+            + (f"[{self.item}]" if self.item else "")
+            + (f".{self.part}" if self.part else "")
+        )
 
 
 def places(state: HostState) -> list[Place]:
@@ -62,7 +68,9 @@ def places(state: HostState) -> list[Place]:
                 continue
             items = value.items() if isinstance(value, Mapping) else [(None, value)]
             for item, single in items:
-                parts = {Setting: ("declared", "effective"), Unit: ("enabled", "active")}.get(type(single), (None,))
+                parts = {Setting: ("declared", "effective"), Unit: ("enabled", "active")}.get(
+                    type(single), (None,)
+                )
                 found += [Place(section, field.name, item, part) for part in parts]
     return found
 
@@ -76,7 +84,9 @@ def changed(state: HostState, place: Place, new: Any) -> HostState:
     return replace(state, **{place.section: replace(section, **{place.field: value})})
 
 
-OTHERS = st.one_of(st.none(), st.text(min_size=3).filter(lambda t: t not in ("nvidia",)), st.integers(1000, 9999))
+OTHERS = st.one_of(
+    st.none(), st.text(min_size=3).filter(lambda t: t not in ("nvidia",)), st.integers(1000, 9999)
+)
 
 
 def test_the_same_has_no_difference() -> None:
@@ -128,16 +138,27 @@ def test_later_is_neither_right_nor_wrong() -> None:
 
 def test_a_foreign_key_is_drift_only_where_the_field_is_exact() -> None:
     expected = HostState(nccl_env=NcclEnv(env={}), host_tuning=HostTuning(limits={}))
-    observed = HostState(nccl_env=NcclEnv(env={"NCCL_DEBUG": "INFO"}), host_tuning=HostTuning(limits={"nofile": "9"}))
+    observed = HostState(
+        nccl_env=NcclEnv(env={"NCCL_DEBUG": "INFO"}), host_tuning=HostTuning(limits={"nofile": "9"})
+    )
     (difference,) = compare("gpu-1", expected, observed)
-    assert (difference.key, difference.expected, difference.observed) == ("nccl_env.env[NCCL_DEBUG]", None, "INFO")
+    assert (difference.key, difference.expected, difference.observed) == (
+        "nccl_env.env[NCCL_DEBUG]",
+        None,
+        "INFO",
+    )
 
 
 @pytest.mark.parametrize(
     ("field", "value", "waits"),
-    [("kernel_arguments", {"iommu": Setting("pt", "pt")}, True), ("sysctl", {"a.b": Setting("pt", "pt")}, False)],
+    [
+        ("kernel_arguments", {"iommu": Setting("pt", "pt")}, True),
+        ("sysctl", {"a.b": Setting("pt", "pt")}, False),
+    ],
 )
-def test_declared_and_not_effective_waits_for_a_reboot_where_one_mends_it(field: str, value: Any, waits: bool) -> None:
+def test_declared_and_not_effective_waits_for_a_reboot_where_one_mends_it(
+    field: str, value: Any, waits: bool
+) -> None:
     name = next(iter(value))
     expected = HostState(host_tuning=HostTuning(**{field: value}))
     observed = HostState(host_tuning=HostTuning(**{field: {name: Setting("pt", None)}}))
@@ -161,7 +182,13 @@ def test_the_kernel_spells_a_switch_in_several_ways(shown: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "key", ["gpu_driver.branch", "gpu_driver.version", f"gpu_power.limit_watts[{uuid(0)}]", "host_tuning.sysctl[vm.swappiness]"]
+    "key",
+    [
+        "gpu_driver.branch",
+        "gpu_driver.version",
+        f"gpu_power.limit_watts[{uuid(0)}]",
+        "host_tuning.sysctl[vm.swappiness]",
+    ],
 )
 def test_a_difference_carries_the_reason_of_its_value(key: str) -> None:
     found = compare("gpu-1", FULL, HostState(*(type(getattr(FULL, s))() for s in SECTIONS)), PLAN.reasons)
@@ -204,7 +231,10 @@ def test_a_variable_that_is_no_longer_wanted_is_pending_and_a_foreign_one_is_dri
     nothing = replace(FULL, nccl_env=NcclEnv(env={}))
     (pending,) = audit(provisioned(), HostPlan("gpu-1", nothing))
     assert (pending.key, pending.verdict) == ("nccl_env.env[NCCL_P2P_LEVEL]", Verdict.PENDING)
-    env = {**(FULL.nccl_env.env if FULL.nccl_env and isinstance(FULL.nccl_env.env, Mapping) else {}), "NCCL_DEBUG": "INFO"}
+    env = {
+        **(FULL.nccl_env.env if FULL.nccl_env and isinstance(FULL.nccl_env.env, Mapping) else {}),
+        "NCCL_DEBUG": "INFO",
+    }
     seen = replace(provisioned(), state=replace(FULL, nccl_env=NcclEnv(env=env)))
     assert [(d.key, d.verdict) for d in audit(seen, PLAN)] == [("nccl_env.env[NCCL_DEBUG]", Verdict.DRIFT)]
 
@@ -249,7 +279,9 @@ def test_a_shared_file_is_judged_by_its_values() -> None:
 
 
 def test_a_removed_engine_setting_is_drift_even_if_their_options_moved_the_plan() -> None:
-    theirs = replace(HOST.state.container_engine or ContainerEngine(), daemon={"exec-opts": ["native.umask=normal"]})
+    theirs = replace(
+        HOST.state.container_engine or ContainerEngine(), daemon={"exec-opts": ["native.umask=normal"]}
+    )
     seen = replace(provisioned(), state=replace(FULL, container_engine=theirs))
     plan = build(from_variables("gpu-1", {}), seen)
     found = {d.key: d.verdict for d in audit(seen, plan)}
