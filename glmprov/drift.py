@@ -192,10 +192,10 @@ def _judge(host: str, leaf: Leaf, reasons: Mapping[str, str]) -> Difference:
         leaf.disruption,
         reason=_reason(leaf.key, reasons),
     )
-    if isinstance(leaf.expected, Later):
-        return replace(difference, verdict=Verdict.LATER, reason=leaf.expected.reason)
     if isinstance(leaf.observed, Unknown):
         return replace(difference, verdict=Verdict.UNKNOWN, reason=leaf.observed.reason)
+    if isinstance(leaf.expected, Later):
+        return replace(difference, verdict=Verdict.LATER, reason=leaf.expected.reason)
     if same(leaf.expected, leaf.observed):
         return difference
     return replace(difference, verdict=Verdict.DRIFT, pending_reboot=leaf.pending_reboot)

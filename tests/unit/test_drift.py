@@ -31,7 +31,7 @@ from glmprov.state import (
     Unknown,
     kind_of,
 )
-from tests.unit.summary import observation, uuid
+from unit.summary import observation, uuid
 
 HOST = observation(
     {"cards": [{"node": 0}, {"node": 0}, {"node": 1}], "driver": "580.95.05", "engine": "docker.io"}
