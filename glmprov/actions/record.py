@@ -44,10 +44,17 @@ class Recorder:
 
     def _acquire(self, host: Host) -> None:
         channel = self._stack.enter_context(connect(host, self._fleet.connection))
-        lock = self._stack.enter_context(journal.Lock(channel, host.name, self._reason))
-        self._locks[host.name] = lock
+        lock = journal.Lock(channel, host.name, self._reason)
+        self._locks[host.name] = lock.__enter__()
+        self._stack.callback(self._release, lock)
         if lock.expired is not None:
             self._said(host.name, f"took over the expired lock of {lock.expired.owner}")
+
+    def _release(self, lock: journal.Lock) -> None:
+        try:
+            lock.__exit__(None, None, None)
+        except GlmprovError as error:
+            self._said(lock.host, f"its lock could not be released and ends by itself: {error.message}")
 
     def reboot(self, host: Host) -> None:
         """Reboot a host that we hold; the lock outlasts it."""

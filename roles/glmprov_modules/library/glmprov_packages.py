@@ -134,8 +134,11 @@ def add_tied(apt, asked):
     queue = [name for name, version in asked.items() if version]
     while queue:
         name = queue.pop()
-        for other, version in apt.depends(name, asked[name]):
-            if other not in asked and version in apt.versions(other):
+        for alternatives in apt.depends(name, asked[name]):
+            if any(other in asked for other, _ in alternatives):
+                continue
+            offered = [(other, version) for other, version in alternatives if version in apt.versions(other)]
+            for other, version in offered[:1]:
                 asked[other] = version
                 queue.append(other)
 
@@ -146,7 +149,7 @@ def install(module, apt, wanted, installed):
     if missing and not module.check_mode:
         apt.update()
     elif missing:
-        return {**installed, **dict.fromkeys(missing, "known after its package source is added")}
+        return {**installed, **dict.fromkeys(missing, "(version known after the package lists are read)")}
     asked = request(apt, wanted, installed)
     if module.check_mode:
         plan = re.findall(
