@@ -62,8 +62,8 @@ FILES: tuple[tuple[str, tuple[str, tuple[str, ...]]], ...] = (
     ("/etc/default/grub.d/90-glmprov.cfg", ("host_tuning", ("kernel_arguments",))),
     ("/etc/apt/apt.conf.d/51glmprov-driver", ("gpu_driver", ("automatic_upgrades_blocked",))),
     ("/etc/apt/preferences.d/glmprov-driver", ("gpu_driver", ("pinned",))),
-    ("/etc/apt/*/glmprov-*driver*", ("gpu_driver", ())),
-    ("/etc/apt/*/glmprov-*", ("container_engine", ())),
+    ("/etc/apt/*/glmprov-nvidia*", ("gpu_driver", ())),
+    ("/etc/apt/*/glmprov-toolkit*", ("container_engine", ())),
     ("*glmprov*gpu-power*", ("gpu_power", ())),
     ("*glmprov*host-tuning*", ("host_tuning", ())),
     ("*glmprov*device-links*", ("container_engine", ())),
@@ -118,10 +118,15 @@ def audit(observation: Observation, plan: HostPlan) -> tuple[Difference, ...]:
     return (*values, *compare_files(observation, values))
 
 
-def compare_files(observation: Observation, values: Collection[Difference] = ()) -> tuple[Difference, ...]:
+def compare_files(
+    observation: Observation,
+    values: Collection[Difference] = (),
+    before: Mapping[str, str | None] | None = None,
+) -> tuple[Difference, ...]:
     """Return the files of ours that aren't as they were written, where values don't tell it already.
 
-    The key is "section.files[path]". Files shared with others (daemon.json) are judged by values only.
+    The key is "section.files[path]". Files shared with others (daemon.json) are judged by values only. before
+    are the sums at the start of a run that applies: what has changed since then, the run has written.
     """
     receipt = observation.receipt
     if receipt is None or isinstance(receipt, Unknown):
@@ -132,6 +137,8 @@ def compare_files(observation: Observation, values: Collection[Difference] = ())
         section, carried = _carried(path)
         current = observation.files.get(path, "")
         if section is None or current == written or any(f"{section}.{name}" in told for name in carried):
+            continue
+        if before is not None and current != before.get(path, ""):
             continue
         difference = Difference(
             observation.host, f"{section}.files[{path}]", f"sha256 {written[:12]}", None, Verdict.DRIFT

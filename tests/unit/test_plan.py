@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 import yaml
+from unit.summary import observation, uuid
 
 from glmprov import drift, receipt
 from glmprov.errors import PlanError
 from glmprov.plan import HostPlan, build
 from glmprov.settings import from_variables
 from glmprov.state import SECTIONS, HostState, Later, role_variables
-from unit.summary import observation, uuid
 
 CASES = sorted((Path(__file__).parents[1] / "cases" / "plan").glob("*.yml"))
 
