@@ -131,7 +131,8 @@ def compare_files(
     receipt = observation.receipt
     if receipt is None or isinstance(receipt, Unknown):
         return ()
-    told = {difference.key.partition("[")[0].removesuffix(".declared") for difference in values}
+    declared = (d.key for d in values if not d.key.endswith(".effective"))
+    told = {key.partition("[")[0].removesuffix(".declared") for key in declared}
     found = []
     for path, written in receipt.files.items():
         section, carried = _carried(path)
