@@ -96,8 +96,8 @@ def compare(
 def audit(observation: Observation, plan: HostPlan) -> tuple[Difference, ...]:
     """Hold a host against what was applied to it and what is asked for now; return what isn't right.
 
-    DRIFT: the host is no longer what was applied. PENDING: it still is, and something else is asked for now, or
-    nothing was ever applied. What the plan can't know at the moment is held against the receipt.
+    DRIFT: the host is no longer what was applied. PENDING: it still is, and something else is asked for now,
+    or nothing was ever applied. What the plan can't know at the moment is held against the receipt.
     """
     receipt = observation.receipt
     if receipt is None:
@@ -176,7 +176,8 @@ def _completed(expected: HostState, applied: HostState) -> HostState:
             sections[section] = wanted
             continue
         later = [field.name for field in fields(wanted) if isinstance(getattr(wanted, field.name), Later)]
-        known = {name: getattr(before, name) for name in later if getattr(before, name) is not None}
+        recorded = {name: getattr(before, name) for name in later}
+        known = {n: value for n, value in recorded.items() if not isinstance(value, Later | Unknown | None)}
         sections[section] = replace(wanted, **known)
     return HostState(**sections)
 

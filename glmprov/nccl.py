@@ -80,7 +80,7 @@ def _same_reason(env: Mapping[str, str], reason: str, notes: tuple[str, ...] = (
 
 
 def _latency(topology: Topology, p2p: Mapping[tuple[str, str], str]) -> NcclDefaults:
-    """Widen NCCL's P2P cut-off: on AMD hosts with more than two cards neighbors fall back on shared memory."""
+    """Widen NCCL's P2P cut-off: on AMD hosts with three cards and more neighbors use shared memory."""
     if len(topology.cards) < 2:
         return NcclDefaults({}, {}, ("one card: NCCL needs no settings",))
     if topology.kind in (Kind.VIRTUAL, Kind.UNKNOWN):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -62,7 +62,7 @@ class KeyResult:
 
 @dataclass(frozen=True)
 class HostProvision:
-    """What provisioning did on one host. applied: an ansible-playbook ran for it."""
+    """What provisioning did on one host. applied: an ansible-playbook ran for it; failure: why it stopped."""
 
     host: str
     keys: tuple[KeyResult, ...] = ()
@@ -71,7 +71,7 @@ class HostProvision:
     applied: bool = False
     rebooted: bool = False
     seconds: float = 0.0
-    remarks: tuple[str, ...] = field(default=())
+    failure: GlmprovError | None = None
 
     def count(self, result: Mended) -> int:
         """Return how many keys had this result."""
@@ -84,6 +84,26 @@ class HostLock:
 
     host: str
     info: LockState | None = None
+    error: GlmprovError | None = None
+
+
+@dataclass(frozen=True)
+class TrustedKey:
+    """A host key that known_hosts holds; added: it was written now."""
+
+    name: str
+    kind: str
+    fingerprint: str
+    file: str
+    added: bool
+
+
+@dataclass(frozen=True)
+class HostTrust:
+    """The keys of a host and of the jump hosts on the way to it, or why they could not be trusted."""
+
+    host: str
+    keys: tuple[TrustedKey, ...] = ()
     error: GlmprovError | None = None
 
 
@@ -127,13 +147,13 @@ def provision_code(results: Iterable[HostProvision]) -> ExitCode:
     for result in results:
         if result.error is not None:
             codes.append(result.error.exit_code)
-        if result.count(Mended.FAILED):
+        if result.failure or result.count(Mended.FAILED):
             codes.append(ExitCode.FAILED)
         if result.count(Mended.UNKNOWN):
             codes.append(ExitCode.UNREACHABLE)
     return worst(codes)
 
 
-def errors_code(results: Iterable[HostFacts | HostLock]) -> ExitCode:
+def errors_code(results: Iterable[HostFacts | HostLock | HostTrust]) -> ExitCode:
     """Return the exit code of a command that only looks: the worst host's error."""
     return worst([result.error.exit_code for result in results if result.error])

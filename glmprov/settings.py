@@ -331,9 +331,9 @@ def table() -> str:
     rows = [
         "# Settings\n",
         "Made from `glmprov/settings.py`. What may be written about a host in the inventory, in group_vars",
-        "or in host_vars. What isn't written is decided by the plan. In a mapping, a key that is written wins",
-        "over the plan's; a key with an empty value (`null`) is left alone. Every other option of our roles is",
-        "decided by the plan and ignored here, with a note in the plan.\n",
+        "or in host_vars. What isn't written is decided by the plan. In a mapping, a key that is written",
+        "wins over the plan's; a key with an empty value (`null`) is left alone. Every other option of our roles",
+        "is decided by the plan and ignored here, with a note in the plan.\n",
         "| variable | wants | default | meaning |",
         "| --- | --- | --- | --- |",
     ]

@@ -60,8 +60,9 @@ class _Board:
 class Terminal:
     """One command's way to its person: progress and questions on stderr, results on stdout."""
 
-    def __init__(self, *, as_json: bool, verbose: int) -> None:
+    def __init__(self, *, as_json: bool, verbose: int, diff: bool = False) -> None:
         self.as_json = as_json
+        self.diff = diff
         self.verbose = verbose
         self.out = _console(sys.stdout)
         self.err = _console(sys.stderr)
@@ -102,7 +103,7 @@ class Terminal:
             self.err.print(line, highlight=False)
         elif self._live is not None:
             self._say_on_board(event.host, f"{event.section}: {event.task}")
-        if event.diff and event.status == "changed":
+        if self.diff and event.diff:
             self.err.print(Text(event.diff, style="dim"), highlight=False)
 
     def confirmation(self, yes: bool) -> Callable[[Sequence[HostReview]], bool]:

@@ -13,14 +13,13 @@ import secrets
 import socket
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.resources import files
 from types import TracebackType
 from typing import Any, Self
 
 from glmprov.errors import ApplyError, GlmprovError, LockError
-from glmprov.receipt import RECEIPT_PATH, Receipt, from_json, to_json
+from glmprov.receipt import RECEIPT_PATH, LockState, Receipt, from_json, to_json
 from glmprov.remote import Channel
 from glmprov.state import Unknown
 
@@ -31,23 +30,6 @@ REBOOT_LEASE_SECONDS = 1800.0
 """How long a host may take to come back from a reboot: servers train much memory for minutes."""
 
 HOME = RECEIPT_PATH.rpartition("/")[0]
-
-
-@dataclass(frozen=True)
-class LockState:
-    """A lock as the host has it. seconds_left is what its lease has left, below zero once expired."""
-
-    owner: str
-    reason: str
-    since: str
-    seconds_left: float
-    boot_id: str = ""
-    reboot_expected: bool = False
-
-    @property
-    def live(self) -> bool:
-        """Whether its lease still runs."""
-        return self.seconds_left > 0
 
 
 def status(channel: Channel, *, home: str = HOME) -> LockState | None:

@@ -12,7 +12,7 @@ KERNELS = {"6.1.0-48-amd64": "6.1.172-1", "6.1.0-49-amd64": "6.1.174-1"}
 TOOLKITS = ("1.17.8-1", "1.18.0-1")
 PRELOADED = "/usr/lib/glmlab/libglmlab-uname.so"
 _SIM = files("glmprov.lab") / "sim"
-_DIVERTED = ("/sbin/modprobe", "/sbin/rmmod", "/bin/lsmod", "/sbin/modinfo")
+_DIVERTED = ("/sbin/modprobe", "/sbin/rmmod", "/bin/lsmod", "/sbin/lsmod", "/sbin/modinfo")
 _OWN = ("/usr/sbin/update-grub", "/usr/sbin/update-initramfs")
 
 
@@ -67,9 +67,11 @@ def _image(release: str) -> Deb:
         files={
             f"/boot/vmlinuz-{release}": Content(b"GLMPROV SIMULATED\n"),
             f"/boot/config-{release}": Content(b"# GLMPROV SIMULATED\nCONFIG_MODULES=y\n"),
+            # depmod and libkmod want them, be they empty.
+            **{f"/lib/modules/{release}/modules.{kind}": Content(b"") for kind in ("order", "builtin", "builtin.modinfo")},
             f"/lib/modules/{release}/kernel/README": Content(b"GLMPROV SIMULATED: every module is built in.\n"),
         },
-        scripts={"postinst": f"update-initramfs -c -k {release}\nupdate-grub\n" + _autoinstall(release),
+        scripts={"postinst": f"depmod {release} 2>/dev/null || true\nupdate-initramfs -c -k {release}\nupdate-grub\n" + _autoinstall(release),
                  "postrm": "update-grub\n"},
     )  # fmt: skip
 

@@ -12,6 +12,8 @@ from glmprov.plan.situation import Part, Situation, merged, reasons_for
 from glmprov.state import ContainerEngine, Unit
 
 DEFAULT_PACKAGE = "docker.io"
+UNPACKAGED = "other"
+"""The probe's word for an engine that runs and came some other way than by package."""
 RUNTIME = "runtimes.nvidia.path"
 OPTIONS = "exec-opts"
 CGROUP_OPTION = "native.cgroupdriver="
@@ -21,6 +23,7 @@ def container_engine(situation: Situation) -> Part[ContainerEngine]:
     """Return the engine section. The cgroup driver is cgroupfs, unless their daemon.json names another."""
     settings = situation.settings.container_engine
     package, package_reason, notes = _package(situation)
+    foreign = "a Docker Engine runs that no package owns: remove it, so that one can be installed"
     planned, why, left_alone = _daemon(situation)
     daemon = merged(planned, settings.daemon)
     options = daemon.get(OPTIONS, [])
@@ -44,7 +47,7 @@ def container_engine(situation: Situation) -> Part[ContainerEngine]:
         "container_engine.device_links": "makes a daemon-reload harmless under either cgroup driver",
         **reasons_for("container_engine.daemon", why, settings.daemon),
     }
-    return Part(expected, reasons, (*notes, *left_alone))
+    return Part(expected, reasons, (*notes, *left_alone), (foreign,) if package == UNPACKAGED else ())
 
 
 def _package(situation: Situation) -> tuple[str, str, tuple[str, ...]]:

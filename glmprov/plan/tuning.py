@@ -23,13 +23,13 @@ def host_tuning(situation: Situation) -> Part[HostTuning]:
     acs, acs_notes = _acs(situation)
     limits = {"memlock": "unlimited"}
     expected = HostTuning(
-        kernel_arguments=_settings(merged(arguments, settings.kernel_arguments)),
-        module_options=_settings(merged(options, settings.module_options)),
-        sysctl=_settings(merged(sysctl, settings.sysctl)),
+        kernel_arguments=_settings(merged(arguments, settings.kernel_arguments)) or None,
+        module_options=_settings(merged(options, settings.module_options)) or None,
+        sysctl=_settings(merged(sysctl, settings.sysctl)) or None,
         cpu_governor=Setting(governor, governor) if governor else None,
-        acs_disabled={bridge: Setting(True, True) for bridge in acs},
+        acs_disabled={bridge: Setting(True, True) for bridge in acs} or None,
         boot_unit=Unit(True, True) if governor or acs else None,
-        limits=merged(limits, settings.limits),
+        limits=merged(limits, settings.limits) or None,
     )
     reasons = {
         **reasons_for("host_tuning.kernel_arguments", arguments_why, settings.kernel_arguments),
@@ -134,14 +134,14 @@ def _acs(situation: Situation) -> tuple[tuple[str, ...], tuple[str, ...]]:
         return (), ("ACS stays on: a card is given to a virtual machine (vfio-pci)",)
     if not situation.bare_metal_with_several_cards and written is None:
         return (), ()
-    return tuple(sorted(_bridges_with_acs(situation))), ()
+    return tuple(sorted(_bridges_to_open(situation))), ()
 
 
-def _bridges_with_acs(situation: Situation) -> set[str]:
-    """Return the bridges above our cards that have the capability, or all where that can't be read."""
+def _bridges_to_open(situation: Situation) -> set[str]:
+    """Return the bridges above our cards, but those where ACS is off by other means or doesn't exist."""
     bridges = {bridge for card in situation.topology.cards for bridge in card.path}
     observed = situation.observation.state.host_tuning
     acs = observed.acs_disabled if observed else None
-    if isinstance(acs, Mapping):
-        return {b for b in bridges if isinstance(acs.get(b), Setting) and acs[b].effective is not None}
-    return bridges if isinstance(acs, Unknown) else set()
+    if not isinstance(acs, Mapping):
+        return bridges if isinstance(acs, Unknown) else set()
+    return {bridge for bridge in bridges if acs.get(bridge) not in (None, Setting(None, True))}

@@ -16,7 +16,7 @@ MODPROBE_FOLDERS = ("/etc/modprobe.d", "/run/modprobe.d", "/usr/lib/modprobe.d",
 
 _FAMILY = re.compile(
     r"(nvidia-(driver|kernel|dkms|open|modprobe|persistenced|utils|compute-utils|firmware|smi)|libnvidia-|libcuda1|"
-    r"cuda-drivers|linux-(modules|objects)-nvidia-|xserver-xorg-video-nvidia|libxnvctrl0|firmware-nvidia)"
+    r"cuda-drivers|linux-(modules|objects)-nvidia-|xserver-xorg-video-nvidia|firmware-nvidia)"
 )
 _NOT_THE_DRIVER = re.compile(r"(container|pinning)")
 # In this order: the first that is installed says which version is there to be loaded.

@@ -95,7 +95,6 @@ PACKAGES = (
     "linux-modules-nvidia-",
     "linux-objects-nvidia-",
     "xserver-xorg-video-nvidia",
-    "libxnvctrl0",
     "firmware-nvidia",
     "docker",
     "containerd",

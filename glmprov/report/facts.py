@@ -136,6 +136,8 @@ def _version(version: Any) -> str:
     loaded = f"{version.effective} loaded" if isinstance(version.effective, str) else "not loaded"
     if isinstance(version.declared, Unknown):
         return loaded
+    if version.declared is None:
+        return f"{loaded}, from no package"
     if version.declared == version.effective:
         return str(version.effective)
     return f"{loaded}, {plain(version.declared)} installed: they differ until a reload or reboot"

@@ -6,14 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from rich.console import Console, Group, RenderableType
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from glmprov.drift import Difference, Verdict
 from glmprov.errors import GlmprovError
 from glmprov.report.values import plain, short
-from glmprov.results import HostLock, HostProvision, HostReview, KeyResult, Mended
+from glmprov.results import HostLock, HostProvision, HostReview, HostTrust, KeyResult, Mended
 
 _VERDICT_STYLE = {
     Verdict.DRIFT: "red",
@@ -44,9 +43,14 @@ class _Row:
 
 
 def show(console: Console, blocks: Iterable[RenderableType]) -> None:
-    """Print the blocks one after the other."""
+    """Print the blocks one after the other; into a pipe without the blanks that fill a table's columns."""
     for block in blocks:
-        console.print(block, highlight=False)
+        if console.is_terminal:
+            console.print(block, highlight=False)
+            continue
+        with console.capture() as capture:
+            console.print(block, highlight=False)
+        console.file.writelines(f"{line.rstrip()}\n" for line in capture.get().splitlines())
 
 
 def error_text(error: GlmprovError) -> Text:
@@ -158,7 +162,8 @@ def provision(results: Sequence[HostProvision], *, verbose: bool = False) -> Ite
         summary = ", ".join(f"{count} {word}" for count, word in counts if count)
         if not result.keys and result.error is None:
             summary = "nothing to do"
-        yield _block(result.host, summary or "not provisioned", rows, result.notes, result.error, verbose)
+        error = result.error or result.failure
+        yield _block(result.host, summary or "not provisioned", rows, result.notes, error, verbose)
     yield _provision_summary(results)
 
 
@@ -200,6 +205,24 @@ def locks(results: Sequence[HostLock], *, verbose: bool = False) -> Iterable[Ren
             yield Text(f"{result.host}  {result.info.text if result.info else 'not locked'}")
 
 
+def trust(results: Sequence[HostTrust], *, verbose: bool = False) -> Iterable[RenderableType]:
+    """Yield the keys that known_hosts holds now."""
+    for result in results:
+        rows = [
+            _Row(
+                f"{key.name} {key.kind}",
+                "added" if key.added else "known",
+                "green",
+                key.fingerprint,
+                key.file,
+            )
+            for key in result.keys
+        ]
+        yield _block(
+            result.host, "not trusted" if result.error else "trusted", rows, (), result.error, verbose
+        )
+
+
 def _block(
     host: str,
     summary: str,
@@ -210,21 +233,23 @@ def _block(
 ) -> RenderableType:
     parts: list[RenderableType] = [Text.assemble((host, "bold"), "  ", summary)]
     if error is not None:
-        parts.append(Padding(error_text(error), (0, 0, 0, 2), expand=False))
+        parts.append(_indented(error_text(error)))
     if rows:
-        table = Table.grid(padding=(0, 2))
-        for no_wrap in (True, False, False, False):
+        table = Table.grid(padding=(0, 2, 0, 0))
+        for no_wrap in (True, True, True, False, False):
             table.add_column(no_wrap=no_wrap, overflow="fold")
         for row in rows if verbose else _folded(rows):
-            table.add_row(
-                Text(row.word, style=row.style),
-                short(row.key),
-                short(row.change),
-                Text(short(row.reason), "dim"),
-            )
-        parts.append(Padding(table, (0, 0, 0, 2), expand=False))
-    parts.extend(Padding(Text(f"note: {short(note)}"), (0, 0, 0, 2), expand=False) for note in notes)
+            cells = (Text(row.word, row.style), Text(short(row.key)), Text(short(row.change)))
+            table.add_row("", *cells, Text(short(row.reason), "dim"))
+        parts.append(table)
+    parts.extend(_indented(Text(f"note: {short(note)}")) for note in notes)
     return Group(*parts)
+
+
+def _indented(text: Text) -> RenderableType:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_row("", text)
+    return table
 
 
 def _folded(rows: Sequence[_Row]) -> Iterable[_Row]:

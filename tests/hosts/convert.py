@@ -1,8 +1,8 @@
 """A capture of a real machine → the answer that the payload would have given there.
 
-Two kinds of captures: the tools' own texts (nvidia-smi -q, topo -m, lspci -vvv, lscpu, numactl), and values as
-nvidia-ml-py returned them together with raw files. What a capture doesn't hold is an error in the answer, as it
-would be on a host where it can't be read.
+Two kinds of captures: the texts of tools (nvidia-smi -q, topo -m, lspci -vvv, lscpu, numactl), and values
+as nvidia-ml-py returned them together with raw files. What a capture lacks is an error in the answer, as it
+would be on a host where it cannot be read.
 """
 
 from __future__ import annotations

@@ -56,7 +56,9 @@ def _hardware(summary: Mapping[str, Any]) -> Hardware:
         )
         for number, card in enumerate(cards)
     )
-    gpus = tuple(_gpu(number, card) for number, card in enumerate(cards) if not card.get("lost"))
+    gpus = tuple(
+        _gpu(number, card) for number, card in enumerate(cards) if not (card.get("lost") or card.get("bound"))
+    )
     nodes = summary.get("nodes", 2)
     return Hardware(
         system=System(
