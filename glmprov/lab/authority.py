@@ -1,0 +1,38 @@
+"""The lab's certificate authority and the package server's certificate. Only lab nodes trust it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from glmprov.lab.machine import run
+
+SERVER_NAME = "packages.glmprov.lab"
+_TEN_YEARS_DAYS = "3650"
+
+
+def ensure(cache: Path) -> Path:
+    """Return the directory with ca.crt, server.crt and server.key, made on the first call."""
+    directory = cache / "authority"
+    if not (directory / "server.crt").exists():
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        ca = ("basicConstraints=critical,CA:TRUE", "keyUsage=critical,keyCertSign")
+        _certificate(directory / "ca", "glmprov lab", ca)
+        server = (
+            f"subjectAltName=DNS:{SERVER_NAME}",
+            "basicConstraints=CA:FALSE",
+            "extendedKeyUsage=serverAuth",
+        )
+        signer = ("-CA", str(directory / "ca.crt"), "-CAkey", str(directory / "ca.key"))
+        _certificate(directory / "server", SERVER_NAME, server, *signer)
+    return directory
+
+
+def _certificate(stem: Path, subject: str, extensions: tuple[str, ...], *signer: str) -> None:
+    # The certificate's file name comes last, so that a half-made one is never taken for a whole one.
+    part = stem.with_suffix(".part")
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    command += ["-subj", f"/CN={subject}", "-days", _TEN_YEARS_DAYS]
+    command += [word for extension in extensions for word in ("-addext", extension)]
+    command += [*signer, "-keyout", str(stem.with_suffix(".key")), "-out", str(part)]
+    run(command)
+    part.rename(stem.with_suffix(".crt"))

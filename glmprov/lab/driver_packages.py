@@ -1,0 +1,157 @@
+"""The simulated driver: NVIDIA's package names for Debian, version-coupled as theirs are."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+from importlib.resources import as_file, files
+from pathlib import Path
+
+from glmprov.errors import LabError
+from glmprov.lab.deb import Content, Deb
+
+VERSIONS = ("580.95.05", "580.105.08", "595.58.03")
+BRANCHES = ("580", "595")
+LIBRARIES = "/usr/lib/x86_64-linux-gnu"
+_SIM = files("glmprov.lab") / "sim"
+
+_USERLAND = ("nvidia-driver-cuda", "nvidia-modprobe", "nvidia-persistenced", "libnvidia-ml1", "libcuda1")
+_KERNEL = ("nvidia-kernel-open-dkms", "nvidia-kernel-dkms", "nvidia-kernel-support")
+_NOUVEAU = b"# GLMPROV SIMULATED\nblacklist nouveau\noptions nouveau modeset=0\n"
+_ENABLE_PERSISTENCE = """
+if [ "$1" = configure ] && [ -d /run/systemd/system ]; then
+    systemctl daemon-reload
+    systemctl enable --quiet nvidia-persistenced.service
+    systemctl restart nvidia-persistenced.service || true
+elif [ "$1" = configure ]; then
+    systemctl enable --quiet nvidia-persistenced.service || true
+fi
+"""
+_STOP_PERSISTENCE = """
+if [ "$1" = remove ] && [ -d /run/systemd/system ]; then systemctl disable --now nvidia-persistenced.service || true; fi
+"""
+
+
+def shared_library(source: str, soname: str, version: str) -> bytes:
+    """Return a shared library compiled from sim/SOURCE. Raise LabError with the compiler's words if that fails."""
+    with tempfile.TemporaryDirectory(prefix="glmlab-cc-") as work, as_file(_SIM / source) as path:
+        target = Path(work) / soname
+        define = f'-DLIBRARY_VERSION="{version}"'
+        flags = ["-O1", "-Wall", "-Wno-format-truncation", "-shared", "-fPIC", "-s", define, f"-Wl,-soname,{soname}"]
+        try:
+            done = subprocess.run(["gcc", *flags, "-o", target, path], capture_output=True, text=True, check=False)
+        except FileNotFoundError:
+            raise LabError("no C compiler", next_step="Install gcc and libc6-dev.") from None
+        if done.returncode:
+            raise LabError(f"{source} doesn't compile: {done.stderr.strip()}")
+        return target.read_bytes()
+
+
+def program(name: str) -> Content:
+    """Return a program of sim/packages as a package's file."""
+    return Content((_SIM / "packages" / name).read_bytes(), 0o755)
+
+
+def packages() -> list[Deb]:
+    """Return the driver's packages in every version, and the pinning packages."""
+    found = [deb for version in VERSIONS for deb in (*_userland(version), *_kernel(version))]
+    return [*found, *(_pinning(branch) for branch in BRANCHES)]
+
+
+def _userland(version: str) -> list[Deb]:
+    debian, same = f"{version}-1", f"(= {version}-1)"
+    ml = shared_library("nvml.c", "libnvidia-ml.so.1", version)
+    cuda = shared_library("cuda.c", "libcuda.so.1", version)
+    return [
+        _library("libnvidia-ml1", debian, "libnvidia-ml.so", ml, version, "Libs for nvidia-smi and monitors"),
+        _library("libcuda1", debian, "libcuda.so", cuda, version, "CUDA driver library"),
+        Deb(
+            "nvidia-driver-cuda", debian, "NVIDIA driver without display", source="nvidia-graphics-drivers",
+            relations={
+                "Depends": f"libnvidia-ml1 {same}, libcuda1 {same}, nvidia-modprobe {same}, nvidia-persistenced {same}, "
+                f"nvidia-kernel-support {same}, nvidia-kernel-open-dkms {same} | nvidia-kernel-dkms {same}, python3",
+            },
+            files={"/usr/bin/nvidia-smi": program("nvidia-smi")},
+        ),
+        Deb(
+            "nvidia-modprobe", debian, "Loads the driver's modules, makes its device files", source="nvidia-modprobe",
+            relations={"Depends": "kmod"},
+            files={"/usr/bin/nvidia-modprobe": program("nvidia-modprobe")},
+        ),
+        Deb(
+            "nvidia-persistenced", debian, "Keeps the cards' state while nobody uses them", source="nvidia-persistenced",
+            relations={"Depends": f"libnvidia-ml1 {same}, nvidia-modprobe {same}, python3"},
+            files={
+                "/usr/bin/nvidia-persistenced": program("nvidia-persistenced"),
+                "/lib/systemd/system/nvidia-persistenced.service":
+                    Content((_SIM / "packages/nvidia-persistenced.service").read_bytes()),
+            },
+            scripts={"postinst": _ENABLE_PERSISTENCE, "prerm": _STOP_PERSISTENCE},
+        ),
+    ]  # fmt: skip
+
+
+def _library(name: str, debian: str, stem: str, data: bytes, version: str, summary: str) -> Deb:
+    return Deb(
+        name, debian, summary, section="libs", source="nvidia-graphics-drivers",
+        relations={"Depends": "libc6"},
+        files={f"{LIBRARIES}/{stem}.{version}": Content(data)},
+        links={f"{LIBRARIES}/{stem}.1": f"{stem}.{version}"},
+        scripts={"postinst": "ldconfig\n", "postrm": "ldconfig\n"},
+    )  # fmt: skip
+
+
+def _kernel(version: str) -> list[Deb]:
+    debian = f"{version}-1"
+    support = Deb(
+        "nvidia-kernel-support", debian, "Module configuration of the driver", source="nvidia-graphics-drivers",
+        files={"/etc/modprobe.d/nvidia-blacklists-nouveau.conf": Content(_NOUVEAU)},
+        configuration=("/etc/modprobe.d/nvidia-blacklists-nouveau.conf",),
+    )  # fmt: skip
+    return [support, _modules("nvidia-kernel-open-dkms", version, True), _modules("nvidia-kernel-dkms", version, False)]
+
+
+def _modules(name: str, version: str, is_open: bool) -> Deb:
+    description = json.dumps({"version": version, "open": is_open}).encode() + b"\n"
+    configuration = f'PACKAGE_NAME="nvidia"\nPACKAGE_VERSION="{version}"\nAUTOINSTALL="yes"\n'.encode()
+    other = "nvidia-kernel-dkms" if is_open else "nvidia-kernel-open-dkms"
+    build = f"""
+if [ "$1" = configure ]; then
+    dkms add -m nvidia -v {version}
+    for headers in /lib/modules/*/build; do
+        [ -e "$headers" ] || continue
+        kernel=${{headers%/build}}
+        dkms install -m nvidia -v {version} -k "${{kernel##*/}}"
+    done
+    [ -e "/lib/modules/$(uname -r)/build" ] || echo "Warning: no headers of kernel $(uname -r): module not built for it" >&2
+    update-initramfs -u
+fi
+"""
+    return Deb(
+        name, f"{version}-1", f"NVIDIA kernel modules, {'open' if is_open else 'proprietary'} flavor",
+        section="kernel", source="nvidia-graphics-drivers",
+        relations={
+            "Depends": f"dkms, nvidia-kernel-support (= {version}-1)",
+            "Conflicts": other,
+            "Provides": f"nvidia-kernel-{version}",
+        },
+        files={
+            f"/usr/src/nvidia-{version}/dkms.conf": Content(configuration),
+            f"/usr/src/nvidia-{version}/glmlab.json": Content(description),
+        },
+        scripts={"postinst": build, "prerm": f"dkms remove nvidia/{version} --all\n"},
+    )  # fmt: skip
+
+
+def _pinning(branch: str) -> Deb:
+    path = f"/etc/apt/preferences.d/nvidia-driver-pinning-{branch}"
+    others = " ".join(f"nvidia-driver-pinning-{other}" for other in BRANCHES if other != branch)
+    names = " ".join((*_USERLAND, *_KERNEL))
+    preferences = f"# GLMPROV SIMULATED\nPackage: {names}\nPin: version {branch}.*\nPin-Priority: 1001\n"
+    return Deb(
+        f"nvidia-driver-pinning-{branch}", f"{branch}-1", f"Keeps the driver on branch {branch}", architecture="all",
+        relations={"Conflicts": others.replace(" ", ", ")},
+        files={path: Content(preferences.encode())},
+        configuration=(path,),
+    )  # fmt: skip

@@ -1,0 +1,86 @@
+"""The package server's content: Debian's own packages, the simulated driver and the toolkit, in signed repositories."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterable
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from glmprov.lab import deb, debian_packages, driver_packages, host_packages, repository
+
+_INPUTS = ("deb.py", "debian_packages.py", "driver_packages.py", "host_packages.py", "packages.py", "repository.py")
+
+
+def build(cache: Path) -> Path:
+    """Return the directory to serve: debian/ nvidia/ toolkit/ lab.asc fingerprint. Built once for each set of inputs.
+
+    Flat repositories ("Suites: /"), signed with one key that stays the same for a cache. Raise LabError if a tool is
+    missing or the machine's apt can't fetch Debian's packages.
+    """
+    target = cache / f"packages-{fingerprint()}"
+    if target.is_dir():
+        return target
+    work = cache / f"packages-{fingerprint()}.{os.getpid()}"
+    shutil.rmtree(work, ignore_errors=True)
+    downloads = debian_packages.download(cache / "debian-archives", cache / "apt")
+    _fill(work / "debian", host_packages.packages(), downloads)
+    _fill(work / "nvidia", driver_packages.packages())
+    _fill(work / "toolkit", host_packages.toolkit())
+    repository.index(work / "debian", origin="Debian", label="Debian", codename="bookworm")
+    repository.index(work / "nvidia", origin="NVIDIA", label="NVIDIA CUDA", codename="debian12")
+    repository.index(work / "toolkit", origin="NVIDIA", label="NVIDIA container toolkit", codename="stable")
+    folders = [work / name for name in ("debian", "nvidia", "toolkit")]
+    key = repository.sign(folders, cache / "lab-signing-key.asc", work / "lab.asc")
+    (work / "fingerprint").write_text(key + "\n")
+    work.rename(target)
+    return target
+
+
+def base(cache: Path) -> list[Path]:
+    """Return the .deb files that the node image must have: copy them into it and `dpkg -i` them there.
+
+    The folder's name changes with the content, and only then. They divert modprobe and its kin, bring update-grub, the boot unit, a simulated kernel, and /etc/ld.so.preload.
+    """
+    wanted = host_packages.base()
+    key = hashlib.sha256(repr(wanted).encode()).hexdigest()[:12]
+    folder = cache / f"base-{key}"
+    if not folder.is_dir():
+        work = cache / f"base-{key}.{os.getpid()}"
+        shutil.rmtree(work, ignore_errors=True)
+        _fill(work, wanted)
+        work.rename(folder)
+    return sorted(folder.glob("*.deb"))
+
+
+def fingerprint() -> str:
+    """Return a short hash of everything that the packages are made from."""
+    here = files("glmprov.lab")
+    digest = hashlib.sha256()
+    for item in (*(here / name for name in _INPUTS), *_walk(here / "sim")):
+        digest.update(item.name.encode() + b"\0" + item.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def _walk(folder: Traversable) -> Iterable[Traversable]:
+    for item in sorted(folder.iterdir(), key=lambda entry: entry.name):
+        # What lies in sim/node is copied beside the node, not packed.
+        if item.is_dir() and item.name not in ("node", "__pycache__"):
+            yield from _walk(item)
+        elif item.is_file():
+            yield item
+
+
+def _fill(folder: Path, packages: list[deb.Deb], ready: Iterable[Path] = ()) -> None:
+    folder.mkdir(parents=True)
+    for package in packages:
+        deb.build(package, folder)
+    for path in ready:
+        # A hard link where both lie on one file system: the archives are large.
+        try:
+            os.link(path, folder / path.name)
+        except OSError:
+            shutil.copyfile(path, folder / path.name)

@@ -1,0 +1,90 @@
+"""Flat, signed apt repositories: an index, a Release file, InRelease signed with the lab's key."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from pathlib import Path
+
+from glmprov.errors import LabError
+
+KEY_NAME = "glmprov rehearsal fleet <root@localhost>"
+
+
+def index(folder: Path, *, origin: str, label: str, codename: str) -> None:
+    """Write Packages, Packages.gz and Release for the .deb files of a folder."""
+    with ThreadPoolExecutor(4) as pool:
+        stanzas = list(pool.map(_stanza, sorted(folder.glob("*.deb"))))
+    packages = "\n".join(stanzas).encode()
+    (folder / "Packages").write_bytes(packages)
+    (folder / "Packages.gz").write_bytes(gzip.compress(packages, mtime=0))
+    sums = "".join(
+        f" {hashlib.sha256((folder / name).read_bytes()).hexdigest()} {(folder / name).stat().st_size} {name}\n"
+        for name in ("Packages", "Packages.gz")
+    )
+    # apt refuses a Release file from the future: date it a day back, against clocks that differ.
+    date = format_datetime(datetime.fromtimestamp(int(datetime.now(UTC).timestamp()) - 86400, UTC), usegmt=True)
+    (folder / "Release").write_text(
+        f"Origin: {origin}\nLabel: {label}\nSuite: {codename}\nCodename: {codename}\n"
+        f"Date: {date}\nArchitectures: amd64\nDescription: GLMPROV SIMULATED repository of the rehearsal fleet\n"
+        f"SHA256:\n{sums}"
+    )
+
+
+def _stanza(path: Path) -> str:
+    fields = _run(["dpkg-deb", "--field", str(path)]).rstrip("\n")
+    data = path.read_bytes()
+    return f"{fields}\nFilename: ./{path.name}\nSize: {len(data)}\nSHA256: {hashlib.sha256(data).hexdigest()}\n"
+
+
+def sign(folders: list[Path], secret_key: Path, public_key: Path) -> str:
+    """Write InRelease and Release.gpg into the folders and the public key; return the key's fingerprint.
+
+    secret_key is made once and kept: nodes that trust the key go on trusting it when the repositories are rebuilt.
+    """
+    with _keyring() as gpg:
+        if secret_key.exists():
+            _run([*gpg, "--import", str(secret_key)])
+        else:
+            _run([*gpg, "--passphrase", "", "--quick-generate-key", KEY_NAME, "ed25519", "sign", "never"])
+            secret_key.parent.mkdir(parents=True, exist_ok=True)
+            secret_key.touch(mode=0o600)
+            secret_key.write_text(_run([*gpg, "--armor", "--export-secret-keys"]))
+        public_key.write_text(_run([*gpg, "--armor", "--export"]))
+        for folder in folders:
+            release = str(folder / "Release")
+            _run([*gpg, "--yes", "--clearsign", "--output", str(folder / "InRelease"), release])
+            _run([*gpg, "--yes", "--armor", "--detach-sign", "--output", f"{release}.gpg", release])
+        listing = _run([*gpg, "--with-colons", "--fingerprint"])
+    return next(line.split(":")[9] for line in listing.splitlines() if line.startswith("fpr:"))
+
+
+@contextmanager
+def _keyring() -> Iterator[list[str]]:
+    # gpg-agent puts sockets into its home, and a socket's path holds 108 bytes at most: so a short folder of its own.
+    home = tempfile.mkdtemp(prefix="glmlab-gpg-", dir="/tmp")  # noqa: S108
+    try:
+        yield ["gpg", "--homedir", home, "--batch", "--quiet", "--no-tty", "--pinentry-mode", "loopback"]
+    finally:
+        subprocess.run(["gpgconf", "--homedir", home, "--kill", "all"], capture_output=True, check=False)
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def _run(command: list[str]) -> str:
+    environment = {**os.environ, "LC_ALL": "C"}
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    except FileNotFoundError:
+        raise LabError(f"{command[0]} is missing", next_step="Install gnupg and dpkg.") from None
+    if done.returncode:
+        raise LabError(f"{command[0]} failed: {done.stderr.strip()}")
+    return done.stdout

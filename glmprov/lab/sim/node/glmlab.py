@@ -1,0 +1,248 @@
+"""GLMPROV SIMULATED kernel: state of the node's driver, shared by the programs beside this file.
+
+Standard library only: it runs on the node.
+"""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+HARDWARE = Path(os.environ.get("GLMLAB_HARDWARE", "/opt/glmlab"))
+STATE = Path(os.environ.get("GLMLAB_STATE", "/run/glmlab"))
+ROOT = Path(os.environ.get("GLMLAB_ROOT", "/"))
+"""Where /etc, /lib/modules and /boot are; another folder only in tests."""
+MODULES = ("nvidia", "nvidia_uvm", "nvidia_modeset", "nvidia_drm")
+NEEDS = {"nvidia": (), "nvidia_uvm": ("nvidia",), "nvidia_modeset": ("nvidia",), "nvidia_drm": ("nvidia_modeset",)}
+PARAMETERS = {
+    "nvidia": {},
+    "nvidia_uvm": {"uvm_disable_hmm": "N", "uvm_debug_prints": "0"},
+    "nvidia_modeset": {"disable_vrr_memclk_switch": "N"},
+    "nvidia_drm": {"modeset": "N", "fbdev": "N"},
+}
+DRIVER_PARAMS = {
+    "ResmanDebugLevel": "4294967295", "RmLogonRC": "1", "ModifyDeviceFiles": "1", "DeviceFileUID": "0",
+    "DeviceFileGID": "0", "DeviceFileMode": "438", "InitializeSystemMemoryAllocations": "1",
+    "UsePageAttributeTable": "4294967295", "EnableMSI": "1", "EnablePCIeGen3": "0", "MemoryPoolSize": "0",
+    "IgnoreMMIOCheck": "0", "EnableStreamMemOPs": "0", "EnableUserNUMAManagement": "1", "NvLinkDisable": "0",
+    "RmProfilingAdminOnly": "1", "PreserveVideoMemoryAllocations": "0", "EnableS0ixPowerManagement": "0",
+    "DynamicPowerManagement": "3", "RegisterPCIDriver": "1", "EnablePCIERelaxedOrderingMode": "0",
+    "EnableResizableBar": "0", "EnableGpuFirmware": "18", "EnableGpuFirmwareLogs": "2",
+    "OpenRmEnableUnsupportedGpus": "1", "DmaRemapPeerMmio": "1", "GrdmaPciTopoCheckOverride": "0",
+    "CoherentGPUMemoryMode": '""', "RegistryDwords": '""', "RegistryDwordsPerDevice": '""', "RmMsg": '""',
+    "TemporaryFilePath": '""', "ExcludedGpus": '""',
+}  # fmt: skip
+
+
+class ModuleRefused(Exception):
+    """What modprobe says when a module can't be loaded or taken away."""
+
+
+def profile():
+    """Return the machine's description."""
+    return json.loads((HARDWARE / "profile.json").read_text())
+
+
+def read(path):
+    """Return a small file's text, or None."""
+    try:
+        return Path(path).read_text().strip()
+    except OSError:
+        return None
+
+
+def kernel_release():
+    """Return the release of the kernel that this boot pretends to run."""
+    return read(STATE / "kernel") or os.uname().release
+
+
+def write(path, text):
+    """Write a file, folders included."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def loaded():
+    """Return the names of the loaded modules."""
+    folder = STATE / "module"
+    return [name for name in MODULES if (folder / name).is_dir()]
+
+
+def built(name, release=None):
+    """Return what dkms built for a kernel as a dict (version, open), or None."""
+    path = ROOT / "lib/modules" / (release or kernel_release()) / "updates/dkms" / f"{name.replace('_', '-')}.ko"
+    text = read(path)
+    return json.loads(text) if text else None
+
+
+def options():
+    """Return module options from modprobe.d as {module: {option: value}}; blacklists under the key None."""
+    found, blacklisted = {}, set()
+    files = {}
+    for folder in ("lib/modprobe.d", "usr/lib/modprobe.d", "run/modprobe.d", "etc/modprobe.d"):
+        for path in sorted((ROOT / folder).glob("*.conf")):
+            files[path.name] = path
+    for name in sorted(files):
+        for line in files[name].read_text().splitlines():
+            words = shlex.split(line, comments=True) if line.count('"') % 2 == 0 else line.split()
+            if len(words) > 2 and words[0] == "options":
+                pairs = dict(word.partition("=")[::2] for word in words[2:])
+                found.setdefault(words[1].replace("-", "_"), {}).update(pairs)
+            elif len(words) == 2 and words[0] == "blacklist":
+                blacklisted.add(words[1].replace("-", "_"))
+    found[None] = blacklisted
+    return found
+
+
+def load(name, given=None):
+    """Load a module and what it needs, with the options of modprobe.d and those given."""
+    name = name.replace("-", "_")
+    if name not in MODULES or name in loaded():
+        return
+    module = built(name)
+    if module is None:
+        raise ModuleRefused(f"FATAL: Module {name} not found in directory /lib/modules/{kernel_release()}")
+    if name == "nvidia" and not profile()["cards"]:
+        raise ModuleRefused("could not insert 'nvidia': No such device")
+    for needed in NEEDS[name]:
+        load(needed)
+    wanted = {**options().get(name, {}), **(given or {})}
+    values = dict(PARAMETERS[name])
+    values.update({key: _as_kernel(values[key], value) for key, value in wanted.items() if key in values})
+    for key, value in values.items():
+        write(STATE / "module" / name / "parameters" / key, f"{value}\n")
+    write(STATE / "module" / name / "version", module["version"] + "\n")
+    write(STATE / "module" / name / "refcnt", "0\n")
+    if name == "nvidia":
+        _start_driver(module, wanted)
+
+
+def _as_kernel(default, value):
+    """Return a parameter as sysfs prints it: booleans become Y or N."""
+    if default in ("Y", "N"):
+        return "N" if value in ("0", "n", "N") else "Y"
+    return value
+
+
+def _start_driver(module, wanted):
+    shutil.rmtree(STATE / "cards", ignore_errors=True)
+    missing = HARDWARE / "faults/missing"
+    cards = [card for card in profile()["cards"] if not (missing / card["bus_id"]).exists()]
+    taken = [card for card in cards if module["open"] or not card["open_modules_only"]]
+    for card in taken:
+        write(STATE / "driver/cards" / card["bus_id"], card["uuid"] + "\n")
+    (STATE / "driver/cards").mkdir(parents=True, exist_ok=True)
+    _write_proc(module, wanted, taken)
+    for card in taken:
+        _device(f"nvidia{card['minor']}", 195, card["minor"])
+    _device("nvidiactl", 195, 255)
+    _device("nvidia-uvm", 510, 0)
+    _device("nvidia-uvm-tools", 510, 1)
+    write(STATE / "driver/version", module["version"] + "\n")
+    for card in cards:
+        _bind(card["bus_id"], "nvidia" if card in taken else None)
+    if len(taken) < len(cards):
+        kernel_log(f"NVRM: {len(cards) - len(taken)} GPUs need the open kernel modules; installed are the proprietary ones")
+
+
+def _write_proc(module, wanted, cards):
+    kind = "Open Kernel Module for x86_64" if module["open"] else "x86_64 Kernel Module"
+    proc = STATE / "proc_nvidia"
+    write(
+        proc / "version",
+        f"NVRM version: NVIDIA UNIX {kind}  {module['version']}  Release Build  (GLMPROV SIMULATED)\n"
+        "GCC version:  gcc version 12.2.0 (Debian 12.2.0-14)\n",
+    )
+    params = dict(DRIVER_PARAMS)
+    for key, value in wanted.items():
+        name = key.removeprefix("NVreg_")
+        if name in params:
+            params[name] = f'"{value}"' if params[name].startswith('"') else value
+    write(proc / "params", "".join(f"{key}: {value}\n" for key, value in params.items()))
+    shutil.rmtree(proc / "gpus", ignore_errors=True)
+    for card in cards:
+        write(
+            proc / "gpus" / card["bus_id"] / "information",
+            f"Model: \t\t {card['name']}\nIRQ:   \t\t 41\nGPU UUID: \t {card['uuid']}\n"
+            f"Video BIOS: \t {card['vbios'].lower()}\nBus Type: \t PCIe\nDMA Size: \t 52 bits\n"
+            f"DMA Mask: \t 0xfffffffffffff\nBus Location: \t {card['bus_id']}\nDevice Minor: \t {card['minor']}\n"
+            f"GPU Firmware: \t {module['version']}\nGPU Excluded:\t No\n",
+        )
+
+
+def _device(name, major, minor):
+    path = ROOT / "dev" / name
+    if str(ROOT) == "/" and not path.exists():
+        os.mknod(path, 0o20666, os.makedev(major, minor))
+        path.chmod(0o666)
+
+
+def _bind(bus_id, driver):
+    """Show in sysfs which driver a card has."""
+    link = STATE / "sys/bus/pci/devices" / bus_id / "driver"
+    link.unlink(missing_ok=True)
+    if driver and link.parent.is_dir():
+        link.symlink_to(f"/sys/bus/pci/drivers/{driver}")
+
+
+def users():
+    """Return what keeps the driver busy, as words for a message."""
+    found = []
+    for path in (STATE / "cards").glob("*/holders/*"):
+        if Path(f"/proc/{path.name}").exists():
+            found.append(f"process {path.name}")
+    pid = read("/run/nvidia-persistenced/nvidia-persistenced.pid")
+    if pid and Path(f"/proc/{pid}").exists():
+        found.append("nvidia-persistenced")
+    return found
+
+
+def unload(name):
+    """Take a module away; what the cards were set to is lost with it."""
+    name = name.replace("-", "_")
+    if name not in loaded():
+        raise ModuleRefused(f"ERROR: Module {name} is not currently loaded")
+    above = [other for other in loaded() if name in NEEDS[other]]
+    if above:
+        raise ModuleRefused(f"ERROR: Module {name} is in use by: {' '.join(above)}")
+    if name in ("nvidia", "nvidia_uvm") and users():
+        raise ModuleRefused(f"ERROR: Module {name} is in use")
+    shutil.rmtree(STATE / "module" / name)
+    if name == "nvidia":
+        for card in profile()["cards"]:
+            _bind(card["bus_id"], None)
+        for gone in ("driver", "cards"):
+            shutil.rmtree(STATE / gone, ignore_errors=True)
+        for path in (STATE / "proc_nvidia").glob("*"):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def kernel_log(message):
+    """Put a line into the journal as the kernel's own."""
+    machine, boot = read(ROOT / "etc/machine-id"), (read("/proc/sys/kernel/random/boot_id") or "").replace("-", "")
+    folder = ROOT / f"var/log/journal/{machine}"
+    if not (machine and boot and shutil.which("/lib/systemd/systemd-journal-remote")):
+        return False
+    folder.mkdir(parents=True, exist_ok=True)
+    with open("/proc/uptime") as uptime:
+        monotonic = int(float(uptime.read().split()[0]) * 1_000_000)
+    entry = {
+        "__REALTIME_TIMESTAMP": str(int(__import__("time").time() * 1_000_000)),
+        "__MONOTONIC_TIMESTAMP": str(monotonic),
+        "_BOOT_ID": boot, "_MACHINE_ID": machine, "_TRANSPORT": "kernel", "PRIORITY": "3",
+        "SYSLOG_FACILITY": "0", "SYSLOG_IDENTIFIER": "kernel", "_HOSTNAME": os.uname().nodename, "MESSAGE": message,
+    }  # fmt: skip
+    text = "".join(f"{key}={value}\n" for key, value in entry.items()) + "\n"
+    target = folder / f"kernel-{entry['__REALTIME_TIMESTAMP']}.journal"
+    command = ["/lib/systemd/systemd-journal-remote", f"--output={target}", "-"]
+    subprocess.run(command, input=text.encode(), check=True, capture_output=True)
+    return True
+
+
+def installed_kernels():
+    """Return releases of the kernels in /boot, newest first."""
+    found = [path.name.removeprefix("vmlinuz-") for path in (ROOT / "boot").glob("vmlinuz-*")]
+    return sorted(found, key=lambda name: [int(part) for part in re.findall(r"\d+", name)], reverse=True)
