@@ -6,16 +6,21 @@ import os
 import selectors
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import IO
 
+from glmprov.errors import UnreachableError
 from glmprov.remote import Completed
 from glmprov.remote.conversation import Conversation
 from glmprov.remote.interruption import interruptible
 
 CHUNK_BYTES = 64 << 10
+
+LOOK_UP_SECONDS = 0.5
+"""How often a silent talk looks whether the user has had enough of it."""
 
 
 def converse(
@@ -39,8 +44,11 @@ def converse(
         start_new_session=True,  # no terminal: nothing may prompt past us, and Ctrl-C comes to us alone
     )
     try:
-        with interruptible(lambda: _kill(child)):
-            heard_the_end = _pump(child, conversation)
+        hung_up = threading.Event()
+        with interruptible(hung_up.set):
+            heard_the_end = _pump(child, conversation, hung_up)
+        if hung_up.is_set():
+            raise UnreachableError("interrupted", host=conversation.host)
         if conversation.enough:
             return conversation.result(None)
         if not heard_the_end:
@@ -54,7 +62,7 @@ def converse(
         _end(child)
 
 
-def _pump(child: subprocess.Popen[bytes], conversation: Conversation) -> bool:
+def _pump(child: subprocess.Popen[bytes], conversation: Conversation, hung_up: threading.Event) -> bool:
     """Carry bytes both ways until both outputs end (True), it is enough, or patience runs out (False)."""
     assert child.stdin and child.stdout and child.stderr  # noqa: S101  # all three are pipes
     give_up_at = time.monotonic() + conversation.patience_seconds
@@ -66,11 +74,11 @@ def _pump(child: subprocess.Popen[bytes], conversation: Conversation) -> bool:
             os.set_blocking(pipe.fileno(), False)
             selector.register(pipe, selectors.EVENT_READ, hear)
         listening = len(ears)
-        while listening and not conversation.enough:
+        while listening and not conversation.enough and not hung_up.is_set():
             patience_seconds = give_up_at - time.monotonic()
             if patience_seconds <= 0:
                 return False
-            for key, _ in selector.select(patience_seconds):
+            for key, _ in selector.select(min(patience_seconds, LOOK_UP_SECONDS)):
                 if key.data is None:
                     mouth.go_on()
                 elif data := os.read(key.fd, CHUNK_BYTES):
