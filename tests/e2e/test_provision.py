@@ -41,7 +41,9 @@ def test_a_bare_host_is_planned_with_what_is_known_later(fleet: Fleet) -> None:
 def test_an_audit_of_a_bare_host_says_never_provisioned(fleet: Fleet) -> None:
     host = run(fleet, "audit", "--json").expect(3).host("turin-8x")
     assert not keys(host, "DRIFT")
-    assert {each["reason"] for each in host["differences"] if each["verdict"] == "PENDING"} == {"never provisioned"}
+    assert {each["reason"] for each in host["differences"] if each["verdict"] == "PENDING"} == {
+        "never provisioned"
+    }
 
 
 def test_without_a_terminal_nothing_is_changed_unless_told(fleet: Fleet) -> None:
@@ -70,7 +72,10 @@ def test_the_audit_is_clean(fleet: Fleet) -> None:
 
 
 def test_a_second_run_changes_nothing_and_starts_no_ansible_playbook(fleet: Fleet, tmp_path: Path) -> None:
-    before = {name: fleet.nodes[name].ssh("find /etc /usr/local -type f -printf '%p %T@ %s\\n' | sort") for name in NODES}
+    before = {
+        name: fleet.nodes[name].ssh("find /etc /usr/local -type f -printf '%p %T@ %s\\n' | sort")
+        for name in NODES
+    }
     trace = tmp_path / "execve"
     strace = ("strace", "-f", "-qq", "-e", "trace=execve", "-s", "200", "-o", str(trace))
     ran = run(fleet, "provision", "--yes", "--json", prefix=strace).expect(0)
@@ -87,12 +92,12 @@ def drift_by_hand(node: Node) -> None:
     node.ssh(f"nvidia-smi -i {uuids(node)[0]} -pl 600")
     node.ssh("sed -i 's/^NCCL_P2P_LEVEL=.*/NCCL_P2P_LEVEL=LOC/' /etc/glmprov/nccl.env")
     node.ssh("rm -f /etc/default/grub.d/90-glmprov.cfg && update-grub")
-    node.ssh("echo '{\"log-driver\": \"json-file\"}' > /etc/docker/daemon.json")
+    node.ssh('echo \'{"log-driver": "json-file"}\' > /etc/docker/daemon.json')
     node.ssh(
         "apt-mark unhold $(apt-mark showhold) && rm -f /etc/apt/preferences.d/*pin* && apt-get update -qq && "
         "DEBIAN_FRONTEND=noninteractive apt-get install -y -qq nvidia-driver-cuda=595* nvidia-kernel-open-dkms=595* "
         "$(dpkg-query -W -f '${db:Status-Status} ${Package}\\n' '*nvidia*' libcuda1 "
-        "| awk '$1 == \"installed\" && /580/ == 0 {print $2\"=595*\"}' | grep -v -e container -e pinning)"
+        '| awk \'$1 == "installed" && /580/ == 0 {print $2"=595*"}\' | grep -v -e container -e pinning)'
     )
 
 
@@ -127,7 +132,9 @@ def test_limits_return_after_a_reboot_and_a_driver_reload(fleet: Fleet) -> None:
     node = fleet.nodes["genoa-4x"]
     fleet.reboot("genoa-4x")
     assert limits(node) == {"400.00"}
-    node.ssh("systemctl stop nvidia-persistenced && nvidia-smi -pl 600 && systemctl start nvidia-persistenced")
+    node.ssh(
+        "systemctl stop nvidia-persistenced && nvidia-smi -pl 600 && systemctl start nvidia-persistenced"
+    )
     node.ssh("systemctl is-active glmprov-gpu-power")
     assert limits(node) == {"400.00"}
     run(fleet, "audit").expect(0)
