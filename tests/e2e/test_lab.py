@@ -153,7 +153,7 @@ def test_two_fleets_at_once_have_their_own_addresses(fleet: Fleet, bring_up: Bri
 
 
 def test_ssh_moves_where_this_machines_own_sshd_holds_the_port(_root: None, tmp_path: Path):
-    hold = "import socket, sys; socket.create_server(('', 22)); print(flush=True); sys.stdin.read()"
+    hold = "import socket, sys; held = socket.create_server(('', 22)); print(flush=True); sys.stdin.read()"
     holding = ["unshare", "--net", sys.executable, "-c", hold]
     with subprocess.Popen(holding, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as sshd:
         assert sshd.stdin and sshd.stdout
