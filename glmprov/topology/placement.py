@@ -15,7 +15,7 @@ UNKNOWN_SOCKET = -1
 """Nothing tells the socket. Numbers below it: its cards are known, but not which socket it is."""
 
 INSIDE_A_NODE = ("PIX", "PXB", "PHB", "NODE")
-"""NVML's topology classes that stay inside a NUMA node; only SYS leaves it."""
+"""NVML's topology classes that stay inside a NUMA node. SYS leaves it; others (NVLink, unknown) don't tell."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,8 @@ def _linked(hardware: Hardware) -> list[set[str]]:
     """Return the cards that NVML says are on one NUMA node together, as sets of bus ids."""
     bus_ids = {gpu.uuid: bus_id for bus_id, gpu in gpus_by_bus_id(hardware).items()}
     present = {sysfs_bus_id(pci.bus_id): pci.bus_id for pci in hardware.cards}
-    pairs = [({one, other}, link) for (one, other), link in hardware.links.items() if one != other]
+    telling = {pair: link for pair, link in hardware.links.items() if link in (*INSIDE_A_NODE, "SYS")}
+    pairs = [({one, other}, link) for (one, other), link in telling.items() if one != other]
     seen = set().union(*(pair for pair, _ in pairs)) & set(bus_ids)
     families = _joined(
         ({uuid} for uuid in sorted(seen)), (pair & seen for pair, link in pairs if link in INSIDE_A_NODE)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from unit.summary import observation, uuid
 
 from glmprov.drift import Verdict, audit, compare, compare_files
 from glmprov.observation import Observation
@@ -31,7 +32,6 @@ from glmprov.state import (
     Unknown,
     kind_of,
 )
-from tests.unit.summary import observation, uuid
 
 HOST = observation(
     {"cards": [{"node": 0}, {"node": 0}, {"node": 1}], "driver": "580.95.05", "engine": "docker.io"}
@@ -272,6 +272,31 @@ def test_an_edited_value_is_told_once() -> None:
 def test_a_file_that_is_gone_or_cannot_be_read(now: Mapping[str, str | None], verdict: Verdict) -> None:
     (difference,) = compare_files(replace(provisioned({NCCL: "a" * 64}), files=now))
     assert (difference.key, difference.verdict) == (f"nccl_env.files[{NCCL}]", verdict)
+
+
+@pytest.mark.parametrize(("now", "left"), [("b", 1), ("a", 0), ("c", 0)])
+def test_what_a_run_has_written_is_no_drift(now: str, left: int) -> None:
+    """It was found edited (b); the run leaves it so, brings back what the receipt knows, or writes something new."""
+    seen = replace(provisioned({NCCL: "a" * 64}), files={NCCL: now * 64})
+    assert len(compare_files(seen, before={NCCL: "b" * 64})) == left
+
+
+@pytest.mark.parametrize(
+    ("path", "section"),
+    [
+        ("/etc/apt/sources.list.d/glmprov-nvidia.sources", "gpu_driver"),
+        ("/etc/apt/keyrings/glmprov-toolkit.asc", "container_engine"),
+        ("/etc/apt/preferences.d/glmprov-driver", "gpu_driver"),
+        ("/usr/local/lib/glmprov/gpu-power", "gpu_power"),
+        ("/etc/systemd/system/glmprov-host-tuning.service", "host_tuning"),
+        ("/etc/systemd/system/glmprov-device-links.service", "container_engine"),
+        ("/etc/modprobe.d/glmprov-nouveau.conf", "gpu_driver"),
+        ("/etc/modprobe.d/glmprov.conf", "host_tuning"),
+    ],
+)
+def test_a_file_belongs_to_the_section_that_writes_it(path: str, section: str) -> None:
+    (difference,) = compare_files(replace(provisioned({path: "a" * 64}), files={path: "b" * 64}))
+    assert difference.section == section
 
 
 def test_a_shared_file_is_judged_by_its_values() -> None:

@@ -10,10 +10,10 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from unit.summary import observation, uuid
 
 from glmprov import topology
 from glmprov.hardware import NumaNode
-from tests.unit.summary import observation, uuid
 
 CASES = yaml.safe_load((Path(__file__).parents[1] / "cases" / "topology" / "sets.yml").read_text())
 
