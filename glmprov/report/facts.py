@@ -314,7 +314,7 @@ def _trouble(observation: Observation) -> Iterator[tuple[str, str]]:
     for bus_id, numbers in hardware.xids.items():
         yield "Xid", f"{', '.join(map(str, numbers))} on {bus_id} since boot"
     for line in observation.hung:
-        yield "hung", line
+        yield "HUNG", line
     for line in observation.remarks:
         yield "note", line
 
