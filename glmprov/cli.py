@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -119,39 +119,43 @@ def _load(options: dict[str, Any]) -> Fleet:
     return Fleet(hosts, connection, options["forks"])
 
 
-def _terminal(ctx: click.Context, options: dict[str, Any]) -> Terminal:
+def _terminal(options: dict[str, Any]) -> Terminal:
     from glmprov.terminal import Terminal
 
-    return Terminal(as_json=options["as_json"], verbose=ctx.obj, diff=options.get("diff", False))
+    return Terminal(
+        as_json=options["as_json"], verbose=click.get_current_context().obj, diff=options.get("diff", False)
+    )
+
+
+def _exit(code: int) -> NoReturn:
+    click.get_current_context().exit(code)
 
 
 @main.command()
 @_fleet_options
-@click.pass_context
-def facts(ctx: click.Context, **options: Any) -> None:
+def facts(**options: Any) -> None:
     """Show each host: cards and editions, limits, sockets, PCIe, P2P, sets."""
     from glmprov.actions.facts import facts as look
     from glmprov.results import errors_code
 
-    terminal = _terminal(ctx, options)
+    terminal = _terminal(options)
     with terminal.progress("probing") as said:
         results = look(_load(options), said)
-    ctx.exit(terminal.report("facts", results, errors_code(results)))
+    _exit(terminal.report("facts", results, errors_code(results)))
 
 
 @main.command()
 @_fleet_options
 @click.option("--exit-code", is_flag=True, help="Exit 3 if anything would change.")
-@click.pass_context
-def plan(ctx: click.Context, exit_code: bool, **options: Any) -> None:
+def plan(exit_code: bool, **options: Any) -> None:
     """Show what provisioning would change, and why."""
     from glmprov.actions.plan import plan as review
     from glmprov.results import plan_code
 
-    terminal = _terminal(ctx, options)
+    terminal = _terminal(options)
     with terminal.progress("probing") as said:
         reviews = review(_load(options), said)
-    ctx.exit(terminal.report("plan", reviews, plan_code(reviews, exit_code)))
+    _exit(terminal.report("plan", reviews, plan_code(reviews, exit_code)))
 
 
 @main.command()
@@ -159,8 +163,7 @@ def plan(ctx: click.Context, exit_code: bool, **options: Any) -> None:
 @click.option(
     "--fail-on", help="What counts for the exit code: drift,pending,unknown,unreachable (default all)."
 )
-@click.pass_context
-def audit(ctx: click.Context, fail_on: str | None, **options: Any) -> None:
+def audit(fail_on: str | None, **options: Any) -> None:
     """Hold each host against what was applied and what the inventory declares. Exit 3 on drift."""
     from glmprov.actions.audit import audit as review
     from glmprov.results import FailOn, audit_code
@@ -171,10 +174,10 @@ def audit(ctx: click.Context, fail_on: str | None, **options: Any) -> None:
         )
     except ValueError as error:
         raise UsageError(f"--fail-on: {error}", next_step=f"choose from {','.join(FailOn)}") from error
-    terminal = _terminal(ctx, options)
+    terminal = _terminal(options)
     with terminal.progress("probing") as said:
         reviews = review(_load(options), said)
-    ctx.exit(terminal.report("audit", reviews, audit_code(reviews, counted)))
+    _exit(terminal.report("audit", reviews, audit_code(reviews, counted)))
 
 
 @main.command()
@@ -187,14 +190,13 @@ def audit(ctx: click.Context, fail_on: str | None, **options: Any) -> None:
     "--forget-card", "forgotten", multiple=True, metavar="UUID", help="This card was taken out on purpose."
 )
 @click.option("--reason", default="", help="Why, for the host's lock and receipt.")
-@click.pass_context
-def provision(ctx: click.Context, yes: bool, **options: Any) -> None:
+def provision(yes: bool, **options: Any) -> None:
     """Bring each host to its plan: driver, container engine, power limit, tuning, NCCL."""
     from glmprov.actions.provision import Aborted, Orders
     from glmprov.actions.provision import provision as bring
     from glmprov.results import provision_code
 
-    terminal = _terminal(ctx, options)
+    terminal = _terminal(options)
     names = ("check", "diff", "reboot", "reason", "forgotten")
     orders = Orders(**{name: options[name] for name in names})
     fleet = _load(options)
@@ -202,8 +204,8 @@ def provision(ctx: click.Context, yes: bool, **options: Any) -> None:
         with terminal.progress("provisioning") as said:
             results = bring(fleet, orders, terminal.confirmation(yes), said, terminal.event)
     except Aborted:
-        ctx.exit(ExitCode.FAILED)
-    ctx.exit(terminal.report("provision", results, provision_code(results)))
+        _exit(ExitCode.FAILED)
+    _exit(terminal.report("provision", results, provision_code(results)))
 
 
 @main.group()
@@ -216,14 +218,15 @@ def host() -> None:
 @click.option("-y", "--yes", is_flag=True, help="Don't ask.")
 @click.option("--replace", is_flag=True, help="Replace a key that has changed.")
 @click.argument("names", nargs=-1)
-@click.pass_context
-def trust(ctx: click.Context, names: tuple[str, ...], yes: bool, replace: bool, **options: Any) -> None:
+def trust(names: tuple[str, ...], yes: bool, replace: bool, **options: Any) -> None:
     """Fetch the keys of hosts, show their fingerprints, and write them to known_hosts."""
     from glmprov.actions.trust import trust as scan
+    from glmprov.results import errors_code
 
-    terminal = _terminal(ctx, options)
+    terminal = _terminal(options)
     options["limit"] = ",".join(names) or options["limit"]
-    ctx.exit(terminal.trusted(scan(_load(options), replace=replace, confirm=terminal.key_confirmation(yes))))
+    results = scan(_load(options), terminal.key_confirmation(yes), replace=replace)
+    _exit(terminal.report("trust", results, errors_code(results)))
 
 
 @main.group()
@@ -235,14 +238,13 @@ def _lock_command(name: str, text: str) -> None:
     @lock.command(name, help=text)
     @_fleet_options
     @click.argument("names", nargs=-1)
-    @click.pass_context
-    def command(ctx: click.Context, names: Sequence[str], **options: Any) -> None:
+    def command(names: Sequence[str], **options: Any) -> None:
         from glmprov.actions import lock as locks
         from glmprov.results import errors_code
 
         options["limit"] = ",".join(names) or options["limit"]
         results = getattr(locks, name)(_load(options))
-        ctx.exit(_terminal(ctx, options).report("locks", results, errors_code(results)))
+        _exit(_terminal(options).report("locks", results, errors_code(results)))
 
 
 _lock_command("status", "Say who is changing each host, since when and why.")

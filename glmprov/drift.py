@@ -62,8 +62,8 @@ FILES: tuple[tuple[str, tuple[str, tuple[str, ...]]], ...] = (
     ("/etc/default/grub.d/90-glmprov.cfg", ("host_tuning", ("kernel_arguments",))),
     ("/etc/apt/apt.conf.d/51glmprov-driver", ("gpu_driver", ("automatic_upgrades_blocked",))),
     ("/etc/apt/preferences.d/glmprov-driver", ("gpu_driver", ("pinned",))),
-    ("/etc/apt/*/glmprov-*driver*", ("gpu_driver", ())),
-    ("/etc/apt/*/glmprov-*", ("container_engine", ())),
+    ("/etc/apt/*/glmprov-nvidia*", ("gpu_driver", ())),
+    ("/etc/apt/*/glmprov-toolkit*", ("container_engine", ())),
     ("*glmprov*gpu-power*", ("gpu_power", ())),
     ("*glmprov*host-tuning*", ("host_tuning", ())),
     ("*glmprov*device-links*", ("container_engine", ())),
@@ -118,20 +118,28 @@ def audit(observation: Observation, plan: HostPlan) -> tuple[Difference, ...]:
     return (*values, *compare_files(observation, values))
 
 
-def compare_files(observation: Observation, values: Collection[Difference] = ()) -> tuple[Difference, ...]:
+def compare_files(
+    observation: Observation,
+    values: Collection[Difference] = (),
+    before: Mapping[str, str | None] | None = None,
+) -> tuple[Difference, ...]:
     """Return the files of ours that aren't as they were written, where values don't tell it already.
 
-    The key is "section.files[path]". Files shared with others (daemon.json) are judged by values only.
+    The key is "section.files[path]". Files shared with others (daemon.json) are judged by values only. before
+    are the sums at the start of a run that applies: what has changed since then, the run has written.
     """
     receipt = observation.receipt
     if receipt is None or isinstance(receipt, Unknown):
         return ()
-    told = {difference.key.partition("[")[0].removesuffix(".declared") for difference in values}
+    declared = (d.key for d in values if not d.key.endswith(".effective"))
+    told = {key.partition("[")[0].removesuffix(".declared") for key in declared}
     found = []
     for path, written in receipt.files.items():
         section, carried = _carried(path)
         current = observation.files.get(path, "")
         if section is None or current == written or any(f"{section}.{name}" in told for name in carried):
+            continue
+        if before is not None and current != before.get(path, ""):
             continue
         difference = Difference(
             observation.host, f"{section}.files[{path}]", f"sha256 {written[:12]}", None, Verdict.DRIFT
@@ -192,10 +200,10 @@ def _judge(host: str, leaf: Leaf, reasons: Mapping[str, str]) -> Difference:
         leaf.disruption,
         reason=_reason(leaf.key, reasons),
     )
-    if isinstance(leaf.expected, Later):
-        return replace(difference, verdict=Verdict.LATER, reason=leaf.expected.reason)
     if isinstance(leaf.observed, Unknown):
         return replace(difference, verdict=Verdict.UNKNOWN, reason=leaf.observed.reason)
+    if isinstance(leaf.expected, Later):
+        return replace(difference, verdict=Verdict.LATER, reason=leaf.expected.reason)
     if same(leaf.expected, leaf.observed):
         return difference
     return replace(difference, verdict=Verdict.DRIFT, pending_reboot=leaf.pending_reboot)

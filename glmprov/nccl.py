@@ -85,7 +85,9 @@ def _latency(topology: Topology, p2p: Mapping[tuple[str, str], str]) -> NcclDefa
         return NcclDefaults({}, {}, ("one card: NCCL needs no settings",))
     if topology.kind in (Kind.VIRTUAL, Kind.UNKNOWN):
         return NcclDefaults({}, {}, (f"{topology.kind}: NCCL is left to find its own way",))
-    refused = sorted({status for status in p2p.values() if status != "OK"})
+    refused = sorted(
+        {status for status in p2p.values() if status != "OK" and not status.startswith("unknown")}
+    )
     if refused:
         return NcclDefaults(
             {}, {}, (f"the driver refuses P2P between cards ({', '.join(refused)}): NCCL_P2P_LEVEL left out",)

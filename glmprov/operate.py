@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from glmprov.errors import UnreachableError
 from glmprov.inventory import Host
@@ -21,7 +22,9 @@ def reboot(host: Host, connection: ConnectOptions, said: Callable[[str, str], No
     with connect(host, connection) as channel:
         before = channel.run(["cat", _BOOT_ID]).stdout.strip()
         said(host.name, "rebooting")
-        channel.run(["systemctl", "--no-block", "reboot"], become=True)
+        # The answer may be cut off by the reboot itself; whether it came about shows below.
+        with suppress(UnreachableError):
+            channel.run(["systemctl", "--no-block", "reboot"], become=True)
     deadline = time.monotonic() + _REBOOT_SECONDS
     while time.monotonic() < deadline:
         if _booted_anew(host, connection, before):

@@ -36,8 +36,9 @@ def limits(
     """Given the cards, the inventory's order and the UUIDs whose limit is ours already, return the limits.
 
     Without an order the catalog's target is a cap: a card that is held below it is left alone, unless its
-    limit is ours already, and a card that can't be set to it is left alone. An order
-    is never above the card's maximum nor below its minimum. A card that the catalog doesn't have is acted on only when it is named by its UUID.
+    limit is ours already, and a card that can't be set to it is left alone. An order is never above the
+    card's maximum nor below its minimum. A card that the catalog doesn't have is acted on only when it is
+    named by its UUID.
     """
     verdicts = {gpu.uuid: _judge(gpu, order, gpu.uuid in applied) for gpu in gpus}
     strangers = tuple(_strangers(order, verdicts))

@@ -87,6 +87,26 @@ class HostLock:
     error: GlmprovError | None = None
 
 
+@dataclass(frozen=True)
+class TrustedKey:
+    """A host key that known_hosts holds; added: it was written now."""
+
+    name: str
+    kind: str
+    fingerprint: str
+    file: str
+    added: bool
+
+
+@dataclass(frozen=True)
+class HostTrust:
+    """The keys of a host and of the jump hosts on the way to it, or why they could not be trusted."""
+
+    host: str
+    keys: tuple[TrustedKey, ...] = ()
+    error: GlmprovError | None = None
+
+
 class FailOn(StrEnum):
     """What counts towards the exit code of `audit`."""
 
@@ -134,6 +154,6 @@ def provision_code(results: Iterable[HostProvision]) -> ExitCode:
     return worst(codes)
 
 
-def errors_code(results: Iterable[HostFacts | HostLock]) -> ExitCode:
+def errors_code(results: Iterable[HostFacts | HostLock | HostTrust]) -> ExitCode:
     """Return the exit code of a command that only looks: the worst host's error."""
     return worst([result.error.exit_code for result in results if result.error])

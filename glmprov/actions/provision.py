@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from glmprov import apply, state
 from glmprov.actions.observe import Fleet, Said, look, read_settings, review, review_all
@@ -20,6 +20,9 @@ from glmprov.results import HostFacts, HostProvision, HostReview, KeyResult, Men
 
 _STAGES = 4
 """Facts that appear on the way (a driver, then its cards) need two; more doesn't converge."""
+
+
+T = TypeVar("T")
 
 
 class Aborted(Exception):  # noqa: N818  (an answer, not an error)
@@ -126,9 +129,7 @@ class _Run:
         self._stages()
         if self.orders.reboot:
             waiting = [work for work in self.works if work.error is None and work.waits_for_reboot]
-            for work, result in self._each(
-                waiting, lambda work: reboot(work.host, self.fleet.connection, self.said)
-            ):
+            for work, result in self._each(waiting, lambda work: self.recorder.reboot(work.host)):
                 work.rebooted = not isinstance(result, GlmprovError)
                 work.error = result if isinstance(result, GlmprovError) else work.error
             self._look_again(work for work in waiting if work.error is None)
@@ -186,7 +187,7 @@ class _Run:
             facts = HostFacts(name, observation=result)
             work.take(self._without_forgotten(review(facts, self.settings[name])))
 
-    def _each(self, todo: Iterable[Work], act: Callable[[Work], object]) -> Iterable[tuple[Work, object]]:
+    def _each(self, todo: Iterable[Work], act: Callable[[Work], T]) -> Iterable[tuple[Work, T | GlmprovError]]:
         works = {work.host.name: work for work in todo}
         hosts = [work.host for work in works.values()]
         for host, result in for_each(hosts, lambda host: act(works[host.name]), self.fleet.forks):
@@ -199,7 +200,7 @@ class _Run:
             return seen
         receipt = observation.receipt
         cards = tuple(card for card in receipt.cards if card not in self.orders.forgotten)  # type: ignore[union-attr]
-        receipt = replace(receipt, cards=cards)  # type: ignore[type-var, arg-type]
+        receipt = replace(receipt, cards=cards)  # type: ignore[type-var]
         facts = HostFacts(seen.host, observation=replace(observation, receipt=receipt))
         return review(facts, self.settings[seen.host])
 

@@ -29,13 +29,15 @@ class Recorder:
         self._fleet = fleet
         self._reason = reason or "provision"
         self._said = said
-        self._stack = ExitStack()
+        # Two: a channel that is opened after a reboot must outlive the lock that was taken before it.
+        self._channels = ExitStack()
+        self._held = ExitStack()
         self._locks: dict[str, journal.Lock] = {}
 
     @contextmanager
     def locked(self, hosts: Sequence[Host]) -> Iterator[Mapping[str, GlmprovError]]:
         """Hold the lock of each host; yield why it could not be had, by host."""
-        with self._stack:
+        with self._channels, self._held:
             refused = {}
             for host, result in for_each(hosts, self._acquire, self._fleet.forks):
                 if isinstance(result, GlmprovError):
@@ -43,18 +45,25 @@ class Recorder:
             yield refused
 
     def _acquire(self, host: Host) -> None:
-        channel = self._stack.enter_context(connect(host, self._fleet.connection))
-        lock = self._stack.enter_context(journal.Lock(channel, host.name, self._reason))
-        self._locks[host.name] = lock
+        channel = self._channels.enter_context(connect(host, self._fleet.connection))
+        lock = journal.Lock(channel, host.name, self._reason)
+        self._locks[host.name] = lock.__enter__()
+        self._held.callback(self._release, lock)
         if lock.expired is not None:
             self._said(host.name, f"took over the expired lock of {lock.expired.owner}")
+
+    def _release(self, lock: journal.Lock) -> None:
+        try:
+            lock.__exit__(None, None, None)
+        except GlmprovError as error:
+            self._said(lock.host, f"its lock could not be released and ends by itself: {error.message}")
 
     def reboot(self, host: Host) -> None:
         """Reboot a host that we hold; the lock outlasts it."""
         lock = self._locks[host.name]
         lock.expect_reboot()
         reboot(host, self._fleet.connection, self._said)
-        lock.came_back(self._stack.enter_context(connect(host, self._fleet.connection)))
+        lock.came_back(self._channels.enter_context(connect(host, self._fleet.connection)))
 
     def write_receipts(
         self, seen: Iterable[tuple[Host, HostSettings, HostPlan, Observation]]

@@ -57,7 +57,8 @@ def _unsupported(situation: Situation) -> Iterator[str]:
     system, known = situation.observation.hardware.system, catalog.load()
     if known.distribution(system.distribution, system.release) is None:
         supported = ", ".join(f"{d.distribution} {d.release}" for d in known.distributions)
-        yield f"{system.distribution} {system.release} isn't supported; supported are {supported}"
+        said = f"{system.distribution} {system.release}".strip() or "a system without /etc/os-release"
+        yield f"{said} isn't supported; supported are {supported}"
     if system.architecture not in ("x86_64", "amd64"):
         yield f"architecture {system.architecture} isn't supported; supported is x86_64"
     if not situation.observation.hardware.cards:

@@ -65,7 +65,7 @@ def _source(situation: Situation) -> tuple[str, str]:
         return situation.settings.gpu_driver.source, "inventory"
     if applied and applied.source:
         return applied.source, "applied before"
-    if situation.loaded_version and not situation.installed_version:
+    if situation.driver_is_unowned:
         return "existing", f"driver {situation.loaded_version} runs and no package owns it"
     return "nvidia", "default"
 
@@ -165,11 +165,8 @@ def _faults(situation: Situation, source: str, branch: str, version: Setting | L
 
 def _existing_faults(situation: Situation, source: str) -> Iterator[str]:
     observed = situation.observation.state.gpu_driver
-    unowned = (
-        situation.loaded_version and not situation.installed_version and not situation.applied.gpu_driver
-    )
     if source != "existing":
-        if unowned:
+        if situation.driver_is_unowned:
             yield (
                 f"gpu_driver_source {source}: driver {situation.loaded_version} runs and no package owns it; "
                 "remove it first (nvidia-uninstall), or set gpu_driver_source to existing"

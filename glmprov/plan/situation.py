@@ -64,6 +64,14 @@ class Situation:
         return self._driver_version("effective")
 
     @property
+    def driver_is_unowned(self) -> bool:
+        """A driver is loaded that no package brought, and we neither."""
+        driver = self.observation.state.gpu_driver
+        version = driver.version if driver else None
+        packaged = not isinstance(version, Setting) or version.declared is not None
+        return self.loaded_version is not None and not packaged and self.applied.gpu_driver is None
+
+    @property
     def bare_metal_with_several_cards(self) -> bool:
         """Cards reach each other over this host's own PCI bus."""
         return len(self.topology.cards) > 1 and self.topology.kind.value != "virtual machine"

@@ -18,7 +18,7 @@ def host_tuning(situation: Situation) -> Part[HostTuning]:
     settings = situation.settings.host_tuning
     arguments, arguments_why, argument_notes = _kernel_arguments(situation)
     options, options_why = _module_options(situation)
-    sysctl, sysctl_why = _sysctl(situation)
+    sysctl, sysctl_why, sysctl_notes = _sysctl(situation)
     governor, governor_notes = _governor(situation)
     acs, acs_notes = _acs(situation)
     limits = {"memlock": "unlimited"}
@@ -46,7 +46,7 @@ def host_tuning(situation: Situation) -> Part[HostTuning]:
         "host_tuning.acs_disabled": "ACS sends card to card traffic through the root complex",
         "host_tuning.boot_unit": "governor and ACS are lost at reboot",
     }
-    return Part(expected, reasons, (*argument_notes, *governor_notes, *acs_notes))
+    return Part(expected, reasons, (*argument_notes, *sysctl_notes, *governor_notes, *acs_notes))
 
 
 def _settings(values: Mapping[str, str]) -> dict[str, Setting]:
@@ -99,14 +99,17 @@ def _module_options(situation: Situation) -> tuple[dict[str, str], dict[str, str
     return {name: "1"}, {name: "P2P between cards locks up with HMM"}
 
 
-def _sysctl(situation: Situation) -> tuple[dict[str, str], dict[str, str]]:
-    """Source: local-inference-lab/rtx6kpro, optimization/nccl-tuning.md."""
-    values = {"vm.swappiness": "0"}
+def _sysctl(situation: Situation) -> tuple[dict[str, str], dict[str, str], tuple[str, ...]]:
+    """Source: local-inference-lab/rtx6kpro, optimization/nccl-tuning.md. A key that the kernel hasn't got is left out."""
     why = {"vm.swappiness": "an engine's host memory must not be swapped out"}
     if len(situation.observation.hardware.numa_nodes) > 1:
-        values["kernel.numa_balancing"] = "0"
         why["kernel.numa_balancing"] = "page migration between sockets stalls pinned engines"
-    return values, why
+    observed = situation.observation.state.host_tuning
+    present = observed.sysctl if observed and isinstance(observed.sysctl, Mapping) else {}
+    missing = [key for key in why if present and key not in present]
+    kept = {key: reason for key, reason in why.items() if key not in missing}
+    notes = tuple(f"this kernel has no {key}: not set" for key in missing)
+    return dict.fromkeys(kept, "0"), kept, notes
 
 
 def _governor(situation: Situation) -> tuple[str | None, tuple[str, ...]]:
@@ -144,4 +147,6 @@ def _bridges_to_open(situation: Situation) -> set[str]:
     acs = observed.acs_disabled if observed else None
     if not isinstance(acs, Mapping):
         return bridges if isinstance(acs, Unknown) else set()
-    return {bridge for bridge in bridges if acs.get(bridge) not in (None, Setting(None, True))}
+    applied = situation.applied.host_tuning
+    ours = applied.acs_disabled if applied and isinstance(applied.acs_disabled, Mapping) else {}
+    return {b for b in bridges if b in ours or acs.get(b) not in (None, Setting(None, True))}

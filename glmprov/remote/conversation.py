@@ -173,7 +173,7 @@ class Conversation:
         said = self.stderr.before.decode(errors="replace")
         begun = self.marks.begun.decode()
         if begun not in said:
-            noise = said.strip().splitlines()
+            noise = (said.strip() or self.stdout.before.decode(errors="replace").strip()).splitlines()
             last = f": {noise[-1]}" if noise else ""
             return UnreachableError(
                 f"{lost} before a shell started"

@@ -109,7 +109,7 @@ class OpenSshChannel:
                 tempfile.TemporaryFile() as said,
                 answering(password, self.config, self.control_path.parent) as env,
             ):
-                command = ["ssh", *arguments, "-M", "-N", "-f", "-T", "--", self.config.asked]
+                command = ["ssh", *arguments, "-N", "-f", "-T", "--", self.config.asked]
                 master = subprocess.Popen(
                     command,
                     stdin=subprocess.DEVNULL,
@@ -128,7 +128,27 @@ class OpenSshChannel:
                     ) from None
                 if status:
                     said.seek(0)
-                    raise explain(said.read().decode(errors="replace"), self.config, self.host.name)
+                    raise explain(self._ask_the_way() or said.read().decode(errors="replace"), self.config, self.host.name)
+
+    def _ask_the_way(self) -> str:
+        """Return what a jump host's ssh complains about: with ControlPersist, ssh keeps that to itself."""
+        if self.config.one("proxyjump") == self.config.one("proxycommand") == "none":
+            return ""
+        alone = ["-o", "ControlMaster=no", "-o", "ControlPath=none", "-o", "BatchMode=yes", "-o", "LogLevel=ERROR"]
+        command = ["ssh", *alone, *self._arguments(), "-T", "--", self.config.asked, "true"]
+        try:
+            answer = subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                env=quiet_environment(),
+                start_new_session=True,
+                timeout=3 * self.options.connect_seconds + 10,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return ""
+        return answer.stderr.decode(errors="replace")
 
     def _ask_master(self, question: str) -> int:
         """Ask the master a question (`ssh -O`): 0 if it is there."""
@@ -224,8 +244,16 @@ def explain(said: str, config: SshConfig, name: str) -> GlmprovError:
     unknown = re.search(r"No (\S+) host key is known for (\S+) and", said)
     if unknown:
         return HostKeyError(f"the host key of {unknown[2]} is unknown", host=name, next_step=trust)
-    if "Host key verification failed" in said or "revoked" in said.lower():
-        return HostKeyError(f"the host key is not trusted: {_last_line(said)}", host=name, next_step=trust)
+    if "revoked" in said.lower():
+        return HostKeyError("the host shows a key that is revoked", host=name)
+    if "Host key verification failed" in said:
+        # Our own end is strict and says more than this; a jump host's end only says so much.
+        return HostKeyError(
+            f"a jump host on the way ({config.one('proxyjump')}) is unknown, or its key has changed",
+            host=name,
+            place="ProxyJump",
+            next_step=trust,
+        )
     words = {
         "user": config.user, "port": config.port, "asked": config.asked,
         "hostname": config.hostname, "last": _last_line(said),

@@ -9,7 +9,7 @@ from typing import Any
 from glmprov.drift import Difference
 from glmprov.errors import ExitCode, GlmprovError
 from glmprov.report.values import data
-from glmprov.results import HostFacts, HostLock, HostProvision, HostReview
+from glmprov.results import HostFacts, HostLock, HostProvision, HostReview, HostTrust
 
 
 def document(kind: str, code: ExitCode, hosts: Sequence[Any]) -> str:
@@ -98,6 +98,15 @@ def provision(results: Iterable[HostProvision], code: ExitCode) -> str:
             }
             for each in results
         ],
+    )
+
+
+def trust(results: Iterable[HostTrust], code: ExitCode) -> str:
+    """Return hosts with the keys that known_hosts holds now."""
+    return document(
+        "trust",
+        code,
+        [{"host": each.host, "error": _error(each.error), "keys": data(each.keys)} for each in results],
     )
 
 

@@ -12,7 +12,7 @@ from rich.text import Text
 from glmprov.drift import Difference, Verdict
 from glmprov.errors import GlmprovError
 from glmprov.report.values import plain, short
-from glmprov.results import HostLock, HostProvision, HostReview, KeyResult, Mended
+from glmprov.results import HostLock, HostProvision, HostReview, HostTrust, KeyResult, Mended
 
 _VERDICT_STYLE = {
     Verdict.DRIFT: "red",
@@ -203,6 +203,24 @@ def locks(results: Sequence[HostLock], *, verbose: bool = False) -> Iterable[Ren
             yield _block(result.host, "not read", [], (), result.error, False)
         else:
             yield Text(f"{result.host}  {result.info.text if result.info else 'not locked'}")
+
+
+def trust(results: Sequence[HostTrust], *, verbose: bool = False) -> Iterable[RenderableType]:
+    """Yield the keys that known_hosts holds now."""
+    for result in results:
+        rows = [
+            _Row(
+                f"{key.name} {key.kind}",
+                "added" if key.added else "known",
+                "green",
+                key.fingerprint,
+                key.file,
+            )
+            for key in result.keys
+        ]
+        yield _block(
+            result.host, "not trusted" if result.error else "trusted", rows, (), result.error, verbose
+        )
 
 
 def _block(

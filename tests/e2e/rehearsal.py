@@ -82,7 +82,7 @@ class Fleet:
 
 
 def environment(home: Path) -> dict[str, str]:
-    """Return an environment whose state is below home. Caches are shared: to build an image takes a minute."""
+    """Return an environment whose state is below home. Caches are shared: an image takes a minute."""
     return {**os.environ, "XDG_STATE_HOME": str(home / "state"), "PYTHONPATH": str(ROOT)}
 
 

@@ -115,9 +115,7 @@ def test_a_slow_node_answers_late(fleet: Fleet, node: Node):
         (["genoa-4x", "gremlins"], "unreachable"),
     ],
 )
-def test_a_fault_that_makes_no_sense_is_refused_with_the_choices(
-    fleet: Fleet, arguments: list[str], choice: str
-):
+def test_a_fault_that_makes_no_sense_is_refused(fleet: Fleet, arguments: list[str], choice: str):
     done = fleet.lab("fault", *arguments, check=False)
     assert done.returncode == 1
     assert choice in done.stderr

@@ -56,7 +56,9 @@ def _hardware(summary: Mapping[str, Any]) -> Hardware:
         )
         for number, card in enumerate(cards)
     )
-    gpus = tuple(_gpu(number, card) for number, card in enumerate(cards) if not (card.get("lost") or card.get("bound")))
+    gpus = tuple(
+        _gpu(number, card) for number, card in enumerate(cards) if not (card.get("lost") or card.get("bound"))
+    )
     nodes = summary.get("nodes", 2)
     return Hardware(
         system=System(
@@ -132,9 +134,9 @@ def _state(summary: Mapping[str, Any], hardware: Hardware) -> HostState:
         host_tuning=HostTuning(
             kernel_arguments=arguments,
             module_options={},
-            sysctl={},
+            sysctl={key: Setting(None, value) for key, value in summary.get("sysctl", {}).items()},
             cpu_governor=Setting(None, summary.get("governor", "schedutil")),
-            acs_disabled={bridge: Setting(None, False) for bridge in bridges},
+            acs_disabled={b: Setting(None, summary.get("acs", {}).get(b, False)) for b in bridges},
             limits={},
         ),
         nccl_env=NcclEnv(env=None, elsewhere=summary.get("elsewhere", {})),
@@ -157,7 +159,8 @@ def _receipt(summary: Mapping[str, Any]) -> Receipt | None:
             limit_watts={uuid(n): Setting(w, w) for n, w in applied.get("limit_watts", {}).items()}
         ),
         host_tuning=HostTuning(
-            kernel_arguments={n: Setting(v, v) for n, v in applied.get("kernel_arguments", {}).items()}
+            kernel_arguments={n: Setting(v, v) for n, v in applied.get("kernel_arguments", {}).items()},
+            acs_disabled={bridge: Setting(True, True) for bridge in applied.get("acs_disabled", ())},
         ),
     )
     cards = tuple(map(uuid, applied.get("cards", ())))

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from unit.summary import observation, uuid
 
 from glmprov.drift import Verdict, audit, compare, compare_files
 from glmprov.observation import Observation
@@ -31,9 +32,10 @@ from glmprov.state import (
     Unknown,
     kind_of,
 )
-from tests.unit.summary import observation, uuid
 
-HOST = observation({"cards": [{"node": 0}, {"node": 0}, {"node": 1}], "driver": "580.95.05", "engine": "docker.io"})
+HOST = observation(
+    {"cards": [{"node": 0}, {"node": 0}, {"node": 1}], "driver": "580.95.05", "engine": "docker.io"}
+)
 PLAN = build(from_variables("gpu-1", {}), HOST)
 FULL = PLAN.expected
 
@@ -49,7 +51,11 @@ class Place:
 
     @property
     def key(self) -> str:
-        return f"{self.section}.{self.field}" + (f"[{self.item}]" if self.item else "") + (f".{self.part}" if self.part else "")
+        return (
+            f"{self.section}.{self.field}"
+            + (f"[{self.item}]" if self.item else "")
+            + (f".{self.part}" if self.part else "")
+        )
 
 
 def places(state: HostState) -> list[Place]:
@@ -62,7 +68,9 @@ def places(state: HostState) -> list[Place]:
                 continue
             items = value.items() if isinstance(value, Mapping) else [(None, value)]
             for item, single in items:
-                parts = {Setting: ("declared", "effective"), Unit: ("enabled", "active")}.get(type(single), (None,))
+                parts = {Setting: ("declared", "effective"), Unit: ("enabled", "active")}.get(
+                    type(single), (None,)
+                )
                 found += [Place(section, field.name, item, part) for part in parts]
     return found
 
@@ -76,7 +84,9 @@ def changed(state: HostState, place: Place, new: Any) -> HostState:
     return replace(state, **{place.section: replace(section, **{place.field: value})})
 
 
-OTHERS = st.one_of(st.none(), st.text(min_size=3).filter(lambda t: t not in ("nvidia",)), st.integers(1000, 9999))
+OTHERS = st.one_of(
+    st.none(), st.text(min_size=3).filter(lambda t: t not in ("nvidia",)), st.integers(1000, 9999)
+)
 
 
 def test_the_same_has_no_difference() -> None:
@@ -128,16 +138,27 @@ def test_later_is_neither_right_nor_wrong() -> None:
 
 def test_a_foreign_key_is_drift_only_where_the_field_is_exact() -> None:
     expected = HostState(nccl_env=NcclEnv(env={}), host_tuning=HostTuning(limits={}))
-    observed = HostState(nccl_env=NcclEnv(env={"NCCL_DEBUG": "INFO"}), host_tuning=HostTuning(limits={"nofile": "9"}))
+    observed = HostState(
+        nccl_env=NcclEnv(env={"NCCL_DEBUG": "INFO"}), host_tuning=HostTuning(limits={"nofile": "9"})
+    )
     (difference,) = compare("gpu-1", expected, observed)
-    assert (difference.key, difference.expected, difference.observed) == ("nccl_env.env[NCCL_DEBUG]", None, "INFO")
+    assert (difference.key, difference.expected, difference.observed) == (
+        "nccl_env.env[NCCL_DEBUG]",
+        None,
+        "INFO",
+    )
 
 
 @pytest.mark.parametrize(
     ("field", "value", "waits"),
-    [("kernel_arguments", {"iommu": Setting("pt", "pt")}, True), ("sysctl", {"a.b": Setting("pt", "pt")}, False)],
+    [
+        ("kernel_arguments", {"iommu": Setting("pt", "pt")}, True),
+        ("sysctl", {"a.b": Setting("pt", "pt")}, False),
+    ],
 )
-def test_declared_and_not_effective_waits_for_a_reboot_where_one_mends_it(field: str, value: Any, waits: bool) -> None:
+def test_declared_and_not_effective_waits_for_a_reboot_where_one_mends_it(
+    field: str, value: Any, waits: bool
+) -> None:
     name = next(iter(value))
     expected = HostState(host_tuning=HostTuning(**{field: value}))
     observed = HostState(host_tuning=HostTuning(**{field: {name: Setting("pt", None)}}))
@@ -161,7 +182,13 @@ def test_the_kernel_spells_a_switch_in_several_ways(shown: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "key", ["gpu_driver.branch", "gpu_driver.version", f"gpu_power.limit_watts[{uuid(0)}]", "host_tuning.sysctl[vm.swappiness]"]
+    "key",
+    [
+        "gpu_driver.branch",
+        "gpu_driver.version",
+        f"gpu_power.limit_watts[{uuid(0)}]",
+        "host_tuning.sysctl[vm.swappiness]",
+    ],
 )
 def test_a_difference_carries_the_reason_of_its_value(key: str) -> None:
     found = compare("gpu-1", FULL, HostState(*(type(getattr(FULL, s))() for s in SECTIONS)), PLAN.reasons)
@@ -204,7 +231,10 @@ def test_a_variable_that_is_no_longer_wanted_is_pending_and_a_foreign_one_is_dri
     nothing = replace(FULL, nccl_env=NcclEnv(env={}))
     (pending,) = audit(provisioned(), HostPlan("gpu-1", nothing))
     assert (pending.key, pending.verdict) == ("nccl_env.env[NCCL_P2P_LEVEL]", Verdict.PENDING)
-    env = {**(FULL.nccl_env.env if FULL.nccl_env and isinstance(FULL.nccl_env.env, Mapping) else {}), "NCCL_DEBUG": "INFO"}
+    env = {
+        **(FULL.nccl_env.env if FULL.nccl_env and isinstance(FULL.nccl_env.env, Mapping) else {}),
+        "NCCL_DEBUG": "INFO",
+    }
     seen = replace(provisioned(), state=replace(FULL, nccl_env=NcclEnv(env=env)))
     assert [(d.key, d.verdict) for d in audit(seen, PLAN)] == [("nccl_env.env[NCCL_DEBUG]", Verdict.DRIFT)]
 
@@ -244,12 +274,39 @@ def test_a_file_that_is_gone_or_cannot_be_read(now: Mapping[str, str | None], ve
     assert (difference.key, difference.verdict) == (f"nccl_env.files[{NCCL}]", verdict)
 
 
+@pytest.mark.parametrize(("now", "left"), [("b", 1), ("a", 0), ("c", 0)])
+def test_what_a_run_has_written_is_no_drift(now: str, left: int) -> None:
+    """It was found edited (b); the run leaves it so, brings back what the receipt knows, or writes something new."""
+    seen = replace(provisioned({NCCL: "a" * 64}), files={NCCL: now * 64})
+    assert len(compare_files(seen, before={NCCL: "b" * 64})) == left
+
+
+@pytest.mark.parametrize(
+    ("path", "section"),
+    [
+        ("/etc/apt/sources.list.d/glmprov-nvidia.sources", "gpu_driver"),
+        ("/etc/apt/keyrings/glmprov-toolkit.asc", "container_engine"),
+        ("/etc/apt/preferences.d/glmprov-driver", "gpu_driver"),
+        ("/usr/local/lib/glmprov/gpu-power", "gpu_power"),
+        ("/etc/systemd/system/glmprov-host-tuning.service", "host_tuning"),
+        ("/etc/systemd/system/glmprov-device-links.service", "container_engine"),
+        ("/etc/modprobe.d/glmprov-nouveau.conf", "gpu_driver"),
+        ("/etc/modprobe.d/glmprov.conf", "host_tuning"),
+    ],
+)
+def test_a_file_belongs_to_the_section_that_writes_it(path: str, section: str) -> None:
+    (difference,) = compare_files(replace(provisioned({path: "a" * 64}), files={path: "b" * 64}))
+    assert difference.section == section
+
+
 def test_a_shared_file_is_judged_by_its_values() -> None:
     assert compare_files(replace(provisioned({DAEMON: "a" * 64}), files={DAEMON: "b" * 64})) == ()
 
 
 def test_a_removed_engine_setting_is_drift_even_if_their_options_moved_the_plan() -> None:
-    theirs = replace(HOST.state.container_engine or ContainerEngine(), daemon={"exec-opts": ["native.umask=normal"]})
+    theirs = replace(
+        HOST.state.container_engine or ContainerEngine(), daemon={"exec-opts": ["native.umask=normal"]}
+    )
     seen = replace(provisioned(), state=replace(FULL, container_engine=theirs))
     plan = build(from_variables("gpu-1", {}), seen)
     found = {d.key: d.verdict for d in audit(seen, plan)}

@@ -15,6 +15,9 @@ ENVIRONMENT = {
 REAL_ERROR = re.compile(
     r"^(E:|dpkg: error|Err:|W: (GPG|Failed)|.*(error|Error)[: ].*|.* unmet dependencies.*)"
 )
+UNMET = re.compile(r".*\b(Depends|Conflicts|Breaks): .*")
+DEPENDS = re.compile(r"(Pre-)?Depends:")
+TIED = re.compile(r"([a-z0-9][a-z0-9+.-]+)(?::\w+)? \(= ([^)]+)\)")
 BUSY = re.compile(r"Could not get lock|Unable to acquire the dpkg frontend lock|is another process using it")
 
 
@@ -50,13 +53,11 @@ class Apt:
         return list(dict.fromkeys(line.split("|")[1].strip() for line in listing.splitlines() if "|" in line))
 
     def depends(self, name, version):
-        """Return [(package, exact version)] of the dependencies that are tied to one version."""
+        """Return the dependencies tied to one version, as lists of alternatives (package, version)."""
         text = self._output("apt-cache", "show", f"{name}={version}", check=False)
-        pairs = []
-        for line in text.splitlines():
-            if line.startswith(("Depends:", "Pre-Depends:")):
-                pairs += re.findall(r"([a-z0-9][a-z0-9+.-]+)(?::\w+)? \(= ([^)]+)\)", line)
-        return pairs
+        fields = [line.partition(":")[2] for line in text.splitlines() if DEPENDS.match(line)]
+        groups = [TIED.findall(group) for field in fields for group in field.split(",")]
+        return [group for group in groups if group]
 
     def update(self, source=None):
         """Read the package lists; with source, those of that one file under sources.list.d."""
@@ -105,9 +106,11 @@ class Apt:
 
     @staticmethod
     def _why(command, out, err):
-        words = [word for word in command if not word.startswith("-") and "::" not in word][:4]
+        words = [word for word in command if not word.startswith("-") and "::" not in word]
+        words = words if len(words) < 6 else [*words[:5], "…"]
         lines = list(dict.fromkeys(line.strip() for line in (err + "\n" + out).splitlines()))
-        errors = [line for line in lines if REAL_ERROR.match(line)] or [line for line in lines if line][-3:]
+        errors = [line for line in lines if REAL_ERROR.match(line) or UNMET.match(line)]
+        errors = errors or [line for line in lines if line][-3:]
         return f"{' '.join(words)}: " + "\n".join(errors[:8])
 
 

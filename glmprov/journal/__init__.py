@@ -13,14 +13,13 @@ import secrets
 import socket
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.resources import files
 from types import TracebackType
 from typing import Any, Self
 
 from glmprov.errors import ApplyError, GlmprovError, LockError
-from glmprov.receipt import RECEIPT_PATH, Receipt, from_json, to_json
+from glmprov.receipt import RECEIPT_PATH, LockState, Receipt, from_json, to_json
 from glmprov.remote import Channel
 from glmprov.state import Unknown
 
@@ -31,23 +30,6 @@ REBOOT_LEASE_SECONDS = 1800.0
 """How long a host may take to come back from a reboot: servers train much memory for minutes."""
 
 HOME = RECEIPT_PATH.rpartition("/")[0]
-
-
-@dataclass(frozen=True)
-class LockState:
-    """A lock as the host has it. seconds_left is what its lease has left, below zero once expired."""
-
-    owner: str
-    reason: str
-    since: str
-    seconds_left: float
-    boot_id: str = ""
-    reboot_expected: bool = False
-
-    @property
-    def live(self) -> bool:
-        """Whether its lease still runs."""
-        return self.seconds_left > 0
 
 
 def status(channel: Channel, *, home: str = HOME) -> LockState | None:
@@ -202,7 +184,7 @@ def _state(lock: Mapping[str, Any] | None) -> LockState | None:
 
 def _ask(channel: Channel, verb: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
     """Run the payload on the host and return its answer."""
-    payload = files("glmprov").joinpath("journal_payload.py").read_text()
+    payload = files("glmprov.journal").joinpath("payload.py").read_text()
     call = f"\nanswer({verb!r}, json.loads({json.dumps(asked)!r}))\n"
     stdin = (payload + call).encode()
     done = channel.run(["python3", "-I", "-"], stdin=stdin, deadline_seconds=60, become=True)
