@@ -43,6 +43,17 @@ def _arguments(value: Any) -> Any:
     return {name: text for name, _, text in (word.partition("=") for word in shlex.split(value))}
 
 
+def _dotted(value: Any, prefix: str = "") -> Any:
+    """Return a nested mapping by dotted path, as daemon.json is compared. Lists and empty mappings are values."""
+    if not isinstance(value, Mapping):
+        return value
+    flat: dict[str, Any] = {}
+    for key, item in value.items():
+        path = f"{prefix}{key}"
+        flat |= _dotted(item, f"{path}.") if isinstance(item, Mapping) and item else {path: item}
+    return flat
+
+
 def _no_level_number(env: dict[str, str | None]) -> dict[str, str | None]:
     """Refuse numbers as levels: NCCL maps 0-5 to LOC, PIX, PXB, PHB, SYS, SYS, not as tables on the web say.
 
@@ -77,7 +88,7 @@ KernelArguments = Annotated[
     dict[str, Annotated[str, BeforeValidator(_text)] | None], BeforeValidator(_arguments)
 ]
 SysctlName = Annotated[str, Field(pattern=r"^[a-z0-9_-]+([./][A-Za-z0-9_-]+)+$")]
-ModuleOption = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_]+$")]
+ModuleOption = Annotated[str, Field(pattern=r"^nvidia\w*\.\w+$")]
 
 
 def _option(wants: str, default: str, meaning: str) -> Any:
@@ -124,8 +135,8 @@ class ContainerEngineSettings(Section):
         "docker.io",
         "The engine to install where none is there. An engine that is there is kept.",
     )
-    daemon: dict[str, Any] | None = _option(
-        'a mapping of dotted keys ("log-opts.max-size": 10m)',
+    daemon: Annotated[dict[str, Any], BeforeValidator(_dotted)] | None = _option(
+        'a mapping, nested or of dotted keys ("log-opts.max-size": 10m)',
         "runtimes.nvidia.path, exec-opts",
         "Keys merged into /etc/docker/daemon.json.",
     )
@@ -157,9 +168,9 @@ class HostTuningSettings(Section):
         "Kernel arguments. Others stay as they are.",
     )
     module_options: dict[ModuleOption, Switch | None] | None = _option(
-        'a mapping of module.option to value ("nvidia_uvm.uvm_disable_hmm": 1)',
+        'a mapping of option of an nvidia module to value ("nvidia_uvm.uvm_disable_hmm": 1)',
         "nvidia_uvm.uvm_disable_hmm=1 with two cards or more",
-        "Options of kernel modules.",
+        "Options of NVIDIA's kernel modules.",
     )
     sysctl: dict[SysctlName, Switch | None] | None = _option(
         'a mapping of name to value ("vm.swappiness": 0)',
