@@ -39,7 +39,9 @@ class UpPlan:
         if self.system_packages:
             lines.append(f"- install Debian packages: {' '.join(self.system_packages)}")
         if not self.image_is_cached:
-            lines.append(f"- build a Debian 12 image from this machine's package sources, in {cache()}")
+            lines.append(
+                f"- build a Debian 12 image, in a minute, from this machine's package sources: {cache()}"
+            )
         if self.place.directory.exists():
             lines.append(f"- remove what is left of the last fleet {self.place.fleet}")
         lines.append(f"- start {len(self.profiles)} nodes, with their disks in {self.place.directory}")
@@ -62,8 +64,7 @@ def plan(name: str, profiles: Sequence[str], fresh: bool) -> UpPlan:
             next_step="Add --fresh to start over, or --fleet NAME for another fleet beside it.",
         )
     missing = tuple(machine.missing_packages())
-    cached = not missing and image.is_cached(cache(), authority.ensure(cache()) / "ca.crt")
-    return UpPlan(where, wanted, missing, cached, kept)
+    return UpPlan(where, wanted, missing, not missing and _image_is_cached(), kept)
 
 
 def carry_out(plan: UpPlan, inventory_out: Path | None, say: Say) -> Fleet:
@@ -107,13 +108,25 @@ def _whole(name: str) -> Fleet | None:
     return None if found.missing_processes() else found
 
 
+def _image_is_cached() -> bool:
+    try:
+        with alone("building", wait=False):
+            return image.is_cached(cache(), authority.ensure(cache()) / "ca.crt")
+    except LabError:
+        # Another fleet is building it, or will say what is wrong.
+        return False
+
+
 def _start(plan: UpPlan, say: Say) -> Fleet:
+    begun = time.monotonic()
     where = plan.place
-    certificates = authority.ensure(cache())
     with alone("building", wait=True), ThreadPoolExecutor() as pool:
+        certificates = authority.ensure(cache())
         building = pool.submit(image.ensure, cache(), certificates / "ca.crt")
         content = packages.build(cache())
         squashfs = building.result()
+    if (seconds := time.monotonic() - begun) > 1:
+        say(f"Image and packages are ready ({seconds:.0f} s)")
     machine.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", where.identity, "-f", where.ssh_key])
     namespace_pid, nodes = _start_network(where, fleet.name_nodes(plan.profiles), content, certificates)
     with ThreadPoolExecutor(len(nodes)) as pool:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 COMMAND_LINE = """exec /bin/sh -c 'IFS= read -r script; eval "$script"'"""
 
-KILL_AFTER_SECONDS = 5
+KILL_AFTER_SECONDS = 3
 """How long a command has between SIGTERM and SIGKILL when its deadline has passed."""
 
 

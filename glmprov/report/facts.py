@@ -133,7 +133,9 @@ def _version(version: Any) -> str:
     """Return which driver runs, and which is installed where that is another one."""
     if not isinstance(version, Setting):
         return plain(version)
-    loaded = f"{version.effective} loaded" if isinstance(version.effective, str) else "not loaded"
+    if version.effective is None:
+        return f"{plain(version.declared)} installed, not loaded"
+    loaded = f"{plain(version.effective)} loaded"
     if isinstance(version.declared, Unknown):
         return loaded
     if version.declared is None:

@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "apply": LEAVES | {"remote", "apply_messages"},
     "apply_messages": set(),
     "journal_payload": set(),
-    "journal": LEAVES | {"remote"},
+    "journal": LEAVES | {"remote", "journal"},
     "operate": LEAVES | {"remote"},
     "results": LEAVES | PURE,
     "actions": LEAVES | PURE | {"remote", "probe", "apply", "journal", "operate", "results", "actions"},

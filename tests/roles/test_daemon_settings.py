@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.roles.modules import load
 
-daemon = load("docker_daemon_settings")
+daemon = load("docker_engine")
 CASES = sorted((Path(__file__).parents[1] / "cases/roles/daemon_json").glob("*.json"))
 
 
@@ -42,9 +42,11 @@ def test_other_keys_stay_in_their_order(document: dict[str, Any], key: str, valu
     assert daemon.merge(merged, {key: value}) == merged
 
 
-def test_a_daemon_that_lacks_a_runtime_of_the_file_is_stale() -> None:
+def test_a_daemon_that_lacks_what_the_file_says_is_stale() -> None:
     document = {"runtimes": {"nvidia": {"path": "x"}}, "exec-opts": ["native.cgroupdriver=cgroupfs"]}
-    assert daemon.is_stale(document, {"Runtimes": {"runc": {}}, "CgroupDriver": "cgroupfs"})
-    assert daemon.is_stale(document, {"Runtimes": {"runc": {}, "nvidia": {}}, "CgroupDriver": "systemd"})
-    assert not daemon.is_stale(document, {"Runtimes": {"runc": {}, "nvidia": {}}, "CgroupDriver": "cgroupfs"})
-    assert not daemon.is_stale(document, None)
+    right = {"Runtimes": {"runc": {}, "nvidia": {}}, "CgroupDriver": "cgroupfs"}
+    assert daemon.is_stale(document, document, {**right, "Runtimes": {"runc": {}}})
+    assert daemon.is_stale(document, document, {**right, "CgroupDriver": "systemd"})
+    assert daemon.is_stale(document, {}, right)
+    assert not daemon.is_stale(document, document, right)
+    assert not daemon.is_stale(document, {}, None)

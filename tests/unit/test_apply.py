@@ -10,7 +10,9 @@ import pytest
 import yaml
 
 from glmprov import apply
-from glmprov.apply_messages import failure_message
+from glmprov.apply.events import diff_text, understand
+from glmprov.apply.inventory_file import write_inventory
+from glmprov.apply.messages import failure_message
 from glmprov.errors import ApplyError
 from glmprov.secret import Secret
 
@@ -34,17 +36,17 @@ def test_an_event_is_understood_and_cleared_of_secrets() -> None:
             "duration": 1.5,
         },
     }
-    event = apply.understand(raw, [Secret("hunter22")])
+    event = understand(raw, [Secret("hunter22")])
     assert event == apply.Event(
         "gpu-1", "Install the driver", "gpu_driver", apply.Status.FAILED, "sudo: *** is wrong", "", 1.5
     )
-    assert apply.understand({"event": "playbook_on_stats"}) is None
+    assert understand({"event": "playbook_on_stats"}) is None
 
 
 def test_a_diff_is_unified() -> None:
     diff = {"before_header": "/etc/a", "before": "x\n", "after_header": "/etc/a", "after": "y\n"}
-    assert apply.diff_text([diff, {}]).splitlines() == ["--- /etc/a", "+++ /etc/a", "@@ -1 +1 @@", "-x", "+y"]
-    assert apply.diff_text(None) == ""
+    assert diff_text([diff, {}]).splitlines() == ["--- /etc/a", "+++ /etc/a", "@@ -1 +1 @@", "-x", "+y"]
+    assert diff_text(None) == ""
 
 
 def test_role_variables_are_data_and_no_templates(tmp_path: Path) -> None:
@@ -52,7 +54,7 @@ def test_role_variables_are_data_and_no_templates(tmp_path: Path) -> None:
     variables = {
         "gpu-1": {"nccl_env_env": {"A": "{{ 7 * 7 }}"}, "ansible_host": "{{ inventory_hostname }}.lan"}
     }
-    apply._write_inventory(path, variables, {"gpu-1": ["nccl_env"]})
+    write_inventory(path, variables, {"gpu-1": ["nccl_env"]})
     text = path.read_text()
     assert '!unsafe "{{ 7 * 7 }}"' in text
     assert "ansible_host: '{{ inventory_hostname }}.lan'" in text

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.glmprov_host import FILE_OPTIONS, difference, link_devices, write_files
+from ansible.module_utils.glmprov_host import FILE_OPTIONS, write_files
+from ansible.module_utils.glmprov_systemd import STATE_OPTIONS, Unit
 
 DOCUMENTATION = r"""
 module: glmprov_boot_unit
@@ -40,87 +41,24 @@ EXAMPLES = r"""
 """
 
 
-class Unit:
-    """A systemd unit and the commands that change it."""
-
-    def __init__(self, module, name):
-        self.module = module
-        self.name = name
-        self.systemctl = module.get_bin_path("systemctl", required=True)
-
-    def run(self, *arguments, check=True):
-        rc, out, err = self.module.run_command([self.systemctl, *arguments])
-        if check and rc:
-            self.module.fail_json(
-                msg=f"systemctl {' '.join(arguments)}: {err.strip() or out.strip()}{self.journal()}"
-            )
-        return out.strip()
-
-    def show(self):
-        """Return (enabled, active, needs daemon-reload)."""
-        text = self.run("show", "-p", "UnitFileState,ActiveState,NeedDaemonReload,LoadState", self.name)
-        values = dict(line.partition("=")[::2] for line in text.splitlines())
-        return (
-            values["UnitFileState"] == "enabled",
-            values["ActiveState"] == "active",
-            values["NeedDaemonReload"] == "yes",
-        )
-
-    def journal(self):
-        """Return the unit's last words, for a message."""
-        _, out, _ = self.module.run_command(
-            ["journalctl", "-u", self.name, "-n", "5", "-o", "cat", "--no-pager"]
-        )
-        return f"\n{out.strip()}" if out.strip() else ""
-
-
 def main():
     module = AnsibleModule(
         argument_spec={
             "name": {"type": "str", "required": True},
             "files": {"type": "list", "elements": "dict", "required": True, "options": FILE_OPTIONS},
-            "state": {
-                "type": "dict",
-                "required": True,
-                "options": {
-                    "enabled": {"type": "bool", "default": True},
-                    "active": {"type": "bool", "default": True},
-                },
-            },
+            "state": {"type": "dict", "required": True, "options": STATE_OPTIONS},
         },
         supports_check_mode=True,
     )
-    unit = Unit(module, module.params["name"])
-    wanted = (module.params["state"]["enabled"], module.params["state"]["active"])
     try:
         diffs = write_files(module.params["files"], module.check_mode)
     except OSError as error:
         module.fail_json(msg=f"{error.filename}: {error.strerror}")
-    enabled, active, reload = unit.show()
-    before = (enabled, active)
-    after = wanted if module.check_mode else bring_about(unit, wanted, before, bool(diffs), reload)
-    if before != after:
-        diffs.append(difference(unit.name, describe(before), describe(after)))
-    module.exit_json(changed=bool(diffs), diff=diffs, enabled=after[0], active=after[1])
-
-
-def bring_about(unit, wanted, before, files_changed, reload):
-    """Change the unit as wanted. Return what it is after: a unit whose condition isn't met stays inactive."""
-    enabled, active = before
-    if files_changed or reload or enabled != wanted[0]:
-        link_devices()
-        unit.run("daemon-reload")
-    if enabled != wanted[0]:
-        unit.run("enable" if wanted[0] else "disable", unit.name)
-    if wanted[1] and (files_changed or not active):
-        unit.run("restart", unit.name)
-    elif active and not wanted[1]:
-        unit.run("stop", unit.name)
-    return unit.show()[:2]
-
-
-def describe(state):
-    return f"enabled {state[0]}\nactive {state[1]}\n"
+    unit = Unit(module, module.params["name"])
+    diff = unit.bring_to(module.params["state"], restart=bool(diffs), reload=bool(diffs))
+    if diff:
+        diffs.append(diff)
+    module.exit_json(changed=bool(diffs), diff=diffs)
 
 
 if __name__ == "__main__":

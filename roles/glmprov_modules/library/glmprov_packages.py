@@ -25,6 +25,10 @@ options:
     type: list
     elements: dict
     required: true
+  first:
+    description: A package that has to be there before the versions of the others are chosen, such as a pin.
+    type: str
+    default: ""
   version:
     description: The upstream version wanted, "580.105.08".
     type: str
@@ -106,21 +110,26 @@ class Wanted:
         )
 
 
+class NotOfferedError(AptError):
+    """No package source has a package in a right version."""
+
+    def __init__(self, name, version, offered):
+        super().__init__(f"{name}: version wanted: {version}, offered: {', '.join(offered[:6]) or 'none'}")
+        self.name = name
+
+
 def request(apt, wanted, installed):
     """Return what to ask apt for: names, and for all that is tied together the exact version."""
     asked = {}
     for name in wanted.names(installed):
-        if not wanted.versioned or not wanted.in_set(name):
-            if name not in installed:
-                asked[name] = None
+        exact = wanted.versioned and wanted.in_set(name)
+        if name in installed and not exact:
             continue
-        choice = [version for version in apt.versions(name) if wanted.right(version)]
+        offered = apt.versions(name)
+        choice = [version for version in offered if wanted.right(version)] if exact else offered
         if not choice:
-            offered = ", ".join(apt.versions(name)[:6]) or "none"
-            raise AptError(
-                f"{name}: no version {wanted.version or wanted.branch + '.*'} is offered; offered: {offered}"
-            )
-        asked[name] = choice[0]
+            raise NotOfferedError(name, wanted.version or f"{wanted.branch}.*" if exact else "any", offered)
+        asked[name] = choice[0] if exact else None
     for name in wanted.members(installed):
         same = [version for version in apt.versions(name) if version in asked.values()]
         if same:
@@ -144,18 +153,22 @@ def add_tied(apt, asked):
 
 
 def install(module, apt, wanted, installed):
-    """Install what is missing or of a wrong version. Return what is installed then."""
-    missing = [name for name in wanted.names(installed) if not apt.versions(name)]
-    if missing and not module.check_mode:
+    """Install what is missing or of a wrong version, and return what is installed then, or would be.
+
+    The package lists are read only if they don't know what is wanted.
+    """
+    if wanted.satisfied(installed):
+        return installed
+    try:
+        asked = request(apt, wanted, installed)
+    except NotOfferedError as error:
+        if module.check_mode:
+            return {**installed, error.name: "(version known after the package lists are read)"}
         apt.update()
-    elif missing:
-        return {**installed, **dict.fromkeys(missing, "(version known after the package lists are read)")}
-    asked = request(apt, wanted, installed)
+        asked = request(apt, wanted, installed)
     if module.check_mode:
-        plan = re.findall(
-            r"^Inst (\S+) (?:\[\S+\] )?\((\S+)", apt.install(*asked, simulate=True), re.MULTILINE
-        )
-        return {**installed, **dict(plan)}
+        steps = re.compile(r"^Inst (\S+) (?:\[\S+\] )?\((\S+)", re.MULTILINE)
+        return {**installed, **dict(steps.findall(apt.install(*asked, simulate=True)))}
     link_devices()
     apt.install(*asked)
     return apt.installed()
@@ -178,6 +191,7 @@ def main():
                     "unless": {"type": "list", "elements": "str", "default": []},
                 },
             },
+            "first": {"type": "str", "default": ""},
             "version": {"type": "str", "default": ""},
             "branch": {"type": "str", "default": ""},
             "set": {"type": "str", "default": ""},
@@ -187,9 +201,10 @@ def main():
     )
     apt, wanted, diffs = Apt(module), Wanted(module.params), []
     try:
-        before = after = apt.installed()
-        if not wanted.satisfied(before):
-            after = install(module, apt, wanted, before)
+        before = apt.installed()
+        after = install(module, apt, Wanted(alone(module.params["first"])), before)
+        after = install(module, apt, wanted, after)
+        if after != before:
             diffs.append(difference("packages", listing(before, after), listing(after, before)))
         holds = to_hold(apt, wanted, after) if module.params["hold"] else set()
         if holds:
@@ -200,6 +215,12 @@ def main():
         module.fail_json(msg=str(error))
     names = wanted.names(after)
     module.exit_json(changed=bool(diffs), diff=diffs, installed={name: after.get(name) for name in names})
+
+
+def alone(name):
+    """Return the parameters that ask for one package in any version, or for nothing."""
+    packages = [{"name": name, "unless": []}] if name else []
+    return {"packages": packages, "version": "", "branch": "", "set": ""}
 
 
 def listing(these, others):

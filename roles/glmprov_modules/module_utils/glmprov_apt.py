@@ -53,7 +53,7 @@ class Apt:
         return list(dict.fromkeys(line.split("|")[1].strip() for line in listing.splitlines() if "|" in line))
 
     def depends(self, name, version):
-        """Return a package's dependencies that are tied to one version, as lists of alternatives (package, version)."""
+        """Return the dependencies tied to one version, as lists of alternatives (package, version)."""
         text = self._output("apt-cache", "show", f"{name}={version}", check=False)
         fields = [line.partition(":")[2] for line in text.splitlines() if DEPENDS.match(line)]
         groups = [TIED.findall(group) for field in fields for group in field.split(",")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import stat
 import tempfile
@@ -14,8 +15,10 @@ FILE_OPTIONS = {
     "mode": {"type": "str", "default": "0644"},
     "wanted": {"type": "bool", "default": True},
     "given": {"type": "bool", "default": True},
+    "initramfs": {"type": "bool", "default": False},
 }
-"""The argument spec of one file. What isn't wanted is removed; about what isn't given, nothing is said."""
+"""The argument spec of one file. What isn't wanted is removed; about what isn't given, nothing is said. With
+initramfs, it is read before the root file system is there."""
 
 
 def read_text(path):
@@ -110,3 +113,10 @@ def link_devices(dev="/dev"):
         if not os.path.lexists(link):
             os.makedirs(os.path.dirname(link), exist_ok=True)
             os.symlink(os.path.relpath(node, os.path.dirname(link)), link)
+
+
+def stale_initramfs(files):
+    """Tell whether an initramfs is older than one of the files that belong into it."""
+    times = [os.stat(f["path"]).st_mtime for f in files if f["initramfs"] and os.path.exists(f["path"])]
+    images = [os.stat(image).st_mtime for image in glob.glob("/boot/initrd.img-*")]
+    return bool(times and images) and min(images) < max(times)

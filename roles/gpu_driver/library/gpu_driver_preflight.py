@@ -31,6 +31,10 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+distribution:
+  description: The distribution as NVIDIA's repository spells it, debian12 or ubuntu2404.
+  returned: always
+  type: str
 loaded:
   description: The loaded driver's version, empty if none is.
   returned: always
@@ -51,6 +55,12 @@ headers:
 
 NEEDED_BYTES = {"/usr": 2 << 30, "/var": 1 << 30, "/boot": 128 << 20}
 """Room for the driver's userland and module source, for building, and for one more initramfs."""
+
+
+def distribution(os_release):
+    """Given the text of /etc/os-release, return the distribution as NVIDIA spells it."""
+    values = dict(line.partition("=")[::2] for line in os_release.splitlines())
+    return values.get("ID", "").strip('"') + values.get("VERSION_ID", "").strip('"').replace(".", "")
 
 
 def secure_boot(efivars="/sys/firmware/efi/efivars"):
@@ -130,6 +140,7 @@ def main():
     kernel = platform.release()
     module.exit_json(
         changed=False,
+        distribution=distribution(read_text("/etc/os-release") or ""),
         loaded=loaded,
         nouveau=os.path.exists("/sys/module/nouveau"),
         kernel=kernel,

@@ -184,7 +184,7 @@ def _state(lock: Mapping[str, Any] | None) -> LockState | None:
 
 def _ask(channel: Channel, verb: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
     """Run the payload on the host and return its answer."""
-    payload = files("glmprov").joinpath("journal_payload.py").read_text()
+    payload = files("glmprov.journal").joinpath("payload.py").read_text()
     call = f"\nanswer({verb!r}, json.loads({json.dumps(asked)!r}))\n"
     stdin = (payload + call).encode()
     done = channel.run(["python3", "-I", "-"], stdin=stdin, deadline_seconds=60, become=True)

@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Merge settings into Docker's daemon.json and tell whether the running daemon has to learn them."""
+"""Merge settings into Docker's daemon.json, and bring the daemon to a state in which it has them."""
 
 from __future__ import annotations
 
@@ -12,17 +12,24 @@ import socket
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.glmprov_host import difference, read_text, write_text
+from ansible.module_utils.glmprov_systemd import STATE_OPTIONS, Unit
 
 DOCUMENTATION = r"""
-module: docker_daemon_settings
-short_description: Merge settings into Docker's daemon.json
+module: docker_engine
+short_description: Merge settings into Docker's daemon.json and run the daemon with them
 description:
   - Sets the given keys and leaves all others as they are, in their order and with the file's indentation.
   - The file as it was before our first change is kept beside it, as daemon.json.before-glmprov.
   - Broken JSON, or a file that the daemon would refuse, is never written over.
+  - Restarts the daemon only if it runs without the settings. If it doesn't start with them, the file is put
+    back, the daemon started again, and the task fails.
 options:
   settings:
     description: Values by dotted path, "runtimes.nvidia.path".
+    type: dict
+    required: true
+  service:
+    description: The wanted state of docker.service, as {enabled, active}.
     type: dict
     required: true
   path:
@@ -34,17 +41,12 @@ author: glmprov
 
 EXAMPLES = r"""
 - name: Merge the daemon's settings
-  docker_daemon_settings:
-    settings:
-      runtimes.nvidia.path: nvidia-container-runtime
+  docker_engine:
+    settings: {runtimes.nvidia.path: nvidia-container-runtime}
+    service: {enabled: true, active: true}
 """
 
-RETURN = r"""
-stale:
-  description: The running daemon doesn't have the settings that the file has.
-  returned: always
-  type: bool
-"""
+UNIT = "docker.service"
 
 
 class UnusableError(ValueError):
@@ -113,16 +115,20 @@ def running_daemon():
         connection.close()
 
 
-def is_stale(document, info):
-    """Tell whether a running daemon misses a runtime, or the cgroup driver, that the file gives it."""
+def is_stale(wanted, present, info):
+    """Tell whether a running daemon, that says info of itself, lacks the wanted settings.
+
+    present is what the file said before: what it didn't say, the daemon can't have. A file that is right
+    may be newer than the daemon, so runtimes and cgroup driver are asked of the daemon itself.
+    """
     if info is None:
         return False
-    drivers = [
-        str(option).partition("=")[2]
-        for option in document.get("exec-opts", [])
-        if "cgroupdriver=" in str(option)
-    ]
-    return not set(document.get("runtimes", {})) <= set(info.get("Runtimes", {})) or drivers[-1:] not in (
+    if wanted != present:
+        return True
+    options = [str(option).partition("=") for option in wanted.get("exec-opts", [])]
+    drivers = [value for name, _, value in options if name == "native.cgroupdriver"]
+    runtimes = set(wanted.get("runtimes", {}))
+    return not runtimes <= set(info.get("Runtimes", {})) or drivers[-1:] not in (
         [],
         [info.get("CgroupDriver")],
     )
@@ -141,34 +147,63 @@ def validate(module, path):
         )
 
 
+def replace(module, path, before, after):
+    """Put the new text at path, checked, with the text before our first change kept beside it."""
+    write_text(path + ".new", after)
+    validate(module, path + ".new")
+    if before is not None and not os.path.exists(path + ".before-glmprov"):
+        write_text(path + ".before-glmprov", before)
+    os.rename(path + ".new", os.path.realpath(path))
+
+
+def restart(module, path, before):
+    """Restart the daemon. If it doesn't come up, put the settings back, start it with those, and fail."""
+    unit = Unit(module, UNIT)
+    rc, out, err = module.run_command(["systemctl", "restart", UNIT])
+    if rc == 0:
+        return
+    words = (err or out).strip() + unit.journal(8)
+    if before is None:
+        os.unlink(path)
+    else:
+        write_text(path, before)
+    module.run_command(["systemctl", "reset-failed", UNIT])
+    rc = module.run_command(["systemctl", "restart", UNIT])[0]
+    ending = (
+        "it runs with the settings from before"
+        if rc == 0
+        else "it doesn't start with those from before either"
+    )
+    module.fail_json(msg=f"docker doesn't start with the new {path}; {ending}\n{words}")
+
+
 def main():
     module = AnsibleModule(
         argument_spec={
             "settings": {"type": "dict", "required": True},
+            "service": {"type": "dict", "required": True, "options": STATE_OPTIONS},
             "path": {"type": "path", "default": "/etc/docker/daemon.json"},
         },
         supports_check_mode=True,
     )
-    path = module.params["path"]
+    path, service = module.params["path"], module.params["service"]
     before = read_text(path)
     try:
         document = parse(before or "")
         merged = merge(document, module.params["settings"])
     except UnusableError as error:
         module.fail_json(msg=f"{path}: {error}. Mend the file or move it away; it was left as it is.")
-    changed = merged != document
-    if changed and not module.check_mode:
-        after = render(merged, before)
-        write_text(path + ".new", after)
-        validate(module, path + ".new")
-        if before is not None and not os.path.exists(path + ".before-glmprov"):
-            write_text(path + ".before-glmprov", before)
-        os.rename(path + ".new", os.path.realpath(path))
-    diff = [difference(path, before or "", render(merged, before))] if changed else []
-    stale = is_stale(merged, running_daemon())
-    if stale and not changed:
-        diff = [difference("the running daemon", "older settings\n", f"those of {path}\n")]
-    module.exit_json(changed=changed or stale, diff=diff, stale=stale)
+    diffs = []
+    if merged != document:
+        diffs.append(difference(path, before or "", render(merged, before)))
+        if not module.check_mode:
+            replace(module, path, before, render(merged, before))
+    if service["active"] and is_stale(merged, document, running_daemon()):
+        diffs.append(difference("the running daemon", "older settings\n", f"those of {path}\n"))
+        if not module.check_mode:
+            restart(module, path, before)
+    diffs += [diff for diff in [Unit(module, UNIT).bring_to(service)] if diff]
+    module.exit_json(changed=bool(diffs), diff=diffs)
 
 
 if __name__ == "__main__":

@@ -19,44 +19,19 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import StrEnum
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from glmprov.apply_messages import failure_message
+from glmprov.apply.events import Event, Status, understand
+from glmprov.apply.inventory_file import Variables, write_inventory
 from glmprov.errors import ApplyError
 from glmprov.secret import Secret, redact
 from glmprov.state import SECTIONS
 
+__all__ = ["Event", "HostResult", "Status", "ansible_home", "run"]
+
 PREFIX = "glmprov-apply-"
-
-Variables = Mapping[str, Any]
-
-
-class Status(StrEnum):
-    """How a task ended on a host."""
-
-    OK = "ok"
-    CHANGED = "changed"
-    FAILED = "failed"
-    SKIPPED = "skipped"
-    UNREACHABLE = "unreachable"
-
-
-@dataclass(frozen=True)
-class Event:
-    """A task ended on a host. section is the role's name; diff is text, one block a thing that differed."""
-
-    host: str
-    task: str
-    section: str
-    status: Status
-    message: str = ""
-    diff: str = ""
-    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -100,7 +75,7 @@ def run(
     home = ansible_home()
     tally = _Tally(tuple(variables), secrets_of(variables), on_event)
     with _private_directory() as directory, _interruptible() as interrupted:
-        _write_inventory(directory / "inventory" / "hosts.yml", variables, sections)
+        write_inventory(directory / "inventory" / "hosts.yml", variables, sections)
         import ansible_runner
 
         runner = ansible_runner.run(
@@ -127,7 +102,7 @@ def run(
 
 
 def _options(sections: Mapping[str, Sequence[str]], check: bool, diff: bool) -> str:
-    """Return ansible-playbook's options. The tags leave out roles that no host needs: skipping costs time too."""
+    """Return ansible-playbook's options. Tags leave out roles that no host needs: skipping costs time."""
     tags = sorted({section for chosen in sections.values() for section in chosen} or set(SECTIONS))
     return " ".join(
         ["--tags", ",".join(tags), *(["--check"] if check else []), *(["--diff"] if diff else [])]
@@ -181,100 +156,6 @@ class _Tally:
 
     def results(self) -> Mapping[str, HostResult]:
         return dict(self._results)
-
-
-ENDINGS = {
-    "runner_on_ok": Status.OK,
-    "runner_on_failed": Status.FAILED,
-    "runner_on_skipped": Status.SKIPPED,
-    "runner_on_unreachable": Status.UNREACHABLE,
-}
-
-
-def understand(raw: Mapping[str, Any], secrets: Sequence[Secret] = ()) -> Event | None:
-    """Given an event of ansible-runner, return it as ours, None if no task ended on a host with it."""
-    status = ENDINGS.get(str(raw.get("event")))
-    data = raw.get("event_data") or {}
-    if status is None or (status is Status.FAILED and data.get("ignore_errors")):
-        return None
-    outcome = data.get("res") or {}
-    if status is Status.OK and outcome.get("changed"):
-        status = Status.CHANGED
-    failed = status in (Status.FAILED, Status.UNREACHABLE)
-    return Event(
-        host=str(data.get("host") or ""),
-        task=str(data.get("task") or ""),
-        section=str(data.get("role") or ""),
-        status=status,
-        message=redact(failure_message(outcome), secrets) if failed else "",
-        diff=redact(diff_text(outcome.get("diff")), secrets),
-        seconds=float(data.get("duration") or 0.0),
-    )
-
-
-def diff_text(diff: Any) -> str:
-    """Return a module's diff (a dict or a list of them) as a unified diff."""
-    import difflib
-
-    blocks = []
-    for part in diff if isinstance(diff, list) else [diff] if diff else []:
-        if "prepared" in part:
-            blocks.append(str(part["prepared"]))
-            continue
-        before, after = (_lines(part.get(side, "")) for side in ("before", "after"))
-        header = str(part.get("before_header") or "")
-        lines = difflib.unified_diff(
-            before, after, header, str(part.get("after_header") or header), lineterm=""
-        )
-        blocks.append("\n".join(lines))
-    return "\n".join(block for block in blocks if block)
-
-
-def _lines(text: Any) -> list[str]:
-    return (text if isinstance(text, str) else yaml.safe_dump(text)).splitlines()
-
-
-class _Unsafe(str):
-    """Text from a host or a plan that Ansible must not take for a template."""
-
-
-class _InventoryDumper(yaml.SafeDumper):
-    """YAML as Ansible's inventory reads it, without anchors."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-
-_InventoryDumper.add_representer(
-    _Unsafe, lambda dumper, text: dumper.represent_scalar("!unsafe", str(text), style='"')
-)
-
-
-def _write_inventory(
-    path: Path, variables: Mapping[str, Variables], sections: Mapping[str, Sequence[str]]
-) -> None:
-    """Write the inventory: never extra variables, which are the same for all hosts and beat everything."""
-    hosts = {
-        host: {name: _plain(name, value) for name, value in settings.items()}
-        | {"glmprov_sections": list(sections.get(host, SECTIONS))}
-        for host, settings in variables.items()
-    }
-    path.parent.mkdir(mode=0o700)
-    path.touch(mode=0o600)
-    path.write_text(yaml.dump({"all": {"hosts": hosts}}, Dumper=_InventoryDumper, allow_unicode=True))
-
-
-def _plain(name: str, value: Any) -> Any:
-    """Return a variable as YAML holds it. Role variables are data; the inventory's own may be templates."""
-    if isinstance(value, Secret):
-        return _Unsafe(value.reveal())
-    if isinstance(value, str):
-        return _Unsafe(value) if name.startswith(SECTIONS) else str(value)
-    if isinstance(value, Mapping):
-        return {str(key): _plain(name, item) for key, item in value.items()}
-    if isinstance(value, Sequence):
-        return [_plain(name, item) for item in value]
-    return value
 
 
 def _environment(home: Path, directory: Path) -> dict[str, str]:
