@@ -12,16 +12,10 @@ packages = load("glmprov_packages")
 
 SET = r"^(lib)?nvidia-|^libcuda1$"
 ABSENT = r"^nvidia-(kernel-)?dkms(-[0-9]+)?(-server)?$"
-DRIVER = {
-    name: "580.95.05-1"
-    for name in (
-        "nvidia-driver-cuda",
-        "nvidia-kernel-open-dkms",
-        "libnvidia-ml1",
-        "libcuda1",
-        "nvidia-persistenced",
-    )
-}
+DRIVER = dict.fromkeys(
+    ("nvidia-driver-cuda", "nvidia-kernel-open-dkms", "libnvidia-ml1", "libcuda1", "nvidia-persistenced"),
+    "580.95.05-1",
+)
 TOOLKIT = {
     "nvidia-container-toolkit": "1.18.0-1",
     "libnvidia-container1": "1.18.0-1",
