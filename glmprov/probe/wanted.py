@@ -117,6 +117,7 @@ GRUB = "/boot/grub/grub.cfg"
 CPUINFO = "/proc/cpuinfo"
 IOMMU_GROUPS = "/sys/kernel/iommu_groups"
 EFI = "/sys/firmware/efi"
+REHEARSAL = "/opt/glmlab"
 SECURE_BOOT = EFI + "/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
 
 UNIT_PROPERTIES = (
@@ -138,7 +139,7 @@ def wanted(
         "sums": list(OUR_FILES),
         "packages": list(PACKAGES),
         "lines": {GRUB: "linux"},
-        "folders": [IOMMU_GROUPS, EFI],
+        "folders": [IOMMU_GROUPS, EFI, REHEARSAL],
         "tallies": [PACKAGE_IDS, GOVERNORS],
         "heads": [CPUINFO],
         "hex": [SECURE_BOOT],

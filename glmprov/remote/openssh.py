@@ -20,6 +20,7 @@ from glmprov.remote.askpass import answering
 from glmprov.remote.become import wanted, way_to_root
 from glmprov.remote.config import SshConfig, resolve
 from glmprov.remote.conversation import Conversation
+from glmprov.remote.interruption import interruptible
 from glmprov.remote.process import converse
 from glmprov.remote.script import COMMAND_LINE
 from glmprov.secret import Secret
@@ -81,6 +82,11 @@ class OpenSshChannel:
         command = ["ssh", *self._arguments(), "-T", "--", self.config.asked, COMMAND_LINE]
         return converse(command, conversation, environment=quiet_environment(), lost_status=SSH_FAILED)
 
+    @property
+    def _login_seconds(self) -> float:
+        """How long a login may take in all: jump hosts, key exchanges, keys that are touched."""
+        return 3 * self.options.connect_seconds + 10
+
     def _arguments(self) -> list[str]:
         """Return ssh's options for a command: through the master, or alone if the master has gone."""
         config = self.config
@@ -119,12 +125,13 @@ class OpenSshChannel:
                     start_new_session=True,
                 )
                 try:
-                    status = master.wait(timeout=3 * self.options.connect_seconds + 10)
+                    with interruptible(master.kill):
+                        status = master.wait(timeout=self._login_seconds)
                 except subprocess.TimeoutExpired:
                     master.kill()
                     master.wait()
                     raise UnreachableError(
-                        f"no login within {3 * self.options.connect_seconds + 10:g} s", host=self.host.name
+                        f"no login within {self._login_seconds:g} s", host=self.host.name
                     ) from None
                 if status:
                     said.seek(0)
@@ -143,7 +150,7 @@ class OpenSshChannel:
                 capture_output=True,
                 env=quiet_environment(),
                 start_new_session=True,
-                timeout=3 * self.options.connect_seconds + 10,
+                timeout=self._login_seconds,
                 check=False,
             )
         except subprocess.TimeoutExpired:

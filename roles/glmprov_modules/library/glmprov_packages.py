@@ -41,6 +41,10 @@ options:
     description: A regular expression for the names of the packages that belong together.
     type: str
     default: ""
+  absent:
+    description: A regular expression for the names of packages that these replace, in the same transaction.
+    type: str
+    default: ""
   hold:
     description: Put the installed packages of the set on hold.
     type: bool
@@ -65,6 +69,11 @@ installed:
 """
 
 
+def matcher(pattern):
+    """Return a function that tells whether a name matches; no pattern matches nothing."""
+    return re.compile(pattern).search if pattern else lambda name: None
+
+
 class Wanted:
     """What the task asks for, and whether a version is right."""
 
@@ -72,7 +81,8 @@ class Wanted:
         self.packages = parameters["packages"]
         self.version = parameters["version"]
         self.branch = parameters["branch"]
-        self.in_set = re.compile(parameters["set"]).search if parameters["set"] else lambda name: False
+        self.in_set = matcher(parameters["set"])
+        self.unwanted = matcher(parameters["absent"])
 
     @property
     def versioned(self):
@@ -94,12 +104,12 @@ class Wanted:
         return [
             name
             for name, version in installed.items()
-            if self.in_set(name) and re.match(r"\d{3}\.", upstream(version))
+            if self.in_set(name) and not self.unwanted(name) and re.match(r"\d{3}\.", upstream(version))
         ]
 
     def satisfied(self, installed):
         names = self.names(installed)
-        if not all(name in installed for name in names):
+        if not all(name in installed for name in names) or any(self.unwanted(name) for name in installed):
             return False
         if not self.versioned:
             return True
@@ -114,7 +124,8 @@ class NotOfferedError(AptError):
     """No package source has a package in a right version."""
 
     def __init__(self, name, version, offered):
-        super().__init__(f"{name}: version wanted: {version}, offered: {', '.join(offered[:6]) or 'none'}")
+        some = f"version wanted: {version}, offered: {', '.join(offered[:6])}"
+        super().__init__(f"{name}: {some if offered else 'no package source offers it'}")
         self.name = name
 
 
@@ -135,7 +146,8 @@ def request(apt, wanted, installed):
         if same:
             asked.setdefault(name, same[0])
     add_tied(apt, asked)
-    return [f"{name}={version}" if version else name for name, version in asked.items()]
+    gone = [f"{name}-" for name in installed if wanted.unwanted(name)]
+    return [f"{name}={version}" if version else name for name, version in asked.items()] + gone
 
 
 def add_tied(apt, asked):
@@ -167,11 +179,19 @@ def install(module, apt, wanted, installed):
         apt.update()
         asked = request(apt, wanted, installed)
     if module.check_mode:
-        steps = re.compile(r"^Inst (\S+) (?:\[\S+\] )?\((\S+)", re.MULTILINE)
-        return {**installed, **dict(steps.findall(apt.install(*asked, simulate=True)))}
+        return simulated(installed, apt.install(*asked, simulate=True))
     link_devices()
     apt.install(*asked)
     return apt.installed()
+
+
+def simulated(installed, steps):
+    """Given what is installed and apt's simulation, return what would be installed."""
+    gone = set(re.findall(r"^(?:Remv|Purg) (\S+)", steps, re.MULTILINE))
+    new = dict(re.findall(r"^Inst (\S+) (?:\[\S+\] )?\((\S+)", steps, re.MULTILINE))
+    return {
+        name: version for name, version in {**installed, **new}.items() if name not in gone or name in new
+    }
 
 
 def to_hold(apt, wanted, installed):
@@ -195,6 +215,7 @@ def main():
             "version": {"type": "str", "default": ""},
             "branch": {"type": "str", "default": ""},
             "set": {"type": "str", "default": ""},
+            "absent": {"type": "str", "default": ""},
             "hold": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
@@ -220,7 +241,7 @@ def main():
 def alone(name):
     """Return the parameters that ask for one package in any version, or for nothing."""
     packages = [{"name": name, "unless": []}] if name else []
-    return {"packages": packages, "version": "", "branch": "", "set": ""}
+    return {"packages": packages, "version": "", "branch": "", "set": "", "absent": ""}
 
 
 def listing(these, others):
