@@ -98,7 +98,8 @@ def is_cached(cache: Path, authority: Path) -> bool:
 
 def _path(cache: Path, authority: Path) -> Path:
     base = [str(path) for path in packages.base(cache)]
-    inputs = [RELEASE, base, _PACKAGES, _LEFT_OUT, _FILES, _SETUP, _runc_shim().read_text(), authority.read_text()]
+    data = [RELEASE, base, _PACKAGES, _LEFT_OUT, _FILES, _SETUP]
+    inputs = [*data, _runc_shim().read_text(), authority.read_text()]
     key = hashlib.sha256(json.dumps(inputs).encode()).hexdigest()[:16]
     return cache / "images" / f"{key}.squashfs"
 

@@ -16,6 +16,7 @@ from glmprov.lab import driver_packages, hardware_tree, profiles
 
 VERSION = "580.95.05"
 
+
 class Machine:
     """A simulated machine's folders and what it answers."""
 
@@ -55,7 +56,9 @@ print(json.dumps(out))
         places = {"GLMLAB_HARDWARE": str(self.hardware), "GLMLAB_STATE": str(self.state)}
         environment = {**os.environ, **places, "LD_LIBRARY_PATH": str(self.libraries)}
         command = [sys.executable, "-c", script]
-        done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=20, check=False)
+        done = subprocess.run(
+            command, capture_output=True, text=True, env=environment, timeout=20, check=False
+        )
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
@@ -72,7 +75,8 @@ def test_cards_are_in_the_order_of_their_bus_ids(machine: Callable[[str], Machin
 nvmlInit()
 for i in range(nvmlDeviceGetCount()):
     h = nvmlDeviceGetHandleByIndex(i)
-    out.append([nvmlDeviceGetPciInfo(h).busId, nvmlDeviceGetMinorNumber(h), nvmlDeviceGetName(h), nvmlDeviceGetUUID(h),
+    out.append([nvmlDeviceGetPciInfo(h).busId, nvmlDeviceGetMinorNumber(h), nvmlDeviceGetName(h),
+                nvmlDeviceGetUUID(h),
                 nvmlDeviceGetPowerManagementLimitConstraints(h), nvmlDeviceGetCudaComputeCapability(h),
                 nvmlDeviceGetMemoryInfo(h).total, nvmlDeviceGetBAR1MemoryInfo(h).bar1Total])
 """)
@@ -83,7 +87,9 @@ for i in range(nvmlDeviceGetCount()):
     assert len({row[3] for row in rows}) == 8
 
 
-def test_a_limit_is_seen_by_other_processes_and_bounded_by_the_card(machine: Callable[[str], Machine]) -> None:
+def test_a_limit_is_seen_by_other_processes_and_bounded_by_the_card(
+    machine: Callable[[str], Machine],
+) -> None:
     turin = machine("turin-8x-server")
     turin.load()
     first = """
@@ -101,8 +107,12 @@ def test_without_persistence_a_limit_is_gone_with_the_last_user(machine: Callabl
     turin = machine("turin-8x-server")
     turin.load()
     setting = "nvmlInit(); h = nvmlDeviceGetHandleByIndex(0); nvmlDeviceSetPowerManagementLimit(h, 400000)"
-    assert turin.ask(setting + "; out.append(nvmlDeviceGetPowerManagementLimit(h)); nvmlShutdown()") == [400000]
-    reading = "nvmlInit(); h = nvmlDeviceGetHandleByIndex(0); out.append(nvmlDeviceGetPowerManagementLimit(h))"
+    assert turin.ask(setting + "; out.append(nvmlDeviceGetPowerManagementLimit(h)); nvmlShutdown()") == [
+        400000
+    ]
+    reading = (
+        "nvmlInit(); h = nvmlDeviceGetHandleByIndex(0); out.append(nvmlDeviceGetPowerManagementLimit(h))"
+    )
     assert turin.ask(reading) == [600000]
 
 
@@ -131,9 +141,11 @@ def test_an_idle_card_and_one_whose_memory_is_held(machine: Callable[[str], Mach
     turin.load()
     asked = """
 nvmlInit(); h = nvmlDeviceGetHandleByIndex(0)
-out += [nvmlDeviceGetCurrPcieLinkGeneration(h), nvmlDeviceGetMaxPcieLinkGeneration(h), nvmlDeviceGetCurrPcieLinkWidth(h)]
+out += [nvmlDeviceGetCurrPcieLinkGeneration(h), nvmlDeviceGetMaxPcieLinkGeneration(h)]
+out.append(nvmlDeviceGetCurrPcieLinkWidth(h))
 out.append([[p.pid, p.usedGpuMemory] for p in nvmlDeviceGetComputeRunningProcesses(h)])
-out += [code(f, h) for f in (nvmlDeviceGetFanSpeed, nvmlDeviceGetNumaNodeId, nvmlDeviceGetRetiredPagesPendingStatus)]
+refused = nvmlDeviceGetFanSpeed, nvmlDeviceGetNumaNodeId, nvmlDeviceGetRetiredPagesPendingStatus
+out += [code(f, h) for f in refused]
 """
     unsupported = {"error": 3}
     assert turin.ask(asked) == [1, 5, 16, [], unsupported, unsupported, unsupported]
@@ -153,7 +165,9 @@ out += [code(f, h) for f in (nvmlDeviceGetFanSpeed, nvmlDeviceGetNumaNodeId, nvm
         ("h200-x2", [0, 30]),
     ],
 )
-def test_how_far_the_first_card_is_from_each(machine: Callable[[str], Machine], profile: str, levels: list[int]) -> None:
+def test_how_far_the_first_card_is_from_each(
+    machine: Callable[[str], Machine], profile: str, levels: list[int]
+) -> None:
     here = machine(profile)
     here.load()
     asked = """
@@ -182,7 +196,11 @@ def test_a_call_that_hangs_goes_on_when_the_fault_is_gone(machine: Callable[[str
     hang = turin.fault("hang", "sleep")
     places = {"GLMLAB_HARDWARE": str(turin.hardware), "GLMLAB_STATE": str(turin.state)}
     environment = {**os.environ, **places, "LD_LIBRARY_PATH": str(turin.libraries)}
-    command = [sys.executable, "-c", "import pynvml; print('asking', flush=True); pynvml.nvmlInit(); print('back')"]
+    command = [
+        sys.executable,
+        "-c",
+        "import pynvml; print('asking', flush=True); pynvml.nvmlInit(); print('back')",
+    ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as asking:
         assert asking.stdout is not None
         assert asking.stdout.readline() == "asking\n"
