@@ -31,8 +31,8 @@ SEVERITY = (
 
 
 def worst(codes: list[ExitCode]) -> ExitCode:
-    """Return the exit code that speaks for several hosts: the first of SEVERITY that occurs, else DONE."""
-    return next((code for code in SEVERITY if code in codes), ExitCode.DONE)
+    """Return the exit code that speaks for several hosts: the first of SEVERITY, else the highest."""
+    return next((code for code in SEVERITY if code in codes), max(codes, default=ExitCode.DONE))
 
 
 class GlmprovError(Exception):

@@ -1,4 +1,4 @@
-"""What was applied to a host, by whom and when: the declared, the applied and the effective are three things."""
+"""What glmprov leaves on a host besides its settings: the receipt of what was applied, the lock while it works."""
 
 from __future__ import annotations
 
@@ -30,6 +30,30 @@ class Receipt:
     files: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     version: int = RECEIPT_VERSION
+
+
+@dataclass(frozen=True)
+class LockState:
+    """A lock as the host has it. seconds_left is what its lease has left, below zero once expired."""
+
+    owner: str
+    reason: str
+    since: str
+    seconds_left: float
+    boot_id: str = ""
+    reboot_expected: bool = False
+
+    @property
+    def live(self) -> bool:
+        """Whether its lease still runs."""
+        return self.seconds_left > 0
+
+    @property
+    def text(self) -> str:
+        """Who holds it, since when, why and for how long, in one line."""
+        lease = f"lease ends in {self.seconds_left:.0f} s" if self.live else "its lease has run out"
+        reboot = ", a reboot is expected" if self.reboot_expected else ""
+        return f"{self.owner} since {self.since}: {self.reason}{reboot}; {lease}"
 
 
 @cache

@@ -105,8 +105,8 @@ class GpuDriver:
 
     source: str | None = role_input()
     """"nvidia" (its own repository), "ubuntu" (the archive's packages) or "existing" (only checked)."""
-    branch: str | None = role_input()
-    """The driver branch, "580"."""
+    branch: str | Unknown | None = setting(Disruption.DRIVER)
+    """The driver branch, "580"; observed: of the installed packages, else of the loaded module."""
     version: Setting | Later | Unknown | None = setting(Disruption.DRIVER)
     """Declared: the installed packages' version ("580.95.05"); effective: the loaded kernel module's."""
     open_modules: bool | Unknown | Later | None = outcome(Disruption.DRIVER)
@@ -119,7 +119,7 @@ class GpuDriver:
     """unattended-upgrades is told to leave the driver's packages alone."""
     nouveau_blocked: bool | Unknown | None = setting(Disruption.REBOOT)
     """The nouveau module is kept from loading."""
-    persistence_daemon: Unit | Unknown | Later | None = setting()
+    persistence_daemon: Unit | Later | Unknown | None = setting()
     """nvidia-persistenced.service."""
     cards: Mapping[str, bool] | Later | Unknown | None = outcome(Disruption.DRIVER)
     """Cards by UUID that the driver shows. A card of the last receipt that is gone is drift."""
@@ -161,7 +161,7 @@ class GpuPower:
     limit_watts: Mapping[str, Setting] | Later | Unknown | None = setting()
     """Declared: /etc/glmprov/gpu-power.conf, read by the boot unit; effective: the limit that the card was given."""
     enforced_watts: Mapping[str, int] | Unknown | None = fact()
-    boot_unit: Unit | Unknown | Later | None = setting()
+    boot_unit: Unit | Later | Unknown | None = setting()
     """glmprov-gpu-power.service: after nvidia-persistenced and PartOf it, before every backend."""
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import time
 from collections.abc import Callable, Sequence
@@ -11,10 +10,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from glmprov.errors import LabError
-from glmprov.lab import authority, fleet, image, inventory, machine, node, processes, take_down
+from glmprov.lab import authority, fleet, image, inventory, machine, node, packages, processes, take_down
 from glmprov.lab.fleet import Fleet
 from glmprov.lab.node import Node
 from glmprov.lab.places import Place, alone, cache, fleets, place
+from glmprov.lab.profiles import names as known_profiles
 
 DEFAULT_PROFILES = ("turin-8x-server", "genoa-4x-workstation")
 
@@ -39,7 +39,9 @@ class UpPlan:
         if self.system_packages:
             lines.append(f"- install Debian packages: {' '.join(self.system_packages)}")
         if not self.image_is_cached:
-            lines.append(f"- build a Debian 12 image from this machine's package sources, in {cache()}")
+            lines.append(
+                f"- build a Debian 12 image, in a minute, from this machine's package sources: {cache()}"
+            )
         if self.place.directory.exists():
             lines.append(f"- remove what is left of the last fleet {self.place.fleet}")
         lines.append(f"- start {len(self.profiles)} nodes, with their disks in {self.place.directory}")
@@ -51,6 +53,10 @@ def plan(name: str, profiles: Sequence[str], fresh: bool) -> UpPlan:
     where = place(name)
     machine.require(fleets())
     wanted = tuple(profiles) or DEFAULT_PROFILES
+    for profile in wanted:
+        if profile not in known_profiles():
+            choices = ", ".join(known_profiles())
+            raise LabError(f"no hardware profile '{profile}'", next_step=f"There are: {choices}.")
     kept = None if fresh else _whole(name)
     if kept and profiles and tuple(one.profile for one in kept.nodes) != wanted:
         raise LabError(
@@ -58,8 +64,7 @@ def plan(name: str, profiles: Sequence[str], fresh: bool) -> UpPlan:
             next_step="Add --fresh to start over, or --fleet NAME for another fleet beside it.",
         )
     missing = tuple(machine.missing_packages())
-    cached = not missing and image.is_cached(cache(), authority.ensure(cache()) / "ca.crt")
-    return UpPlan(where, wanted, missing, cached, kept)
+    return UpPlan(where, wanted, missing, not missing and _image_is_cached(), kept)
 
 
 def carry_out(plan: UpPlan, inventory_out: Path | None, say: Say) -> Fleet:
@@ -103,18 +108,30 @@ def _whole(name: str) -> Fleet | None:
     return None if found.missing_processes() else found
 
 
+def _image_is_cached() -> bool:
+    try:
+        with alone("building", wait=False):
+            return image.is_cached(cache(), authority.ensure(cache()) / "ca.crt")
+    except LabError:
+        # Another fleet is building it, or will say what is wrong.
+        return False
+
+
 def _start(plan: UpPlan, say: Say) -> Fleet:
+    begun = time.monotonic()
     where = plan.place
-    certificates = authority.ensure(cache())
     with alone("building", wait=True), ThreadPoolExecutor() as pool:
+        certificates = authority.ensure(cache())
         building = pool.submit(image.ensure, cache(), certificates / "ca.crt")
-        packages = _packages(cache())
+        content = packages.build(cache())
         squashfs = building.result()
+    if (seconds := time.monotonic() - begun) > 1:
+        say(f"Image and packages are ready ({seconds:.0f} s)")
     machine.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", where.identity, "-f", where.ssh_key])
-    namespace_pid, nodes = _start_network(where, fleet.name_nodes(plan.profiles), packages, certificates)
+    namespace_pid, nodes = _start_network(where, fleet.name_nodes(plan.profiles), content, certificates)
     with ThreadPoolExecutor(len(nodes)) as pool:
         try:
-            list(pool.map(lambda one: node.create(where, one, squashfs, packages, nodes), nodes))
+            list(pool.map(lambda one: node.create(where, one, squashfs, content, nodes), nodes))
             where.known_hosts.write_text("".join(node.pinned_key(where, one) for one in nodes))
             where.ssh_config.write_text(node.ssh_config(where, nodes))
             list(pool.map(lambda one: _boot(where, one, namespace_pid, say), nodes))
@@ -122,15 +139,15 @@ def _start(plan: UpPlan, say: Say) -> Fleet:
             # Those who still wait for a node see that it is gone.
             take_down.kill(where)
             raise
-    return Fleet(where, nodes, packages, inventory.default_path(where))
+    return Fleet(where, nodes, content, inventory.default_path(where))
 
 
 def _start_network(
-    where: Place, planned: tuple[Node, ...], packages: Path, certificates: Path
+    where: Place, planned: tuple[Node, ...], content: Path, certificates: Path
 ) -> tuple[int, tuple[Node, ...]]:
     """Start package server and forwarder. Return the former's PID, and the nodes with their addresses."""
     log = where.directory / "services.log"
-    contents = (str(packages), str(certificates))
+    contents = (str(content), str(certificates))
     processes.start(where, processes.PACKAGES, "glmprov.lab.serve", *contents, log=log)
     namespace_pid = processes.find(where, processes.PACKAGES)
     if namespace_pid is None:
@@ -153,13 +170,3 @@ def _boot(where: Place, one: Node, namespace_pid: int, say: Say) -> None:
     processes.start(where, role, "glmprov.lab.supervisor", *arguments, log=directory / "supervisor.log")
     state = fleet.wait_until_up(where, one)
     say(f"{one.name} ({one.profile}) is {state} at {one.address} ({time.monotonic() - begun:.1f} s)")
-
-
-def _packages(where: Path) -> Path:
-    if importlib.util.find_spec("glmprov.lab.packages"):
-        from glmprov.lab import packages  # type: ignore[attr-defined]
-
-        return Path(packages.build(where))
-    empty = where / "no-packages"
-    empty.mkdir(parents=True, exist_ok=True)
-    return empty

@@ -55,13 +55,13 @@ def status(fleet: str, as_json: bool) -> None:
     click.echo(json.dumps(found.as_dict(), indent=1) if as_json else found.as_text())
 
 
-@lab.command(context_settings={"ignore_unknown_options": True})
+@lab.command(context_settings={"allow_interspersed_args": False})
 @_fleet
 @click.option("-l", "--user", default="ops", show_default=True, help="Or root, opspw (sudo asks), nosudo.")
 @click.argument("node")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def ssh(fleet: str, user: str, node: str, command: tuple[str, ...]) -> None:
-    """Log in on NODE, or run COMMAND there."""
+    """Log in on NODE, or run COMMAND there. Options come before NODE."""
     from glmprov.lab.fleet import load
 
     found = load(fleet)
@@ -105,7 +105,3 @@ def down(fleet: str, every: bool) -> None:
     for name in places.known_fleets() if every else [fleet]:
         take_down.down(name)
         click.echo(f"The fleet {name} is gone.")
-
-
-if __name__ == "__main__":
-    lab()

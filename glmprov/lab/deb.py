@@ -25,8 +25,8 @@ class Content:
 class Deb:
     """A simulated package.
 
-    relations are control fields (Depends, Conflicts, …), scripts the maintainer scripts by name. files and links
-    are by absolute path on the node; configuration lists the files that dpkg keeps when edited.
+    relations are control fields (Depends, Conflicts, …), scripts the maintainer scripts by name. files and
+    links are by absolute path on the node; configuration lists the files that dpkg keeps when edited.
     """
 
     name: str

@@ -36,7 +36,7 @@ fi
 
 
 def shared_library(source: str, soname: str, version: str) -> bytes:
-    """Return a shared library compiled from sim/SOURCE. Raise LabError if there is no compiler or it refuses."""
+    """Return a shared library compiled from sim/SOURCE. Raise LabError without a compiler, or if it refuses."""
     with tempfile.TemporaryDirectory(prefix="glmlab-cc-") as work, as_file(_SIM / source) as path:
         target = Path(work) / soname
         define = f'-DLIBRARY_VERSION="{version}"'

@@ -1,7 +1,7 @@
 """What can break in a node's hardware, on demand. Works through files of the node's hardware folder.
 
-Most faults are files that the simulated NVML looks at. Those that must happen inside the node (a journal entry,
-a process) are requests, which a unit of the node carries out.
+Most faults are files that the simulated NVML looks at. Those that must happen inside the node (a journal
+entry, a process) are requests, which a unit of the node carries out.
 """
 
 from __future__ import annotations

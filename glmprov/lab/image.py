@@ -56,6 +56,7 @@ _FILES = {
         "AuthorizedKeysFile .ssh/authorized_keys /etc/ssh/authorized_keys\n"
     ),
     "etc/sudoers.d/ops": "ops ALL=(ALL) NOPASSWD: ALL\nopspw ALL=(ALL) ALL\n",
+    "etc/default/locale": "LANG=C.UTF-8\n",
     "etc/resolv.conf": "",
     "etc/machine-id": "",
 }
@@ -98,8 +99,16 @@ def is_cached(cache: Path, authority: Path) -> bool:
 
 def _path(cache: Path, authority: Path) -> Path:
     base = [str(path) for path in packages.base(cache)]
-    data = [RELEASE, base, _PACKAGES, _LEFT_OUT, _FILES, _SETUP]
-    inputs = [*data, _runc_shim().read_text(), authority.read_text()]
+    inputs = [
+        RELEASE,
+        base,
+        _PACKAGES,
+        _LEFT_OUT,
+        _FILES,
+        _SETUP,
+        _runc_shim().read_text(),
+        authority.read_text(),
+    ]
     key = hashlib.sha256(json.dumps(inputs).encode()).hexdigest()[:16]
     return cache / "images" / f"{key}.squashfs"
 

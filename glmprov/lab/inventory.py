@@ -51,14 +51,12 @@ def _title(place: Place) -> str:
 
 
 def _repositories(packages: Path) -> list[str]:
-    fingerprint = packages / "fingerprint"
-    if not fingerprint.exists():
-        return []
+    fingerprint = (packages / "fingerprint").read_text().strip()
     lines = []
     for variable, directory in (("gpu_driver", "nvidia"), ("container_engine_toolkit", "toolkit")):
         lines += [
             f"{variable}_repository_url=https://{SERVER_NAME}/{directory}",
             f"{variable}_repository_key_url=https://{SERVER_NAME}/lab.asc",
-            f"{variable}_repository_key_fingerprint={fingerprint.read_text().strip()}",
+            f"{variable}_repository_key_fingerprint={fingerprint}",
         ]
     return lines

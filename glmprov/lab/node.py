@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
 import uuid
@@ -10,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from glmprov.lab import network
+from glmprov.lab import hardware_tree, network
 from glmprov.lab.authority import SERVER_NAME
 from glmprov.lab.machine import run
 from glmprov.lab.places import Place
@@ -70,7 +69,7 @@ def create(place: Place, node: Node, image: Path, packages: Path, nodes: Sequenc
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(content)
     run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", node.name, "-f", directory / _HOST_KEY])
-    _make_hardware(node.profile, directory / "hardware")
+    hardware_tree.write(node.profile, directory / "hardware", owner=node.name)
 
 
 def pinned_key(place: Place, node: Node) -> str:
@@ -96,20 +95,11 @@ def ssh_config(place: Place, nodes: Sequence[Node]) -> str:
 def _identity(place: Place, node: Node, packages: Path, nodes: Sequence[Node]) -> dict[str, str]:
     hosts = ["127.0.0.1 localhost", f"{network.GATEWAY} {SERVER_NAME}"]
     hosts += [f"{network.address(one.number)} {one.name}" for one in nodes]
-    files = {
+    return {
         "etc/hostname": node.name + "\n",
         "etc/hosts": "\n".join(hosts) + "\n",
         "etc/machine-id": uuid.uuid4().hex + "\n",
         "etc/ssh/authorized_keys": place.ssh_key.with_suffix(".pub").read_text(),
+        _KEYRING: (packages / "lab.asc").read_text(),
+        "etc/apt/sources.list": f"deb [signed-by=/{_KEYRING}] https://{SERVER_NAME}/debian /\n",
     }
-    if (packages / "lab.asc").exists():
-        files[_KEYRING] = (packages / "lab.asc").read_text()
-        files["etc/apt/sources.list"] = f"deb [signed-by=/{_KEYRING}] https://{SERVER_NAME}/debian ./\n"
-    return files
-
-
-def _make_hardware(profile: str, directory: Path) -> None:
-    if importlib.util.find_spec("glmprov.lab.hardware_tree"):
-        from glmprov.lab import hardware_tree  # type: ignore[attr-defined]
-
-        hardware_tree.write(profile, directory)

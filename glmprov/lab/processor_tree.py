@@ -21,11 +21,21 @@ def write(profile: Profile, sys: Path, proc: Path) -> None:
     write_all(proc, {"cpuinfo": _cpuinfo(profile), "meminfo": _meminfo(profile)})
 
 
-def write_all(folder: Path, contents: Mapping[str, str]) -> None:
-    """Write files by name into a folder, which is made."""
+def write_all(folder: Path, contents: Mapping[str, str], known: dict[str, Path] | None = None) -> None:
+    """Write files by name into a folder, which is made.
+
+    known: files by content; what is in it becomes a hard link. 256 processors say little that is new, and the node
+    sees the tree through an overlay, which never writes into it.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in contents.items():
-        (folder / name).write_text(content)
+        file = folder / name
+        if known is not None and content in known:
+            file.hardlink_to(known[content])
+            continue
+        file.write_text(content)
+        if known is not None:
+            known[content] = file
 
 
 def _all_cpus(profile: Profile) -> int:
@@ -66,25 +76,20 @@ def _write_cpus(profile: Profile, folder: Path) -> None:
             "kernel_max": "8191\n",
         },
     )
+    known: dict[str, Path] = {}
     for cpu in range(count):
         own = folder / f"cpu{cpu}"
-        write_all(own, {"online": f"{int(cpu in online)}\n"} if cpu else {})
+        write_all(own, {"online": f"{int(cpu in online)}\n"} if cpu else {}, known)
         if cpu not in online:
             continue
         socket, core = _place(profile, cpu)
         threads, package = siblings[socket, core], packages[socket]
-        shared = {
-            "thread_siblings": threads,
-            "core_cpus": threads,
-            "core_siblings": package,
-            "package_cpus": package,
-        }
         topology = {"core_id": f"{core}\n", "physical_package_id": f"{socket}\n"}
-        for name, cpus in shared.items():
+        for name, cpus in (("thread_siblings", threads), ("core_siblings", package)):
             topology |= {name: _mask(cpus, count), f"{name}_list": cpu_list(cpus) + "\n"}
-        write_all(own / "topology", topology)
+        write_all(own / "topology", topology, known)
         if "max_khz" in profile.cpu:
-            write_all(folder / f"cpufreq/policy{cpu}", _policy(profile, cpu))
+            write_all(folder / f"cpufreq/policy{cpu}", _policy(profile, cpu), known)
             (own / "cpufreq").symlink_to(f"../cpufreq/policy{cpu}")
 
 
@@ -94,11 +99,8 @@ def _policy(profile: Profile, cpu: int) -> dict[str, str]:
         "scaling_available_governors": GOVERNORS + "\n",
         "scaling_driver": "acpi-cpufreq\n",
         "affected_cpus": f"{cpu}\n",
-        "related_cpus": f"{cpu}\n",
         "cpuinfo_max_freq": f"{profile.cpu['max_khz']}\n",
         "scaling_cur_freq": "1500000\n",
-        "scaling_max_freq": f"{profile.cpu['max_khz']}\n",
-        "scaling_min_freq": "1500000\n",
     }
 
 
@@ -121,8 +123,6 @@ def _write_nodes(profile: Profile, folder: Path) -> None:
                 "numastat": "numa_hit 1\nnuma_miss 0\nnuma_foreign 0\nlocal_node 1\nother_node 0\n",
             },
         )
-        for cpu in node.cpus:
-            (own / f"cpu{cpu}").symlink_to(f"../../cpu/cpu{cpu}")
 
 
 def _meminfo(profile: Profile) -> str:

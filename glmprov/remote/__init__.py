@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
+
+from glmprov.secret import Secret
+
+if TYPE_CHECKING:
+    from glmprov.inventory import Host
 
 
 @dataclass(frozen=True)
@@ -18,8 +23,29 @@ class Completed:
     truncated: bool = False
 
 
+@dataclass(frozen=True)
+class ConnectOptions:
+    """What the command line says about reaching hosts. As in Ansible, a host's own variables win over it.
+
+    user is -u, private_key --private-key, password -k, become -b, become_password -K; channel is auto, openssh or
+    paramiko; connect_seconds bounds the way to the host's prompt.
+    """
+
+    user: str | None = None
+    private_key: str | None = None
+    password: Secret | None = None
+    become: bool = False
+    become_password: Secret | None = None
+    channel: str = "auto"
+    connect_seconds: float = 10.0
+
+
 class Channel(Protocol):
     """An open way to one host. Closed by leaving the `with` block."""
+
+    @property
+    def becomes(self) -> bool:
+        """Whether run(become=True) has a way to root: the login is root, or inventory or command line name one."""
 
     def run(
         self,
@@ -44,3 +70,14 @@ class Channel(Protocol):
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None: ...
+
+
+def connect(host: Host, options: ConnectOptions | None = None) -> Channel:
+    """Open the way to host that it needs: local, paramiko or OpenSSH (docs/connecting.md says which is taken when).
+
+    Raise UnreachableError if nobody answers or the login is refused, HostKeyError if the host's key is unknown or
+    has changed, InventoryError if the host's connection variables make no sense.
+    """
+    from glmprov.remote.choice import open_channel
+
+    return open_channel(host, options or ConnectOptions())

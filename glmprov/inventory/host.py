@@ -1,4 +1,4 @@
-"""Hosts, as Ansible reads them."""
+"""One host of the inventory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Host:
-    """A host of the inventory with its variables, vault values decrypted and wrapped as glmprov.secret.Secret.
+    """A host of the inventory with its variables, vault values decrypted and wrapped as Secret.
 
     name is the inventory's; variables hold everything that Ansible knows of the host, `ansible_*` included;
     source is the inventory it came from, for messages.

@@ -1,0 +1,47 @@
+# The two commands: `make demo` and `make test`. Neither asks anything where there is no terminal.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: help demo test lint unit fleet bench docs clean
+
+help:  ## Say what there is.
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
+
+.venv/done: pyproject.toml
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || tools/system-packages python3-venv
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --editable . --group dev
+	@touch $@
+
+demo: .venv/done  ## Two simulated GPU hosts from bare operating system to provisioned and audited. Leaves them up.
+	$(BIN)/glmprov lab up
+	$(BIN)/glmprov provision --inventory lab.ini --yes --reboot
+	$(BIN)/glmprov audit --inventory lab.ini
+	@$(BIN)/glmprov lab status
+
+test: lint unit fleet  ## Everything: lint, types, unit, contract, and the whole tool against its own fleet.
+
+lint: .venv/done  ## ruff, mypy, ansible-lint, yamllint.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/yamllint --strict .
+	cd $(CURDIR) && PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/ansible-lint --offline --strict
+
+unit: .venv/done  ## Tests that need no fleet.
+	$(BIN)/pytest -m 'not fleet and not gpu'
+
+fleet: .venv/done  ## Tests against a rehearsal fleet of their own.
+	$(BIN)/pytest -m fleet
+
+bench: .venv/done  ## Start-up against bare Python and Ansible: a report of ratios.
+	$(BIN)/python tests/bench/startup.py
+
+docs: .venv/done  ## Make the tables of the docs anew from the data.
+	$(BIN)/python docs/generate.py
+
+clean:  ## Remove what make made here. The caches of the fleet stay: glmprov lab down --cache removes them.
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .ansible dist

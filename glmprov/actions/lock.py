@@ -1,0 +1,36 @@
+"""`glmprov lock status | release`: who is changing a host."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from glmprov import journal
+from glmprov.actions.observe import Fleet
+from glmprov.errors import GlmprovError
+from glmprov.inventory import Host
+from glmprov.receipt import LockState
+from glmprov.remote import Channel, connect
+from glmprov.remote.fan_out import for_each
+from glmprov.results import HostLock
+
+
+def status(fleet: Fleet) -> tuple[HostLock, ...]:
+    """Read the lock of every host."""
+    return _each(fleet, journal.status)
+
+
+def release(fleet: Fleet) -> tuple[HostLock, ...]:
+    """Remove the lock of every host, whoever holds it; return what was there."""
+    return _each(fleet, journal.release)
+
+
+def _each(fleet: Fleet, act: Callable[[Channel], LockState | None]) -> tuple[HostLock, ...]:
+    def work(host: Host) -> LockState | None:
+        with connect(host, fleet.connection) as channel:
+            return act(channel)
+
+    found: dict[str, HostLock] = {}
+    for host, result in for_each(fleet.hosts, work, fleet.forks):
+        lost = isinstance(result, GlmprovError)
+        found[host.name] = HostLock(host.name, error=result) if lost else HostLock(host.name, info=result)  # type: ignore[arg-type]
+    return tuple(found[host.name] for host in fleet.hosts)

@@ -1,0 +1,243 @@
+"""`glmprov provision`: observe → plan → compare → apply → observe again, in stages, until nothing is left."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+from glmprov import apply, state
+from glmprov.actions.observe import Fleet, Said, look, read_settings, review, review_all
+from glmprov.actions.record import Recorder
+from glmprov.apply import Event
+from glmprov.drift import Difference, Verdict
+from glmprov.errors import GlmprovError
+from glmprov.inventory import Host
+from glmprov.remote.fan_out import default_forks, for_each
+from glmprov.remote.for_ansible import connection_variables
+from glmprov.results import HostFacts, HostProvision, HostReview, KeyResult, Mended
+
+_STAGES = 4
+"""Facts that appear on the way (a driver, then its cards) need two; more doesn't converge."""
+
+
+T = TypeVar("T")
+
+
+class Aborted(Exception):  # noqa: N818  (an answer, not an error)
+    """The person said no. Nothing was changed."""
+
+
+@dataclass(frozen=True)
+class Orders:
+    """How to provision: check changes nothing, diff shows files, reboot where it is waited for.
+
+    reason is for the lock; forgotten are UUIDs of cards that were taken out on purpose.
+    """
+
+    check: bool = False
+    diff: bool = False
+    reboot: bool = False
+    reason: str = ""
+    forgotten: tuple[str, ...] = ()
+
+
+@dataclass
+class Work:
+    """One host on its way. wanted holds the first difference of every key that ever differed."""
+
+    host: Host
+    latest: HostReview
+    wanted: dict[str, Difference] = field(default_factory=dict)
+    error: GlmprovError | None = None
+    failure: GlmprovError | None = None
+    stuck: bool = False
+    applied: bool = False
+    rebooted: bool = False
+    started: float = field(default_factory=time.monotonic)
+
+    def take(self, latest: HostReview) -> None:
+        """Remember a second look."""
+        self.latest = latest
+        self.error = latest.error
+        for each in latest.differences:
+            if each.verdict is not Verdict.LATER:
+                self.wanted.setdefault(each.key, each)
+
+    @property
+    def actionable(self) -> tuple[Difference, ...]:
+        """The differences that applying a role can mend."""
+        return tuple(each for each in self.latest.having(Verdict.DRIFT) if not each.pending_reboot)
+
+    @property
+    def waits_for_reboot(self) -> bool:
+        """Whether something declared takes effect only at the next boot."""
+        return any(each.pending_reboot for each in self.latest.differences)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether another stage makes sense."""
+        return self.error is None and not self.stuck and bool(self.actionable)
+
+
+Confirm = Callable[[Sequence[HostReview]], bool]
+
+
+def provision(
+    fleet: Fleet, orders: Orders, confirm: Confirm, said: Said, on_event: Callable[[Event], None]
+) -> tuple[HostProvision, ...]:
+    """Bring every host to its plan; believe only a second look. Raise Aborted if the person says no."""
+    run = _Run(fleet, orders, said, on_event)
+    run.begin()
+    ready = [work for work in run.works if work.goes_on or (orders.reboot and work.waits_for_reboot)]
+    if ready and not orders.check and not confirm([work.latest for work in run.works]):
+        raise Aborted
+    if orders.check:
+        run.stage(ready)
+    elif ready:
+        with run.recorder.locked([work.host for work in ready]) as refused:
+            for work in ready:
+                work.error = refused.get(work.host.name)
+            run.converge()
+    if not orders.check:
+        run.record()
+    return tuple(_result(work, orders) for work in run.works)
+
+
+class _Run:
+    """The state of one provisioning run: the hosts, and how far each has come."""
+
+    def __init__(self, fleet: Fleet, orders: Orders, said: Said, on_event: Callable[[Event], None]) -> None:
+        self.fleet = fleet
+        self.orders = orders
+        self.said = said
+        self.on_event = on_event
+        self.settings = read_settings(fleet.hosts)
+        self.recorder = Recorder(fleet, orders.reason, said)
+        self.works: list[Work] = []
+
+    def begin(self) -> None:
+        """Look at every host for the first time."""
+        for host, first in zip(self.fleet.hosts, review_all(self.fleet, said=self.said), strict=True):
+            work = Work(host, first)
+            work.take(self._without_forgotten(first))
+            self.works.append(work)
+
+    def converge(self) -> None:
+        """Apply and look again until nothing is left; reboot where that is wanted, and once more."""
+        self._stages()
+        if self.orders.reboot:
+            waiting = [work for work in self.works if work.error is None and work.waits_for_reboot]
+            for work, result in self._each(waiting, lambda work: self.recorder.reboot(work.host)):
+                work.rebooted = not isinstance(result, GlmprovError)
+                work.error = result if isinstance(result, GlmprovError) else work.error
+            self._look_again(work for work in waiting if work.error is None)
+            self._stages()
+
+    def record(self) -> None:
+        """Leave a receipt on every host that was seen to the end."""
+        seen = [
+            (work.host, self.settings[work.host.name], work.latest.plan, work.latest.observation)
+            for work in self.works
+            if work.error is None and work.latest.plan is not None and work.latest.observation is not None
+        ]
+        failed = self.recorder.write_receipts(seen)
+        for work in self.works:
+            work.error = work.error or failed.get(work.host.name)
+
+    def _stages(self) -> None:
+        for _ in range(_STAGES):
+            todo = [work for work in self.works if work.goes_on]
+            if not todo:
+                return
+            before = {work.host.name: {each.key for each in work.actionable} for work in todo}
+            self.stage(todo)
+            self._look_again(todo)
+            for work in todo:
+                work.stuck = {each.key for each in work.actionable} == before[work.host.name]
+
+    def stage(self, todo: Sequence[Work]) -> None:
+        """Let Ansible apply the sections that differ, on the hosts where they differ."""
+        if not todo:
+            return
+        outcome = apply.run(
+            "provision",
+            {work.host.name: self._variables(work) for work in todo},
+            sections={work.host.name: _sections(work.actionable) for work in todo},
+            on_event=self.on_event,
+            check=self.orders.check,
+            diff=self.orders.diff,
+            forks=self.fleet.forks or default_forks(),
+        )
+        for work in todo:
+            work.applied = True
+            work.failure = outcome[work.host.name].error
+
+    def _variables(self, work: Work) -> dict[str, Any]:
+        expected = work.latest.plan.expected if work.latest.plan else state.HostState()
+        return state.role_variables(expected) | connection_variables(work.host, self.fleet.connection)
+
+    def _look_again(self, todo: Iterable[Work]) -> None:
+        for work, result in self._each(todo, lambda work: look(self.fleet, work.host)):
+            name = work.host.name
+            if isinstance(result, GlmprovError):
+                work.error = result
+                continue
+            facts = HostFacts(name, observation=result)
+            work.take(self._without_forgotten(review(facts, self.settings[name])))
+
+    def _each(self, todo: Iterable[Work], act: Callable[[Work], T]) -> Iterable[tuple[Work, T | GlmprovError]]:
+        works = {work.host.name: work for work in todo}
+        hosts = [work.host for work in works.values()]
+        for host, result in for_each(hosts, lambda host: act(works[host.name]), self.fleet.forks):
+            yield works[host.name], result
+
+    def _without_forgotten(self, seen: HostReview) -> HostReview:
+        """Drop cards that were taken out on purpose from what the receipt expects, and plan again."""
+        observation = seen.observation
+        if not self.orders.forgotten or observation is None or not hasattr(observation.receipt, "cards"):
+            return seen
+        receipt = observation.receipt
+        cards = tuple(card for card in receipt.cards if card not in self.orders.forgotten)  # type: ignore[union-attr]
+        receipt = replace(receipt, cards=cards)  # type: ignore[type-var]
+        facts = HostFacts(seen.host, observation=replace(observation, receipt=receipt))
+        return review(facts, self.settings[seen.host])
+
+
+def _sections(differences: Iterable[Difference]) -> tuple[str, ...]:
+    found = {each.section for each in differences}
+    return tuple(section for section in state.SECTIONS if section in found)
+
+
+def _result(work: Work, orders: Orders) -> HostProvision:
+    now = {each.key: each for each in work.latest.differences}
+    return HostProvision(
+        host=work.host.name,
+        keys=tuple(_mended(key, first, now.get(key), work, orders) for key, first in work.wanted.items()),
+        notes=work.latest.plan.notes if work.latest.plan else (),
+        error=work.error,
+        applied=work.applied,
+        rebooted=work.rebooted,
+        seconds=time.monotonic() - work.started,
+        failure=work.failure,
+    )
+
+
+def _mended(key: str, first: Difference, now: Difference | None, work: Work, orders: Orders) -> KeyResult:
+    after = now.observed if now else first.expected
+    expected = now.expected if now else first.expected
+    if now is None and work.error is None:
+        result, reason = Mended.FIXED, ""
+    elif work.error is not None or orders.check or now is None:
+        result, reason = Mended.SKIPPED, "check only" if orders.check else "the host was lost on the way"
+    elif now.pending_reboot:
+        result, reason = Mended.PENDING_REBOOT, "takes effect at the next boot"
+    elif now.verdict is Verdict.UNKNOWN:
+        result, reason = Mended.UNKNOWN, now.reason
+    elif now.verdict is Verdict.LATER:
+        result, reason = Mended.SKIPPED, now.reason
+    else:
+        stopped = "applying stopped at the error above" if work.failure else ""
+        result, reason = Mended.FAILED, stopped or "applied without an error, and still not so"
+    return KeyResult(key, first.observed, expected, after, result, reason)

@@ -1,0 +1,136 @@
+"""Runs on a host: keeps lock and receipt under /var/lib/glmprov. Standard library only.
+
+Sent to `python3 -I -` with a call of answer() at its end, which prints one JSON object: {"lock": …} and what
+else the verb has to say.
+
+A lock lives as long as its lease. Within one boot the lease is counted by the monotonic clock, which nobody
+sets; after a reboot only the wall clock is left. All is done while holding an flock, so two controllers can't
+both win.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+import time
+from typing import Any
+
+HOME = "/var/lib/glmprov"
+LOCK = "lock.json"
+
+
+def read(path: str) -> str | None:
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    except FileNotFoundError:
+        return None
+
+
+def write(path: str, text: str, mode: int = 0o644) -> None:
+    temporary = path + ".new"
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fchmod(file.fileno(), mode)
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+    folder = os.open(os.path.dirname(path), os.O_RDONLY)
+    os.fsync(folder)
+    os.close(folder)
+
+
+def now() -> dict[str, Any]:
+    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+        boot_id = file.read().strip()
+    return {"boot_id": boot_id, "monotonic_seconds": time.monotonic(), "wall_seconds": time.time()}
+
+
+def present(home: str) -> dict[str, Any] | None:
+    """Return the lock with "seconds_left", None if there is none. A damaged lock is one that has expired."""
+    text = read(os.path.join(home, LOCK))
+    if text is None:
+        return None
+    try:
+        lock: dict[str, Any] = json.loads(text)
+        renewed, moment = lock["renewed"], now()
+        clock = "monotonic_seconds" if renewed["boot_id"] == moment["boot_id"] else "wall_seconds"
+        lock["seconds_left"] = lock["lease_seconds"] - (moment[clock] - renewed[clock])
+        lock["rebooted"] = renewed["boot_id"] != moment["boot_id"]
+        return lock
+    except (ValueError, KeyError, TypeError):
+        return {
+            "token": "",
+            "owner": "unknown",
+            "reason": "the lock file is damaged",
+            "since": "",
+            "seconds_left": 0,
+        }
+
+
+def put(home: str, lock: dict[str, Any]) -> None:
+    kept = {
+        key: lock[key] for key in ("token", "owner", "reason", "since", "lease_seconds", "reboot_expected")
+    }
+    kept["renewed"] = now()
+    kept["host"] = socket.gethostname()
+    write(os.path.join(home, LOCK), json.dumps(kept, indent=1) + "\n")
+
+
+def acquire(home: str, asked: dict[str, Any]) -> dict[str, Any]:
+    lock = present(home)
+    if lock and lock["seconds_left"] > 0 and lock["token"] != asked["token"]:
+        return {"got": False, "lock": lock}
+    put(home, asked)
+    return {
+        "got": True,
+        "lock": present(home),
+        "expired": lock if lock and lock["token"] != asked["token"] else None,
+    }
+
+
+def renew(home: str, asked: dict[str, Any]) -> dict[str, Any]:
+    lock = present(home)
+    if lock is None or lock["token"] != asked["token"]:
+        return {"got": False, "lock": lock}
+    put(home, asked)
+    return {"got": True, "lock": present(home)}
+
+
+def release(home: str, asked: dict[str, Any]) -> dict[str, Any]:
+    lock = present(home)
+    mine = lock is not None and (asked["force"] or lock["token"] == asked["token"])
+    if mine:
+        os.unlink(os.path.join(home, LOCK))
+    return {"got": mine, "lock": lock}
+
+
+def status(home: str, asked: dict[str, Any]) -> dict[str, Any]:
+    return {"lock": present(home)}
+
+
+def store(home: str, asked: dict[str, Any]) -> dict[str, Any]:
+    write(os.path.join(home, asked["name"]), asked["text"])
+    return {}
+
+
+def load(home: str, asked: dict[str, Any]) -> dict[str, Any]:
+    return {"text": read(os.path.join(home, asked["name"]))}
+
+
+VERBS = {f.__name__: f for f in (acquire, renew, release, status, store, load)}
+
+
+def answer(verb: str, asked: dict[str, Any]) -> None:
+    home = asked["home"]
+    looking = verb in ("status", "load")
+    if looking and not os.path.isdir(home):
+        print(json.dumps({"lock": None, "text": None}))
+        return
+    os.makedirs(home, mode=0o755, exist_ok=True)
+    descriptor = os.open(home, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_SH if looking else fcntl.LOCK_EX)
+    print(json.dumps(VERBS[verb](home, asked)))

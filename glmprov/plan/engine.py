@@ -1,0 +1,101 @@
+"""What container_engine should be.
+
+An engine that is there is kept: docker-ce and docker.io are never swapped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from glmprov.plan.situation import Part, Situation, merged, reasons_for
+from glmprov.state import ContainerEngine, Unit
+
+DEFAULT_PACKAGE = "docker.io"
+UNPACKAGED = "other"
+"""The probe's word for an engine that runs and came some other way than by package."""
+RUNTIME = "runtimes.nvidia.path"
+OPTIONS = "exec-opts"
+CGROUP_OPTION = "native.cgroupdriver="
+
+
+def container_engine(situation: Situation) -> Part[ContainerEngine]:
+    """Return the engine section. The cgroup driver is cgroupfs, unless their daemon.json names another."""
+    settings = situation.settings.container_engine
+    package, package_reason, notes = _package(situation)
+    foreign = "a Docker Engine runs that no package owns: remove it, so that one can be installed"
+    planned, why, left_alone = _daemon(situation)
+    daemon = merged(planned, settings.daemon)
+    options = daemon.get(OPTIONS, [])
+    expected = ContainerEngine(
+        package=package,
+        service=Unit(True, True),
+        toolkit=True,
+        daemon=daemon,
+        nvidia_runtime=True,
+        cgroup_driver=_cgroup_driver(options),
+        device_links=Unit(True, True),
+        toolkit_repository_url=settings.toolkit_repository_url,
+        toolkit_repository_key_url=settings.toolkit_repository_key_url,
+        toolkit_repository_key_fingerprint=settings.toolkit_repository_key_fingerprint,
+    )
+    reasons = {
+        "container_engine.package": package_reason,
+        "container_engine.toolkit": "containers get their cards through it",
+        "container_engine.nvidia_runtime": "the daemon was told of it and restarted",
+        "container_engine.cgroup_driver": "with systemd a daemon-reload can cut containers off their cards",
+        "container_engine.device_links": "makes a daemon-reload harmless under either cgroup driver",
+        **reasons_for("container_engine.daemon", why, settings.daemon),
+    }
+    return Part(expected, reasons, (*notes, *left_alone), (foreign,) if package == UNPACKAGED else ())
+
+
+def _package(situation: Situation) -> tuple[str, str, tuple[str, ...]]:
+    wanted = situation.settings.container_engine.package
+    observed = situation.observation.state.container_engine
+    present = observed.package if observed else None
+    if isinstance(present, str):
+        note = f"container_engine_package {wanted}: the host has {present}, which is kept"
+        return present, "the engine that is there is kept", (note,) if wanted not in (None, present) else ()
+    return wanted or DEFAULT_PACKAGE, "inventory" if wanted else "default", ()
+
+
+def _daemon(situation: Situation) -> tuple[dict[str, Any], dict[str, str], tuple[str, ...]]:
+    """Return our keys of daemon.json, why, and what is left alone.
+
+    Options of theirs stay in the list beside ours.
+    """
+    planned: dict[str, Any] = {RUNTIME: "nvidia-container-runtime"}
+    why = {RUNTIME: "containers get their cards through it"}
+    theirs = _their_options(situation)
+    named = _cgroup_driver(theirs)
+    if named not in (None, "cgroupfs") and not _options_are_ours(situation):
+        return (
+            planned,
+            why,
+            (f"daemon.json names the cgroup driver {named}: left alone, device links protect containers",),
+        )
+    others = [option for option in theirs if not option.startswith(CGROUP_OPTION)]
+    planned[OPTIONS] = [*others, f"{CGROUP_OPTION}cgroupfs"]
+    why[OPTIONS] = (
+        "with systemd a daemon-reload can cut containers off their cards (nvidia-container-toolkit 48)"
+    )
+    return planned, why, ()
+
+
+def _their_options(situation: Situation) -> list[str]:
+    observed = situation.observation.state.container_engine
+    daemon = observed.daemon if observed else None
+    options = daemon.get(OPTIONS) if isinstance(daemon, Mapping) else None
+    return [str(option) for option in options] if isinstance(options, list | tuple) else []
+
+
+def _options_are_ours(situation: Situation) -> bool:
+    """Say whether we set them before: then another cgroup driver is drift, and not a choice to respect."""
+    applied = situation.applied.container_engine
+    return bool(applied and isinstance(applied.daemon, Mapping) and OPTIONS in applied.daemon)
+
+
+def _cgroup_driver(options: Any) -> str | None:
+    named = [str(o).removeprefix(CGROUP_OPTION) for o in options if str(o).startswith(CGROUP_OPTION)]
+    return named[-1] if named else None

@@ -1,0 +1,174 @@
+"""The payload's answer → the section gpu_driver as it is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from glmprov.hardware import Gpu
+from glmprov.probe.answer import Answer
+from glmprov.probe.parse_units import unit
+from glmprov.probe.texts import by_precedence, kernel_arguments, modprobe_blocks
+from glmprov.state import GpuDriver, Setting, Unknown
+
+PERSISTENCE_DAEMON = "nvidia-persistenced.service"
+MODPROBE_FOLDERS = ("/etc/modprobe.d", "/run/modprobe.d", "/usr/lib/modprobe.d", "/lib/modprobe.d")
+
+_FAMILY = re.compile(
+    r"(nvidia-(driver|kernel|dkms|open|modprobe|persistenced|utils|compute-utils|firmware|smi)|libnvidia-|libcuda1|"
+    r"cuda-drivers|linux-(modules|objects)-nvidia-|xserver-xorg-video-nvidia|firmware-nvidia)"
+)
+_NOT_THE_DRIVER = re.compile(r"(container|pinning)")
+# In this order: the first that is installed says which version is there to be loaded.
+_MODULE_PACKAGES = (
+    r"nvidia-kernel-open-dkms",
+    r"nvidia-kernel-dkms",
+    r"nvidia-dkms-\d+.*",
+    r"nvidia-kernel-source-\d+.*",
+    r"nvidia-driver-\d+.*",
+    r"nvidia-driver-cuda",
+    r"nvidia-open.*",
+)
+_PINNING_PACKAGE = re.compile(r"nvidia-driver-pinning-(\d+)")
+
+
+def gpu_driver(answer: Answer, gpus: tuple[Gpu, ...] | Unknown) -> GpuDriver:
+    """Return the driver's section as observed. Without a driver its fields are None."""
+    installed = installed_packages(answer)
+    loaded = loaded_version(answer)
+    version = _version(installed, loaded)
+    absent = isinstance(version, Setting) and version.declared is None and version.effective is None
+    return GpuDriver(
+        branch=_branch(version),
+        version=None if absent else version,
+        open_modules=_open_modules(answer),
+        held=_held(installed),
+        pinned=_pinned(answer, installed, _branch(version)),
+        automatic_upgrades_blocked=_automatic_upgrades_blocked(answer),
+        nouveau_blocked=_nouveau_blocked(answer),
+        persistence_daemon=unit(answer, PERSISTENCE_DAEMON),
+        cards=None if absent else _cards(gpus),
+    )
+
+
+def installed_packages(answer: Answer) -> dict[str, tuple[str, bool]] | Unknown:
+    """Return version and hold of the installed packages that we asked for, by name."""
+    rows = answer.part("packages")
+    if rows is None:
+        return Unknown("no dpkg database: not a Debian or Ubuntu system")
+    if isinstance(rows, Unknown):
+        return rows
+    return {
+        str(name): (str(version), str(status).startswith("hold "))
+        for name, status, version in rows
+        if str(status).endswith(" installed")
+    }
+
+
+def upstream_version(version: str) -> str:
+    """Given a package's version, return the driver's own ("580.95.05-0ubuntu0.24.04.1" → "580.95.05")."""
+    return version.partition(":")[2].partition("-")[0] if ":" in version else version.partition("-")[0]
+
+
+def loaded_version(answer: Answer) -> str | Unknown | None:
+    """Return the version of the loaded kernel module, None if none is loaded."""
+    text = answer.text("/proc/driver/nvidia/version")
+    if not isinstance(text, str):
+        return text
+    found = re.search(r"Kernel Module(?: for \S+)?\s+(\d+(?:\.\d+)+)", text)
+    return found[1] if found else Unknown("/proc/driver/nvidia/version names no version")
+
+
+def _version(
+    installed: Mapping[str, tuple[str, bool]] | Unknown, loaded: str | Unknown | None
+) -> Setting | Unknown | None:
+    if isinstance(installed, Unknown):
+        return Setting(installed, loaded)
+    for pattern in _MODULE_PACKAGES:
+        for name in sorted(installed):
+            if re.fullmatch(pattern, name):
+                return Setting(upstream_version(installed[name][0]), loaded)
+    return Setting(None, loaded)
+
+
+def _branch(version: Setting | Unknown | None) -> str | None:
+    if not isinstance(version, Setting):
+        return None
+    known = next((v for v in (version.declared, version.effective) if isinstance(v, str)), "")
+    return known.partition(".")[0] or None
+
+
+def _open_modules(answer: Answer) -> bool | Unknown | None:
+    text = answer.text("/proc/driver/nvidia/version")
+    return "Open Kernel Module" in text if isinstance(text, str) else text
+
+
+def _held(installed: Mapping[str, tuple[str, bool]] | Unknown) -> Mapping[str, bool] | Unknown | None:
+    if isinstance(installed, Unknown):
+        return installed
+    family = {
+        name: held
+        for name, (_, held) in sorted(installed.items())
+        if _FAMILY.match(name) and not _NOT_THE_DRIVER.search(name)
+    }
+    return family or None
+
+
+def _pinned(
+    answer: Answer, installed: Mapping[str, tuple[str, bool]] | Unknown, branch: str | None
+) -> bool | Unknown:
+    """Tell whether a pin keeps the installed driver's branch; with no driver yet, whether there is a pin."""
+    if isinstance(installed, Unknown):
+        return installed
+    pins = {found[1] for name in installed if (found := _PINNING_PACKAGE.fullmatch(name))}
+    for text in answer.texts("/etc/apt/preferences").values():
+        pins |= pinned_branches(text)
+    unreadable = None if pins else answer.lost("/etc/apt/preferences")
+    return unreadable or (branch in pins if branch else bool(pins))
+
+
+def pinned_branches(text: str) -> set[str]:
+    """Given an apt preferences file, return the driver branches that it pins by version."""
+    branches = set()
+    for stanza in re.split(r"\n\s*\n", text):
+        lines = [line for line in stanza.split("\n") if not line.startswith(("#", "Explanation:"))]
+        fields = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+        version = re.match(r"version\s+(\d+)\.", fields.get("Pin", ""))
+        priority = fields.get("Pin-Priority", "0")
+        if (
+            version
+            and "nvidia" in fields.get("Package", "")
+            and priority.lstrip("-").isdigit()
+            and int(priority) > 0
+        ):
+            branches.add(version[1])
+    return branches
+
+
+def _automatic_upgrades_blocked(answer: Answer) -> bool | Unknown:
+    texts = answer.texts("/etc/apt/apt.conf.d/")
+    if any(blocks_driver_upgrades(text) for text in texts.values()):
+        return True
+    return answer.lost("/etc/apt/apt.conf.d/") or False
+
+
+def blocks_driver_upgrades(text: str) -> bool:
+    """Given an apt configuration file, tell whether it puts the driver on unattended-upgrades' blacklist."""
+    bare = re.sub(r"^\s*(//|#(?!clear)).*$", "", text, flags=re.MULTILINE)
+    entries = re.findall(r"Unattended-Upgrade::Package-Blacklist\s*\{([^}]*)\}", bare)
+    entries += re.findall(r"Unattended-Upgrade::Package-Blacklist::\s+(\"[^\"]*\")", bare)
+    return any("nvidia" in name for entry in entries for name in re.findall(r'"([^"]*)"', entry))
+
+
+def _nouveau_blocked(answer: Answer) -> bool | Unknown:
+    files = {path: text for folder in MODPROBE_FOLDERS for path, text in answer.texts(folder + "/").items()}
+    if any(modprobe_blocks(text, "nouveau") for text in by_precedence(files, MODPROBE_FOLDERS).values()):
+        return True
+    line = answer.text("/proc/cmdline")
+    arguments = kernel_arguments(line) if isinstance(line, str) else {}
+    listed = arguments.get("modprobe.blacklist", "") + "," + arguments.get("module_blacklist", "")
+    return "nouveau" in listed.split(",") or answer.lost("/etc/modprobe.d/") or False
+
+
+def _cards(gpus: tuple[Gpu, ...] | Unknown) -> dict[str, bool] | Unknown:
+    return gpus if isinstance(gpus, Unknown) else {gpu.uuid: True for gpu in gpus}

@@ -1,0 +1,185 @@
+"""What the payload is asked to gather. It reads what stands here and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+UNITS = (
+    "glmprov-gpu-power.service",
+    "glmprov-host-tuning.service",
+    "glmprov-device-links.service",
+    "docker.service",
+    "nvidia-persistenced.service",
+    "unattended-upgrades.service",
+    "apt-daily-upgrade.timer",
+)
+
+SYSCTL_KEYS = (
+    "vm.swappiness",
+    "vm.max_map_count",
+    "vm.overcommit_memory",
+    "vm.zone_reclaim_mode",
+    "vm.nr_hugepages",
+    "kernel.numa_balancing",
+    "kernel.pid_max",
+    "fs.file-max",
+    "net.core.somaxconn",
+)
+"""Read always; keys that an inventory names besides are given to `wanted`."""
+
+FILES = (
+    "/etc/os-release",
+    "/proc/sys/kernel/random/boot_id",
+    "/proc/version",
+    "/proc/cmdline",
+    "/proc/meminfo",
+    "/proc/modules",
+    "/proc/driver/nvidia/version",
+    "/run/systemd/container",
+    "/sys/class/dmi/id/sys_vendor",
+    "/sys/class/dmi/id/product_name",
+    "/sys/devices/system/cpu/online",
+    "/sys/devices/system/cpu/offline",
+    "/sys/devices/system/cpu/present",
+    "/sys/devices/system/node/node*/cpulist",
+    "/sys/devices/system/node/node*/distance",
+    "/sys/devices/system/node/node*/meminfo",
+    "/etc/kernel/cmdline",
+    "/etc/modprobe.d/*.conf",
+    "/run/modprobe.d/*.conf",
+    "/usr/lib/modprobe.d/*.conf",
+    "/lib/modprobe.d/*.conf",
+    "/etc/sysctl.conf",
+    "/etc/sysctl.d/*.conf",
+    "/run/sysctl.d/*.conf",
+    "/usr/lib/sysctl.d/*.conf",
+    "/etc/security/limits.d/90-glmprov.conf",
+    "/etc/apt/preferences",
+    "/etc/apt/preferences.d/*",
+    "/etc/apt/apt.conf.d/*",
+    "/etc/docker/daemon.json",
+    "/etc/glmprov/gpu-power.conf",
+    "/etc/glmprov/host-tuning.conf",
+    "/etc/glmprov/nccl.env",
+    "/etc/nccl.conf",
+    "/root/.nccl.conf",
+    "/home/*/.nccl.conf",
+    "/var/lib/glmprov/receipt.json",
+    "/var/lib/glmprov/lock.json",
+    "/var/run/reboot-required",
+)
+
+OUR_FILES = (
+    "/etc/glmprov/*",
+    "/etc/systemd/system/glmprov-*",
+    "/etc/systemd/system/glmprov-*/*",
+    "/usr/local/lib/glmprov/*",
+    "/etc/modprobe.d/glmprov*",
+    "/etc/sysctl.d/90-glmprov.conf",
+    "/etc/security/limits.d/90-glmprov.conf",
+    "/etc/default/grub.d/90-glmprov.cfg",
+    "/etc/apt/apt.conf.d/51glmprov-*",
+    "/etc/apt/preferences.d/glmprov-*",
+    "/etc/apt/sources.list.d/glmprov-*",
+    "/etc/apt/keyrings/glmprov-*",
+    "/etc/docker/daemon.json",
+)
+"""Summed on the host: the table "Files on a host" in docs/architecture.md."""
+
+PACKAGES = (
+    "nvidia-",
+    "libnvidia-",
+    "libcuda1",
+    "cuda-drivers",
+    "linux-modules-nvidia-",
+    "linux-objects-nvidia-",
+    "xserver-xorg-video-nvidia",
+    "firmware-nvidia",
+    "docker",
+    "containerd",
+    "podman-docker",
+    "moby-engine",
+    "unattended-upgrades",
+)
+
+DRIVER_FILES = (
+    "/proc/driver/nvidia/params",
+    "/proc/driver/nvidia/gpus/*/information",
+    "/sys/module/nvidia*/parameters/*",
+)
+"""Answered by the driver itself, so a broken one may block here: read last."""
+
+PACKAGE_IDS = "/sys/devices/system/cpu/cpu*/topology/physical_package_id"
+GOVERNORS = "/sys/devices/system/cpu/cpu*/cpufreq/scaling_governor"
+
+GRUB = "/boot/grub/grub.cfg"
+CPUINFO = "/proc/cpuinfo"
+IOMMU_GROUPS = "/sys/kernel/iommu_groups"
+EFI = "/sys/firmware/efi"
+SECURE_BOOT = EFI + "/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
+
+UNIT_PROPERTIES = (
+    "Id,LoadState,ActiveState,SubState,UnitFileState,WantedBy,FragmentPath,NeedDaemonReload,Result"
+)
+
+
+def wanted(
+    sysctl_keys: Sequence[str] = (), *, nvml_seconds: float = 30.0, host_seconds: float = 20.0
+) -> dict[str, Any]:
+    """Return the payload's orders: what to read, ask and run, and how long it may take on the host.
+
+    sysctl_keys are read besides SYSCTL_KEYS. With persistence mode off each start of NVML costs seconds a
+    card, hence the patience.
+    """
+    keys = dict.fromkeys((*SYSCTL_KEYS, *sysctl_keys))
+    return {
+        "files": [*FILES, *(sysctl_path(key) for key in keys)],
+        "sums": list(OUR_FILES),
+        "packages": list(PACKAGES),
+        "lines": {GRUB: "linux"},
+        "folders": [IOMMU_GROUPS, EFI],
+        "tallies": [PACKAGE_IDS, GOVERNORS],
+        "heads": [CPUINFO],
+        "hex": [SECURE_BOOT],
+        "docker": ["/info", "/containers/json"],
+        "docker_seconds": 5,
+        "commands": {
+            "systemctl": ["systemctl", "show", "--no-pager", "--property=" + UNIT_PROPERTIES, *UNITS],
+            "journal": [
+                "journalctl",
+                "-k",
+                "-b",
+                "-q",
+                "--no-pager",
+                "-o",
+                "cat",
+                "-n",
+                "500",
+                "-g",
+                "NVRM: Xid",
+            ],
+        },
+        "command_seconds": 8,
+        "driver_files": list(DRIVER_FILES),
+        "nvml_libraries": [
+            f"{folder}/libnvidia-ml.so.1"
+            for folder in (
+                "/usr/lib/x86_64-linux-gnu",
+                "/usr/lib/aarch64-linux-gnu",
+                "/usr/lib64",
+                "/usr/lib",
+                "/lib/x86_64-linux-gnu",
+                "/usr/local/nvidia/lib64",
+                "/usr/local/lib",
+                "/run/opengl-driver/lib",
+            )
+        ],
+        "host_seconds": host_seconds,
+        "nvml_seconds": nvml_seconds,
+    }
+
+
+def sysctl_path(key: str) -> str:
+    """Given a sysctl key ("vm.swappiness"), return its file under /proc/sys."""
+    return "/proc/sys/" + key.replace(".", "/")

@@ -1,0 +1,43 @@
+"""The same work on many hosts at once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from typing import TypeVar
+
+from glmprov.errors import GlmprovError
+from glmprov.inventory import Host
+
+T = TypeVar("T")
+
+FORKS_PER_CORE = 16
+MOST_FORKS = 64
+"""Connections in flight: the hosts' answers hide each other's round trips, more only costs memory (measured)."""
+
+
+def default_forks() -> int:
+    """Return how many hosts to work on at once: from this machine's cores, not from the number of hosts."""
+    return min(MOST_FORKS, FORKS_PER_CORE * (os.cpu_count() or 1))
+
+
+def for_each(
+    hosts: Iterable[Host], work: Callable[[Host], T], forks: int | None = None
+) -> Iterator[tuple[Host, T | GlmprovError]]:
+    """Do work on each host in threads; yield (host, result or its GlmprovError) as each comes in.
+
+    One host's error never stops another. Anything that isn't a GlmprovError is a fault of ours and is raised,
+    after the hosts in work have ended; so is KeyboardInterrupt, and then no further host is begun.
+    """
+    pool = ThreadPoolExecutor(max_workers=forks or default_forks(), thread_name_prefix="host")
+    try:
+        futures: dict[Future[T], Host] = {pool.submit(work, host): host for host in hosts}
+        for future in as_completed(futures):
+            try:
+                yield futures[future], future.result()
+            except GlmprovError as error:
+                error.host = error.host or futures[future].name
+                yield futures[future], error
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)

@@ -1,0 +1,265 @@
+"""Hosts through paramiko: one connection a host in this process, for logins by plain key, agent or password."""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import socket
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
+
+import paramiko
+
+from glmprov.errors import GlmprovError, UnreachableError
+from glmprov.inventory import Host
+from glmprov.remote import Completed, ConnectOptions, known_hosts
+from glmprov.remote.become import wanted, way_to_root
+from glmprov.remote.config import SshConfig
+from glmprov.remote.conversation import Conversation
+from glmprov.remote.script import COMMAND_LINE
+from glmprov.secret import Secret
+
+CHUNK_BYTES = 64 << 10
+RSA_SIGNATURES = ("rsa-sha2-512", "rsa-sha2-256")
+"""How a server may sign with a key that known_hosts calls ssh-rsa."""
+
+# Without a handler, Python prints paramiko's tracebacks of lost connections to the terminal.
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
+
+
+class ParamikoChannel:
+    """Commands over one paramiko connection."""
+
+    def __init__(self, host: Host, options: ConnectOptions, config: SshConfig, password: Secret | None) -> None:
+        self.host = host
+        self.options = options
+        self.config = config
+        self.transport = _connect(config, options, host.name)
+        try:
+            _log_in(self.transport, config, password, host.name)
+        except BaseException:
+            self.transport.close()
+            raise
+
+    @property
+    def becomes(self) -> bool:
+        """Whether there is a way to root."""
+        return self.config.user == "root" or wanted(self.host, self.options)
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: bytes = b"",
+        deadline_seconds: float = 60.0,
+        become: bool = False,
+        max_output_bytes: int = 8 << 20,
+    ) -> Completed:
+        """Run argv on the host. Errors as Channel.run."""
+        conversation = Conversation(
+            argv,
+            host=self.host.name,
+            stdin=stdin,
+            deadline_seconds=deadline_seconds,
+            max_output_bytes=max_output_bytes,
+            become=way_to_root(self.host, self.options) if become and self.config.user != "root" else None,
+        )
+        try:
+            session = self.transport.open_session(timeout=self.options.connect_seconds)
+            session.exec_command(COMMAND_LINE)
+        except (paramiko.SSHException, OSError, EOFError) as error:
+            raise UnreachableError(f"the connection was lost: {error}", host=self.host.name) from error
+        with session:
+            return _converse(session, conversation)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the connection."""
+        self.transport.close()
+
+
+def _connect(config: SshConfig, options: ConnectOptions, name: str) -> paramiko.Transport:
+    """Open a connection and check the host's key; nobody is logged in yet."""
+    where = f"{config.hostname} port {config.port}"
+    try:
+        connection = socket.create_connection((config.hostname, config.port), timeout=options.connect_seconds)
+    except socket.gaierror as error:
+        raise UnreachableError(
+            f"the name {config.hostname} can't be resolved", host=name, next_step="check ansible_host, or the spelling"
+        ) from error
+    except ConnectionRefusedError as error:
+        raise UnreachableError(
+            f"{where} refuses connections", host=name, next_step="check that sshd runs there, and ansible_port"
+        ) from error
+    except OSError as error:
+        raise UnreachableError(
+            f"{where} doesn't answer: {error.strerror or error}",
+            host=name,
+            next_step="check that the host is up and the network lets you through",
+        ) from error
+    transport = paramiko.Transport(connection)
+    try:
+        _prefer(transport, config)
+        transport.start_client(timeout=options.connect_seconds)
+        key = transport.get_remote_server_key()
+        known_hosts.check(
+            config.known_hosts_files, config.host_key_name, key.get_name(), key.get_base64(), host=name
+        )
+    except GlmprovError:
+        transport.close()
+        raise
+    except (paramiko.SSHException, OSError, EOFError) as error:
+        transport.close()
+        raise UnreachableError(
+            f"{where} doesn't speak SSH as we do: {error or 'it closed the connection'}",
+            host=name,
+            next_step=f"try `ssh -v {config.asked}`, or the other channel with GLMPROV_CHANNEL=openssh",
+        ) from error
+    transport.set_keepalive(30)
+    return transport
+
+
+def _prefer(transport: paramiko.Transport, config: SshConfig) -> None:
+    """Offer what the configuration allows, the cheap key exchange first and the known kinds of host key first."""
+    offered = transport.get_security_options()
+    offered.kex = _allowed(offered.kex, config.kex_algorithms)
+    offered.ciphers = _allowed(offered.ciphers, config.one("ciphers", "").split(","))
+    offered.digests = _allowed(offered.digests, config.one("macs", "").split(","))
+    kinds = _allowed(offered.key_types, config.one("hostkeyalgorithms", "").split(","))
+    known = {line.kind for line in known_hosts.look_up(config.known_hosts_files, config.host_key_name)}
+    known |= set(RSA_SIGNATURES) if "ssh-rsa" in known else set()
+    offered.key_types = (*(k for k in kinds if k in known), *(k for k in kinds if k not in known))
+
+
+def _allowed(offered: Sequence[str], allowed: Sequence[str]) -> tuple[str, ...]:
+    """Return what both sides name, in the order of allowed."""
+    return tuple(name for name in allowed if name in offered)
+
+
+def _log_in(transport: paramiko.Transport, config: SshConfig, password: Secret | None, name: str) -> None:
+    """Log in with each key in turn, then with the password. Raise UnreachableError if nothing is accepted."""
+    tried: list[str] = []
+    try:
+        for key, origin in _keys(config, tried):
+            tried.append(origin)
+            with suppress(paramiko.AuthenticationException):
+                if not transport.auth_publickey(config.user, key):
+                    return
+        if password is not None:
+            tried.append("password")
+            with suppress(paramiko.AuthenticationException):
+                if not transport.auth_password(config.user, password.reveal()):
+                    return
+    except (paramiko.SSHException, OSError, EOFError) as error:
+        tried.append(f"then: {error or 'the server closed the connection'}")
+    raise UnreachableError(
+        f"the login as {config.user} is refused (tried {', '.join(tried) or 'nothing: there is no key'})",
+        host=name,
+        next_step="check the user (-u) and the key (--private-key), "
+        f"or try `ssh -l {config.user} -p {config.port} {config.asked}`",
+    )
+
+
+def _keys(config: SshConfig, tried: list[str]) -> Iterator[tuple[paramiko.PKey, str]]:
+    """Yield the keys to try with their origins: those named in the configuration, then the rest of the agent's."""
+    in_agent = _agent_keys(config)
+    for path in config.identity_files:
+        if not path.is_file():
+            continue
+        public = _public_half(path)
+        held = next((key for key in in_agent if public and key.get_base64() == public), None)
+        if held:
+            in_agent.remove(held)
+            yield held, f"{path} in the agent"
+            continue
+        try:
+            yield paramiko.PKey.from_path(path), str(path)
+        except paramiko.PasswordRequiredException:
+            tried.append(f"not {path}, which needs a passphrase: add it to ssh-agent")
+        except (paramiko.SSHException, OSError, ValueError) as error:
+            tried.append(f"not {path}: {error}")
+    if config.one("identitiesonly") != "yes":
+        for key in in_agent:
+            yield key, f"the agent's {key.comment or key.get_name()}"
+
+
+def _agent_keys(config: SshConfig) -> list[paramiko.AgentKey]:
+    """Return the agent's keys; none if the configuration wants no agent or there is none."""
+    if config.one("identityagent", "") == "none" or not os.environ.get("SSH_AUTH_SOCK"):
+        return []
+    try:
+        return list(paramiko.Agent().get_keys())
+    except paramiko.SSHException:
+        return []
+
+
+def _public_half(path: os.PathLike[str]) -> str | None:
+    """Return the public key beside a private one, in base64."""
+    with suppress(OSError, IndexError), open(f"{os.fspath(path)}.pub") as file:  # noqa: PTH123
+        return file.read().split()[1]
+    return None
+
+
+def _converse(session: paramiko.Channel, conversation: Conversation) -> Completed:
+    """Let conversation speak with the shell behind session; return what came of it."""
+    voice = _Voice(session)
+    voice.say(conversation.opening(), close=conversation.finished_saying)
+    give_up_at = time.monotonic() + conversation.patience_seconds
+    while not conversation.enough:
+        patience_seconds = give_up_at - time.monotonic()
+        if patience_seconds <= 0:
+            raise conversation.out_of_patience()
+        ended = session.eof_received or session.closed
+        ready = select.select([session], [], [], 0 if ended else min(patience_seconds, 1.0))[0]
+        if session.recv_ready():
+            _answer(voice, conversation, conversation.hear_stdout(session.recv(CHUNK_BYTES)))
+        if session.recv_stderr_ready():
+            _answer(voice, conversation, conversation.hear_stderr(session.recv_stderr(CHUNK_BYTES)))
+        elif ended and not session.recv_ready():
+            break
+        elif ready and not session.recv_ready() and not session.transport.is_active():
+            break
+    if conversation.enough:
+        return conversation.result(None)
+    session.status_event.wait(timeout=5)
+    status = session.recv_exit_status() if session.exit_status_ready() else -1
+    return conversation.result(status if status >= 0 else None)
+
+
+def _answer(voice: _Voice, conversation: Conversation, answer: bytes) -> None:
+    if answer or conversation.finished_saying:
+        voice.say(answer, close=conversation.finished_saying)
+
+
+class _Voice:
+    """What we say to a session, by a thread of its own where it may not fit into the window at once."""
+
+    def __init__(self, session: paramiko.Channel) -> None:
+        self.session = session
+        self.closed = False
+
+    def say(self, data: bytes, *, close: bool) -> None:
+        """Send data, and end the input after it if close. What a closed session doesn't hear is dropped."""
+        if self.closed:
+            return
+        self.closed = close
+        threading.Thread(target=self._send, args=(data, close), daemon=True).start()
+
+    def _send(self, data: bytes, close: bool) -> None:
+        with suppress(OSError, EOFError, paramiko.SSHException):
+            if data:
+                self.session.sendall(data)
+            if close:
+                self.session.shutdown_write()

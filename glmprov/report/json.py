@@ -1,0 +1,119 @@
+"""Results as JSON. Every document names its schema; a field is never renamed within a schema's version."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from glmprov.drift import Difference
+from glmprov.errors import ExitCode, GlmprovError
+from glmprov.report.values import data
+from glmprov.results import HostFacts, HostLock, HostProvision, HostReview, HostTrust
+
+
+def document(kind: str, code: ExitCode, hosts: Sequence[Any]) -> str:
+    """Return the JSON text of one command's result."""
+    body = {"schema": f"glmprov/{kind}/1", "exit_code": int(code), "hosts": list(hosts)}
+    return json.dumps(body, indent=2, ensure_ascii=False)
+
+
+def failure(error: GlmprovError) -> str:
+    """Return the JSON text of a command that ended before it had results."""
+    return json.dumps(
+        {"schema": "glmprov/error/1", "exit_code": int(error.exit_code), "error": _error(error)}, indent=2
+    )
+
+
+def _error(error: GlmprovError | None) -> dict[str, Any] | None:
+    if error is None:
+        return None
+    return {
+        "kind": type(error).__name__,
+        "message": error.message,
+        "host": error.host,
+        "place": error.place,
+        "next_step": error.next_step,
+    }
+
+
+def facts(results: Iterable[HostFacts], code: ExitCode) -> str:
+    """Return hosts with hardware, observed state and receipt."""
+    return document(
+        "facts",
+        code,
+        [
+            {"host": each.host, "error": _error(each.error), "observation": data(each.observation)}
+            for each in results
+        ],
+    )
+
+
+def plan(results: Iterable[HostReview], code: ExitCode) -> str:
+    """Return hosts with every key that provisioning would change."""
+    return document("plan", code, [_review(each) for each in results])
+
+
+def audit(results: Iterable[HostReview], code: ExitCode) -> str:
+    """Return hosts with every key that is not as applied or declared."""
+    return document("audit", code, [_review(each) for each in results])
+
+
+def _review(review: HostReview) -> dict[str, Any]:
+    return {
+        "host": review.host,
+        "error": _error(review.error),
+        "differences": [_difference(each) for each in review.differences],
+        "notes": list(review.plan.notes) if review.plan else [],
+        "remarks": list(review.observation.remarks) if review.observation else [],
+    }
+
+
+def _difference(difference: Difference) -> dict[str, Any]:
+    return {
+        "key": difference.key,
+        "verdict": difference.verdict.value,
+        "expected": data(difference.expected),
+        "observed": data(difference.observed),
+        "disruption": difference.disruption.value,
+        "pending_reboot": difference.pending_reboot,
+        "reason": difference.reason,
+    }
+
+
+def provision(results: Iterable[HostProvision], code: ExitCode) -> str:
+    """Return hosts with what became of every key."""
+    return document(
+        "provision",
+        code,
+        [
+            {
+                "host": each.host,
+                "error": _error(each.error or each.failure),
+                "applied": each.applied,
+                "rebooted": each.rebooted,
+                "seconds": round(each.seconds, 1),
+                "keys": [data(key) for key in each.keys],
+                "notes": list(each.notes),
+            }
+            for each in results
+        ],
+    )
+
+
+def trust(results: Iterable[HostTrust], code: ExitCode) -> str:
+    """Return hosts with the keys that known_hosts holds now."""
+    return document(
+        "trust",
+        code,
+        [{"host": each.host, "error": _error(each.error), "keys": data(each.keys)} for each in results],
+    )
+
+
+def locks(results: Iterable[HostLock], code: ExitCode) -> str:
+    """Return hosts with who holds each lock."""
+    return document(
+        "lock",
+        code,
+        [{"host": each.host, "error": _error(each.error), "lock": data(each.info)} for each in results],
+    )

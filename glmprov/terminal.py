@@ -1,0 +1,151 @@
+"""What a person sees: live progress on a terminal and plain lines when piped, questions, reports."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from glmprov.errors import ExitCode, UsageError
+from glmprov.results import HostReview
+
+if TYPE_CHECKING:
+    from glmprov.apply import Event
+
+_PIPED_WIDTH = 200
+_LIVE_HOSTS = 24
+
+
+def _console(stream: Any) -> Console:
+    """Return a console that honors NO_COLOR and doesn't fold lines of a pipe."""
+    return Console(
+        file=stream, width=None if stream.isatty() else _PIPED_WIDTH, soft_wrap=not stream.isatty()
+    )
+
+
+@dataclass
+class _Line:
+    text: str = ""
+    since: float = field(default_factory=time.monotonic)
+
+
+class _Board:
+    """The hosts of a running command, one line each; the longest-running first where they don't all fit."""
+
+    def __init__(self, title: str) -> None:
+        self.spinner = Spinner("dots", title)
+        self.lines: dict[str, _Line] = {}
+
+    def __rich__(self) -> Table:
+        table = Table.grid(padding=(0, 2))
+        table.add_row(self.spinner)
+        now = time.monotonic()
+        for host, line in list(self.lines.items())[:_LIVE_HOSTS]:
+            table.add_row(Text(f"  {host}", "bold"), line.text, Text(f"{now - line.since:.0f} s", "dim"))
+        hidden = len(self.lines) - _LIVE_HOSTS
+        if hidden > 0:
+            table.add_row(f"  and {hidden} more")
+        return table
+
+
+class Terminal:
+    """One command's way to its person: progress and questions on stderr, results on stdout."""
+
+    def __init__(self, *, as_json: bool, verbose: int, diff: bool = False) -> None:
+        self.as_json = as_json
+        self.diff = diff
+        self.verbose = verbose
+        self.out = _console(sys.stdout)
+        self.err = _console(sys.stderr)
+        self._live: Live | None = None
+        self._board: _Board | None = None
+
+    @contextmanager
+    def progress(self, title: str) -> Iterator[Callable[[str, str], None]]:
+        """Yield the function that takes (host, what is happening to it) while a command runs."""
+        self._board = _Board(title)
+        if not self.err.is_terminal:
+            yield self._say_plainly
+            return
+        with Live(self._board, console=self.err, transient=True, refresh_per_second=8) as live:
+            self._live = live
+            try:
+                yield self._say_on_board
+            finally:
+                self._live = None
+
+    def _say_plainly(self, host: str, text: str) -> None:
+        if text != "probed" or self.verbose:
+            self.err.print(Text(f"{host}: {text}"), highlight=False)
+
+    def _say_on_board(self, host: str, text: str) -> None:
+        if self._board is not None:
+            self._board.lines[host] = _Line(text)
+
+    def event(self, event: Event) -> None:
+        """Show one step of Ansible: on the board, and as a line that stays if it changed anything."""
+        if event.status in ("changed", "failed", "unreachable"):
+            style = "green" if event.status == "changed" else "red"
+            line = Text.assemble(
+                (event.host, "bold"), "  ", (event.status, style), f"  {event.section}: {event.task}"
+            )
+            if event.status != "changed" and event.message:
+                line.append(f"  {event.message}")
+            self.err.print(line, highlight=False)
+        elif self._live is not None:
+            self._say_on_board(event.host, f"{event.section}: {event.task}")
+        if self.diff and event.diff:
+            self.err.print(Text(event.diff, style="dim"), highlight=False)
+
+    def confirmation(self, yes: bool) -> Callable[[Sequence[HostReview]], bool]:
+        """Return the question that provisioning asks after it has shown its plan."""
+
+        def confirm(reviews: Sequence[HostReview]) -> bool:
+            from glmprov.report import table
+
+            if not self.as_json:
+                table.show(self.err, table.plan(reviews, verbose=self.verbose > 0))
+            return yes or self._ask("Change these hosts?", "say --yes to go ahead without a terminal")
+
+        return confirm
+
+    def key_confirmation(self, yes: bool) -> Callable[[str], bool]:
+        """Return the question that `host trust` asks for each key."""
+
+        def confirm(text: str) -> bool:
+            self.err.print(text, highlight=False)
+            return yes or self._ask("Trust this key?", "compare the fingerprint and say --yes")
+
+        return confirm
+
+    def _ask(self, question: str, next_step: str) -> bool:
+        if not (sys.stdin.isatty() and self.err.is_terminal):
+            raise UsageError("nobody is there to ask", next_step=next_step)
+        if self._live is not None:
+            self._live.stop()
+        try:
+            return self.err.input(f"{question} \\[y/N] ").strip().lower() in ("y", "yes")
+        finally:
+            if self._live is not None:
+                self._live.start()
+
+    def report(self, kind: str, results: Sequence[Any], code: ExitCode) -> int:
+        """Print the results of a command in the format that was asked for; return its exit code."""
+        if self.as_json:
+            from glmprov.report import json
+
+            sys.stdout.write(getattr(json, kind)(results, code) + "\n")
+        else:
+            from glmprov.report import table
+
+            table.show(self.out, getattr(table, kind)(results, verbose=self.verbose > 0))
+        return int(code)

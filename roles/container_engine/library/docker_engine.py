@@ -1,0 +1,210 @@
+#!/usr/bin/python
+"""Merge settings into Docker's daemon.json, and bring the daemon to a state in which it has them."""
+
+from __future__ import annotations
+
+import copy
+import http.client
+import json
+import os
+import re
+import socket
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.glmprov_host import difference, read_text, write_text
+from ansible.module_utils.glmprov_systemd import STATE_OPTIONS, Unit
+
+DOCUMENTATION = r"""
+module: docker_engine
+short_description: Merge settings into Docker's daemon.json and run the daemon with them
+description:
+  - Sets the given keys and leaves all others as they are, in their order and with the file's indentation.
+  - The file as it was before our first change is kept beside it, as daemon.json.before-glmprov.
+  - Broken JSON, or a file that the daemon would refuse, is never written over.
+  - Restarts the daemon only if it runs without the settings. If it doesn't start with them, the file is put
+    back, the daemon started again, and the task fails.
+options:
+  settings:
+    description: Values by dotted path, "runtimes.nvidia.path".
+    type: dict
+    required: true
+  service:
+    description: The wanted state of docker.service, as {enabled, active}.
+    type: dict
+    required: true
+  path:
+    description: The file.
+    type: path
+    default: /etc/docker/daemon.json
+author: glmprov
+"""
+
+EXAMPLES = r"""
+- name: Merge the daemon's settings
+  docker_engine:
+    settings: {runtimes.nvidia.path: nvidia-container-runtime}
+    service: {enabled: true, active: true}
+"""
+
+UNIT = "docker.service"
+
+
+class UnusableError(ValueError):
+    """The file isn't a JSON object that can be merged into."""
+
+
+def parse(text):
+    """Return what daemon.json's text says; an empty file says nothing. Raise UnusableError with the place."""
+    if not text.strip():
+        return {}
+    try:
+        document = json.loads(text, object_pairs_hook=unique)
+    except json.JSONDecodeError as error:
+        raise UnusableError(f"line {error.lineno}, column {error.colno}: {error.msg}") from None
+    if not isinstance(document, dict):
+        raise UnusableError("not a JSON object")
+    return document
+
+
+def unique(pairs):
+    keys = [key for key, _ in pairs]
+    twice = {key for key in keys if keys.count(key) > 1}
+    if twice:
+        raise UnusableError(f"{sorted(twice)[0]} is there twice")
+    return dict(pairs)
+
+
+def merge(document, settings):
+    """Return document with each setting at its dotted path; a plain value in the way is an UnusableError."""
+    merged = copy.deepcopy(document)
+    for path, value in settings.items():
+        *parents, last = path.split(".")
+        place = merged
+        for parent in parents:
+            place = place.setdefault(parent, {})
+            if not isinstance(place, dict):
+                raise UnusableError(f"{parent} is no object, so {path} can't be set")
+        place[last] = value
+    return merged
+
+
+def render(document, before):
+    """Return document as text, indented as the text before."""
+    indent = re.search(r"\n([ \t]+)\"", before or "")
+    return json.dumps(document, indent=indent.group(1) if indent else 4, ensure_ascii=False) + "\n"
+
+
+class Unix(http.client.HTTPConnection):
+    """HTTP over Docker's socket."""
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect("/var/run/docker.sock")
+
+
+def running_daemon():
+    """Return what the running daemon says of itself (GET /info), None if there is none."""
+    connection = Unix("docker", timeout=20)
+    try:
+        connection.request("GET", "/info")
+        return json.loads(connection.getresponse().read())
+    except (OSError, ValueError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()
+
+
+def is_stale(wanted, present, info):
+    """Tell whether a running daemon, that says info of itself, lacks the wanted settings.
+
+    present is what the file said before: what it didn't say, the daemon can't have. A file that is right
+    may be newer than the daemon, so runtimes and cgroup driver are asked of the daemon itself.
+    """
+    if info is None:
+        return False
+    if wanted != present:
+        return True
+    options = [str(option).partition("=") for option in wanted.get("exec-opts", [])]
+    drivers = [value for name, _, value in options if name == "native.cgroupdriver"]
+    runtimes = set(wanted.get("runtimes", {}))
+    return not runtimes <= set(info.get("Runtimes", {})) or drivers[-1:] not in (
+        [],
+        [info.get("CgroupDriver")],
+    )
+
+
+def validate(module, path):
+    """Let dockerd check the file where it can (23.0 and newer)."""
+    dockerd = module.get_bin_path("dockerd")
+    if not dockerd or "--validate" not in module.run_command([dockerd, "--help"])[1]:
+        return
+    rc, out, err = module.run_command([dockerd, "--validate", "--config-file", path])
+    if rc:
+        os.unlink(path)
+        module.fail_json(
+            msg=f"dockerd refuses the merged settings, nothing was changed: {(err or out).strip()}"
+        )
+
+
+def replace(module, path, before, after):
+    """Put the new text at path, checked, with the text before our first change kept beside it."""
+    write_text(path + ".new", after)
+    validate(module, path + ".new")
+    if before is not None and not os.path.exists(path + ".before-glmprov"):
+        write_text(path + ".before-glmprov", before)
+    os.rename(path + ".new", os.path.realpath(path))
+
+
+def restart(module, path, before):
+    """Restart the daemon. If it doesn't come up, put the settings back, start it with those, and fail."""
+    unit = Unit(module, UNIT)
+    rc, out, err = module.run_command(["systemctl", "restart", UNIT])
+    if rc == 0:
+        return
+    words = (err or out).strip() + unit.journal(8)
+    if before is None:
+        os.unlink(path)
+    else:
+        write_text(path, before)
+    module.run_command(["systemctl", "reset-failed", UNIT])
+    rc = module.run_command(["systemctl", "restart", UNIT])[0]
+    ending = (
+        "it runs with the settings from before"
+        if rc == 0
+        else "it doesn't start with those from before either"
+    )
+    module.fail_json(msg=f"docker doesn't start with the new {path}; {ending}\n{words}")
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "settings": {"type": "dict", "required": True},
+            "service": {"type": "dict", "required": True, "options": STATE_OPTIONS},
+            "path": {"type": "path", "default": "/etc/docker/daemon.json"},
+        },
+        supports_check_mode=True,
+    )
+    path, service = module.params["path"], module.params["service"]
+    before = read_text(path)
+    try:
+        document = parse(before or "")
+        merged = merge(document, module.params["settings"])
+    except UnusableError as error:
+        module.fail_json(msg=f"{path}: {error}. Mend the file or move it away; it was left as it is.")
+    diffs = []
+    if merged != document:
+        diffs.append(difference(path, before or "", render(merged, before)))
+        if not module.check_mode:
+            replace(module, path, before, render(merged, before))
+    if service["active"] and is_stale(merged, document, running_daemon()):
+        diffs.append(difference("the running daemon", "older settings\n", f"those of {path}\n"))
+        if not module.check_mode:
+            restart(module, path, before)
+    diffs += [diff for diff in [Unit(module, UNIT).bring_to(service)] if diff]
+    module.exit_json(changed=bool(diffs), diff=diffs)
+
+
+if __name__ == "__main__":
+    main()

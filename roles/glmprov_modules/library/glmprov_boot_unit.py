@@ -1,0 +1,65 @@
+#!/usr/bin/python
+"""Install a boot unit of ours with its program and configuration, and run it now."""
+
+from __future__ import annotations
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.glmprov_host import FILE_OPTIONS, write_files
+from ansible.module_utils.glmprov_systemd import STATE_OPTIONS, Unit
+
+DOCUMENTATION = r"""
+module: glmprov_boot_unit
+short_description: Install a systemd unit that sets something again at boot
+description:
+  - Writes the unit, its program and its configuration, enables the unit, and runs it if anything of that
+    changed or it hasn't run since boot.
+  - Makes the /dev/char links of the NVIDIA devices before its daemon-reload, so that containers keep their
+    cards.
+options:
+  name:
+    description: The unit's name, with its suffix.
+    type: str
+    required: true
+  files:
+    description: The unit's file and what it needs, each with path, content and mode.
+    type: list
+    elements: dict
+    required: true
+  state:
+    description: The wanted state as {enabled, active}.
+    type: dict
+    required: true
+author: glmprov
+"""
+
+EXAMPLES = r"""
+- name: Install the boot unit
+  glmprov_boot_unit:
+    name: glmprov-gpu-power.service
+    state: {enabled: true, active: true}
+    files: "{{ __gpu_power_files }}"
+"""
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "name": {"type": "str", "required": True},
+            "files": {"type": "list", "elements": "dict", "required": True, "options": FILE_OPTIONS},
+            "state": {"type": "dict", "required": True, "options": STATE_OPTIONS},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        diffs = write_files(module.params["files"], module.check_mode)
+    except OSError as error:
+        module.fail_json(msg=f"{error.filename}: {error.strerror}")
+    unit = Unit(module, module.params["name"])
+    diff = unit.bring_to(module.params["state"], restart=bool(diffs), reload=bool(diffs))
+    if diff:
+        diffs.append(diff)
+    module.exit_json(changed=bool(diffs), diff=diffs)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,234 @@
+#!/usr/bin/python
+"""Install packages, as a set of one version where they are tied to each other."""
+
+from __future__ import annotations
+
+import re
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.glmprov_apt import Apt, AptError, upstream
+from ansible.module_utils.glmprov_host import difference, link_devices
+
+DOCUMENTATION = r"""
+module: glmprov_packages
+short_description: Install packages, as a set of one version where they are tied to each other
+description:
+  - Does nothing, and asks no package source, when all is as wanted.
+  - With version or branch, everything that is tied to the packages by "(= version)" and everything
+    installed that matches set moves together in one transaction, downwards too; apt alone refuses to take
+    back one of them.
+  - In check mode apt simulates. A package that its source would bring first is reported as to be installed.
+options:
+  packages:
+    description:
+      - Each with name, and unless, packages one of which makes it needless.
+    type: list
+    elements: dict
+    required: true
+  first:
+    description: A package that has to be there before the versions of the others are chosen, such as a pin.
+    type: str
+    default: ""
+  version:
+    description: The upstream version wanted, "580.105.08".
+    type: str
+    default: ""
+  branch:
+    description: Without version, any version that begins so is right; the newest one is installed.
+    type: str
+    default: ""
+  set:
+    description: A regular expression for the names of the packages that belong together.
+    type: str
+    default: ""
+  hold:
+    description: Put the installed packages of the set on hold.
+    type: bool
+    default: false
+author: glmprov
+"""
+
+EXAMPLES = r"""
+- name: Install the driver
+  glmprov_packages:
+    packages: [{name: nvidia-driver-cuda}, {name: nvidia-kernel-open-dkms}]
+    version: 580.105.08
+    set: ^(lib)?nvidia-
+    hold: true
+"""
+
+RETURN = r"""
+installed:
+  description: Versions of the packages, after the task.
+  returned: always
+  type: dict
+"""
+
+
+class Wanted:
+    """What the task asks for, and whether a version is right."""
+
+    def __init__(self, parameters):
+        self.packages = parameters["packages"]
+        self.version = parameters["version"]
+        self.branch = parameters["branch"]
+        self.in_set = re.compile(parameters["set"]).search if parameters["set"] else lambda name: False
+
+    @property
+    def versioned(self):
+        return bool(self.version or self.branch)
+
+    def right(self, version):
+        if self.version:
+            return upstream(version) == self.version
+        return upstream(version).startswith(self.branch + ".")
+
+    def names(self, installed):
+        """Return the names that are to be there: without those that an alternative makes needless."""
+        return [
+            p["name"] for p in self.packages if not any(other in installed for other in p["unless"] or [])
+        ]
+
+    def members(self, installed):
+        """Return the installed packages of the set whose versions follow the driver's."""
+        return [
+            name
+            for name, version in installed.items()
+            if self.in_set(name) and re.match(r"\d{3}\.", upstream(version))
+        ]
+
+    def satisfied(self, installed):
+        names = self.names(installed)
+        if not all(name in installed for name in names):
+            return False
+        if not self.versioned:
+            return True
+        tied = [name for name in names if self.in_set(name)] + self.members(installed)
+        return (
+            all(self.right(installed[name]) for name in tied)
+            and len({upstream(installed[n]) for n in tied}) == 1
+        )
+
+
+class NotOfferedError(AptError):
+    """No package source has a package in a right version."""
+
+    def __init__(self, name, version, offered):
+        super().__init__(f"{name}: version wanted: {version}, offered: {', '.join(offered[:6]) or 'none'}")
+        self.name = name
+
+
+def request(apt, wanted, installed):
+    """Return what to ask apt for: names, and for all that is tied together the exact version."""
+    asked = {}
+    for name in wanted.names(installed):
+        exact = wanted.versioned and wanted.in_set(name)
+        if name in installed and not exact:
+            continue
+        offered = apt.versions(name)
+        choice = [version for version in offered if wanted.right(version)] if exact else offered
+        if not choice:
+            raise NotOfferedError(name, wanted.version or f"{wanted.branch}.*" if exact else "any", offered)
+        asked[name] = choice[0] if exact else None
+    for name in wanted.members(installed):
+        same = [version for version in apt.versions(name) if version in asked.values()]
+        if same:
+            asked.setdefault(name, same[0])
+    add_tied(apt, asked)
+    return [f"{name}={version}" if version else name for name, version in asked.items()]
+
+
+def add_tied(apt, asked):
+    """Add all that is reached by "(= version)": apt picks its own favorite for those otherwise."""
+    queue = [name for name, version in asked.items() if version]
+    while queue:
+        name = queue.pop()
+        for alternatives in apt.depends(name, asked[name]):
+            if any(other in asked for other, _ in alternatives):
+                continue
+            offered = [(other, version) for other, version in alternatives if version in apt.versions(other)]
+            for other, version in offered[:1]:
+                asked[other] = version
+                queue.append(other)
+
+
+def install(module, apt, wanted, installed):
+    """Install what is missing or of a wrong version, and return what is installed then, or would be.
+
+    The package lists are read only if they don't know what is wanted.
+    """
+    if wanted.satisfied(installed):
+        return installed
+    try:
+        asked = request(apt, wanted, installed)
+    except NotOfferedError as error:
+        if module.check_mode:
+            return {**installed, error.name: "(version known after the package lists are read)"}
+        apt.update()
+        asked = request(apt, wanted, installed)
+    if module.check_mode:
+        steps = re.compile(r"^Inst (\S+) (?:\[\S+\] )?\((\S+)", re.MULTILINE)
+        return {**installed, **dict(steps.findall(apt.install(*asked, simulate=True)))}
+    link_devices()
+    apt.install(*asked)
+    return apt.installed()
+
+
+def to_hold(apt, wanted, installed):
+    """Return the packages of the set that should be on hold and aren't."""
+    return set(wanted.members(installed)) - apt.held()
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "packages": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {
+                    "name": {"type": "str", "required": True},
+                    "unless": {"type": "list", "elements": "str", "default": []},
+                },
+            },
+            "first": {"type": "str", "default": ""},
+            "version": {"type": "str", "default": ""},
+            "branch": {"type": "str", "default": ""},
+            "set": {"type": "str", "default": ""},
+            "hold": {"type": "bool", "default": False},
+        },
+        supports_check_mode=True,
+    )
+    apt, wanted, diffs = Apt(module), Wanted(module.params), []
+    try:
+        before = apt.installed()
+        after = install(module, apt, Wanted(alone(module.params["first"])), before)
+        after = install(module, apt, wanted, after)
+        if after != before:
+            diffs.append(difference("packages", listing(before, after), listing(after, before)))
+        holds = to_hold(apt, wanted, after) if module.params["hold"] else set()
+        if holds:
+            diffs.append(difference("hold", "", "".join(f"{name}\n" for name in sorted(holds))))
+            if not module.check_mode:
+                apt.hold(holds)
+    except AptError as error:
+        module.fail_json(msg=str(error))
+    names = wanted.names(after)
+    module.exit_json(changed=bool(diffs), diff=diffs, installed={name: after.get(name) for name in names})
+
+
+def alone(name):
+    """Return the parameters that ask for one package in any version, or for nothing."""
+    packages = [{"name": name, "unless": []}] if name else []
+    return {"packages": packages, "version": "", "branch": "", "set": ""}
+
+
+def listing(these, others):
+    """Return the packages of these that others doesn't have in the same version, one a line."""
+    return "".join(
+        f"{name} {version}\n" for name, version in sorted(these.items()) if others.get(name) != version
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+"""apt for our modules: waits for locks, says what went wrong in apt's own words."""
+
+from __future__ import annotations
+
+import re
+import time
+
+ENVIRONMENT = {
+    "DEBIAN_FRONTEND": "noninteractive",
+    "APT_LISTCHANGES_FRONTEND": "none",
+    # Ubuntu's needrestart would restart docker and with it every container.
+    "NEEDRESTART_SUSPEND": "1",
+    "LC_ALL": "C.UTF-8",
+}
+REAL_ERROR = re.compile(
+    r"^(E:|dpkg: error|Err:|W: (GPG|Failed)|.*(error|Error)[: ].*|.* unmet dependencies.*)"
+)
+UNMET = re.compile(r".*\b(Depends|Conflicts|Breaks): .*")
+DEPENDS = re.compile(r"(Pre-)?Depends:")
+TIED = re.compile(r"([a-z0-9][a-z0-9+.-]+)(?::\w+)? \(= ([^)]+)\)")
+BUSY = re.compile(r"Could not get lock|Unable to acquire the dpkg frontend lock|is another process using it")
+
+
+class AptError(Exception):
+    """apt refused; the message holds the lines that say why."""
+
+
+class Apt:
+    """apt-get, dpkg-query and apt-mark of this host."""
+
+    def __init__(self, module, lock_seconds=300):
+        self.module = module
+        self.lock_seconds = lock_seconds
+        module.run_command_environ_update = ENVIRONMENT
+
+    def installed(self):
+        """Return {package: version} of what is installed."""
+        listing = self._output("dpkg-query", "-W", "-f", "${db:Status-Status} ${Package} ${Version}\\n")
+        fields = (line.split(" ") for line in listing.splitlines())
+        return {name: version for status, name, version in fields if status == "installed"}
+
+    def held(self):
+        """Return the names of the packages on hold."""
+        return set(self._output("apt-mark", "showhold").split())
+
+    def hold(self, names):
+        """Put packages on hold."""
+        self._output("apt-mark", "hold", *sorted(names))
+
+    def versions(self, name):
+        """Return the versions of a package that the sources offer, the best first."""
+        listing = self._output("apt-cache", "madison", name)
+        return list(dict.fromkeys(line.split("|")[1].strip() for line in listing.splitlines() if "|" in line))
+
+    def depends(self, name, version):
+        """Return the dependencies tied to one version, as lists of alternatives (package, version)."""
+        text = self._output("apt-cache", "show", f"{name}={version}", check=False)
+        fields = [line.partition(":")[2] for line in text.splitlines() if DEPENDS.match(line)]
+        groups = [TIED.findall(group) for field in fields for group in field.split(",")]
+        return [group for group in groups if group]
+
+    def update(self, source=None):
+        """Read the package lists; with source, those of that one file under sources.list.d."""
+        only = ["-o", f"Dir::Etc::sourcelist={source}", "-o", "Dir::Etc::sourceparts=-"] if source else []
+        keep = ["-o", "APT::Get::List-Cleanup=0"] if source else []
+        self._apt_get(
+            "update", *only, *keep, "-o", "APT::Update::Error-Mode=any" if source else "Acquire::Retries=2"
+        )
+
+    def install(self, *wanted, simulate=False):
+        """Install "name" or "name=version"; simulate changes nothing. Return apt's list of what it does."""
+        options = [
+            "--no-install-recommends",
+            "--allow-downgrades",
+            "--allow-change-held-packages",
+            "-y",
+            "-q",
+        ]
+        options += ["-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold"]
+        try:
+            return self._apt_get(*(["--simulate"] if simulate else []), *options, "install", *wanted)
+        except AptError as error:
+            if simulate or "dpkg --configure -a" not in str(error):
+                raise
+        # An earlier run was cut off between unpacking and configuring: finish it, then go on.
+        self._output("dpkg", "--configure", "-a")
+        return self._apt_get(*options, "install", *wanted)
+
+    def _apt_get(self, *arguments):
+        """Run apt-get. The lock of the lists knows no waiting of its own, so wait for it here."""
+        deadline = time.monotonic() + self.lock_seconds
+        command = ["apt-get", "-o", f"DPkg::Lock::Timeout={self.lock_seconds}", *arguments]
+        while True:
+            rc, out, err = self.module.run_command(command)
+            if rc == 0:
+                return out
+            if not BUSY.search(err) or time.monotonic() > deadline:
+                raise AptError(self._why(command, out, err))
+            time.sleep(2)
+
+    def _output(self, *command, check=True):
+        rc, out, err = self.module.run_command(list(command))
+        if check and rc:
+            raise AptError(self._why(command, out, err))
+        return out
+
+    @staticmethod
+    def _why(command, out, err):
+        words = [word for word in command if not word.startswith("-") and "::" not in word]
+        words = words if len(words) < 6 else [*words[:5], "…"]
+        lines = list(dict.fromkeys(line.strip() for line in (err + "\n" + out).splitlines()))
+        errors = [line for line in lines if REAL_ERROR.match(line) or UNMET.match(line)]
+        errors = errors or [line for line in lines if line][-3:]
+        return f"{' '.join(words)}: " + "\n".join(errors[:8])
+
+
+def upstream(version):
+    """Return the upstream part of a Debian version: "580.95.05" of "1:580.95.05-0ubuntu1"."""
+    return version.split(":", 1)[-1].rsplit("-", 1)[0]

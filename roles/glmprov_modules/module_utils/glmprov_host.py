@@ -1,0 +1,122 @@
+"""What our modules share: files written whole or not at all, links that keep containers on their cards."""
+
+from __future__ import annotations
+
+import glob
+import os
+import stat
+import tempfile
+
+TEXT_LIMIT_BYTES = 1 << 20
+
+FILE_OPTIONS = {
+    "path": {"type": "path", "required": True},
+    "content": {"type": "str", "required": True},
+    "mode": {"type": "str", "default": "0644"},
+    "wanted": {"type": "bool", "default": True},
+    "given": {"type": "bool", "default": True},
+    "initramfs": {"type": "bool", "default": False},
+}
+"""The argument spec of one file. What isn't wanted is removed; about what isn't given, nothing is said. With
+initramfs, it is read before the root file system is there."""
+
+
+def read_text(path):
+    """Return the file's text, None where it doesn't exist."""
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            return file.read(TEXT_LIMIT_BYTES)
+    except FileNotFoundError:
+        return None
+
+
+def write_text(path, text, mode=0o644):
+    """Put text at path in one step, on disk when this returns. Missing directories are made."""
+    path = os.path.realpath(path)
+    directory = os.path.dirname(path)
+    os.makedirs(directory, mode=0o755, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(prefix=".glmprov-", dir=directory)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
+            file.write(text)
+            file.flush()
+            os.fchmod(file.fileno(), mode)
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def file_change(path, text, mode):
+    """Return Ansible's diff from the file at path to text and mode, None if equal. No text: no file."""
+    before = read_text(path)
+    if text is None:
+        return None if before is None else difference(path, before, "")
+    if before is not None and before == text:
+        present = stat.S_IMODE(os.stat(path).st_mode)
+        if present == mode:
+            return None
+        return difference(path, f"mode {present:04o}\n", f"mode {mode:04o}\n")
+    return difference(path, before or "", text)
+
+
+def difference(what, before, after):
+    """Return a diff in Ansible's form."""
+    return {"before_header": what, "before": before, "after_header": what, "after": after}
+
+
+def write_files(files, check_mode):
+    """Bring each file of FILE_OPTIONS about. Return the diffs of those that differed."""
+    diffs = []
+    for file in files:
+        if not file["given"]:
+            continue
+        text, mode = file["content"] if file["wanted"] else None, int(file["mode"], 8)
+        change = file_change(file["path"], text, mode)
+        if not change:
+            continue
+        diffs.append(change)
+        if check_mode:
+            continue
+        if text is None:
+            os.unlink(file["path"])
+        else:
+            write_text(file["path"], text, mode)
+    return diffs
+
+
+def link_devices(dev="/dev"):
+    """Make the /dev/char links of the NVIDIA device nodes.
+
+    With the systemd cgroup driver, a daemon-reload makes systemd rebuild its device filters; runc resolves
+    the rules through /dev/char, where the NVIDIA driver makes no entries, and running containers lose their
+    cards. Call this before anything that may lead to a daemon-reload.
+    Source: https://github.com/NVIDIA/nvidia-container-toolkit/issues/48
+    """
+    nodes = []
+    for directory in (dev, os.path.join(dev, "nvidia-caps")):
+        if os.path.isdir(directory):
+            nodes += [
+                os.path.join(directory, name) for name in os.listdir(directory) if name.startswith("nvidia")
+            ]
+    for node in nodes:
+        status = os.stat(node)
+        if not stat.S_ISCHR(status.st_mode):
+            continue
+        link = os.path.join(dev, "char", f"{os.major(status.st_rdev)}:{os.minor(status.st_rdev)}")
+        if not os.path.lexists(link):
+            os.makedirs(os.path.dirname(link), exist_ok=True)
+            os.symlink(os.path.relpath(node, os.path.dirname(link)), link)
+
+
+def stale_initramfs(files):
+    """Tell whether an initramfs is older than one of the files that belong into it."""
+    times = [os.stat(f["path"]).st_mtime for f in files if f["initramfs"] and os.path.exists(f["path"])]
+    images = [os.stat(image).st_mtime for image in glob.glob("/boot/initrd.img-*")]
+    return bool(times and images) and min(images) < max(times)

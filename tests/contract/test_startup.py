@@ -1,0 +1,20 @@
+"""`glmprov --help` stays light: nothing heavy is imported before a command runs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+HEAVY = {"ansible", "ansible_runner", "asyncio", "docker", "jinja2", "paramiko", "pydantic", "rich", "yaml"}
+
+
+def test_help_imports_nothing_heavy() -> None:
+    program = (
+        "import sys, glmprov.cli as cli; code = cli.run(['--help']); "
+        "print(sorted({name.partition('.')[0] for name in sys.modules}), file=sys.stderr); sys.exit(code)"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert ran.returncode == 0
+    assert "provision" in ran.stdout and "lab" in ran.stdout
+    loaded = {word.strip("'[], \n") for word in ran.stderr.split()}
+    assert not loaded & HEAVY

@@ -1,0 +1,52 @@
+"""daemon.json is merged, never overwritten."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.roles.modules import load
+
+daemon = load("docker_engine")
+CASES = sorted((Path(__file__).parents[1] / "cases/roles/daemon_json").glob("*.json"))
+
+
+@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
+def test_a_file_is_merged_or_refused(path: Path) -> None:
+    case = json.loads(path.read_text())
+    before = "\n".join(case["before"])
+    if "error" in case:
+        with pytest.raises(daemon.UnusableError, match=case["error"]):
+            daemon.merge(daemon.parse(before), case["settings"])
+        return
+    merged = daemon.merge(daemon.parse(before), case["settings"])
+    assert daemon.render(merged, before).splitlines() == case["after"]
+
+
+names = st.text("abcdefghij-", min_size=1, max_size=6)
+documents = st.dictionaries(names, st.integers() | names | st.lists(names), max_size=6)
+
+
+@given(documents, names, st.integers())
+def test_other_keys_stay_in_their_order(document: dict[str, Any], key: str, value: int) -> None:
+    merged = daemon.merge(document, {key: value})
+    others = [name for name in merged if name != key]
+    assert others == [name for name in document if name != key]
+    assert all(merged[name] == document[name] for name in others)
+    assert merged[key] == value
+    assert daemon.merge(merged, {key: value}) == merged
+
+
+def test_a_daemon_that_lacks_what_the_file_says_is_stale() -> None:
+    document = {"runtimes": {"nvidia": {"path": "x"}}, "exec-opts": ["native.cgroupdriver=cgroupfs"]}
+    right = {"Runtimes": {"runc": {}, "nvidia": {}}, "CgroupDriver": "cgroupfs"}
+    assert daemon.is_stale(document, document, {**right, "Runtimes": {"runc": {}}})
+    assert daemon.is_stale(document, document, {**right, "CgroupDriver": "systemd"})
+    assert daemon.is_stale(document, {}, right)
+    assert not daemon.is_stale(document, document, right)
+    assert not daemon.is_stale(document, {}, None)

@@ -1,0 +1,156 @@
+"""The payload as a program: run on this machine, and its parts that a broken host puts to the test."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from glmprov.probe import payload
+from glmprov.probe.nvml_cut import LARGEST_CUT_BYTES, called_names, cut, nvml_source
+from glmprov.probe.round_trip import answer_of, program
+from glmprov.probe.wanted import wanted
+from glmprov.remote import Completed
+
+ANSWERS = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+)
+MARK = "glmprov-test"
+
+
+def run(orders: dict[str, Any], python: str = sys.executable) -> tuple[dict[str, Any], float]:
+    """Return the payload's answer on this machine, and how long it took."""
+    begun = time.monotonic()
+    ended = subprocess.run(
+        [python, "-SEI", "-"], input=program(MARK, orders), capture_output=True, timeout=60
+    )
+    answer = answer_of(Completed(ended.returncode, ended.stdout, ended.stderr), MARK, "here")
+    return answer, time.monotonic() - begun
+
+
+def test_it_answers_on_this_machine() -> None:
+    answer, _ = run(wanted(("kernel.hostname",)))
+    assert answer["uid"] == os.geteuid()
+    assert answer["uname"][2] == os.uname().release
+    assert answer["files"]["/proc/cmdline"] == Path("/proc/cmdline").read_text()
+    assert answer["files"]["/proc/sys/kernel/hostname"].strip() == os.uname().nodename
+    assert answer["hung"] == []
+    assert not [key for key in answer if key.startswith("failed")]
+
+
+def test_a_command_that_hangs_or_floods_costs_its_deadline_and_nothing_else() -> None:
+    orders = wanted() | {"commands": {"slow": ["sleep", "60"], "flood": ["yes"]}, "command_seconds": 1}
+    answer, seconds = run(orders)
+    assert "no answer within" in answer["commands"]["slow"]["error"]
+    assert "more than" in answer["commands"]["flood"]["error"]
+    assert "/etc/os-release" in answer["files"]
+    assert seconds < 20
+
+
+def test_a_worker_that_is_late_is_killed_and_what_it_sent_before_counts() -> None:
+    orders = wanted() | {"commands": {"slow": ["sleep", "60"]}, "command_seconds": 50, "host_seconds": 1}
+    answer, seconds = run(orders)
+    assert [record["task"] for record in answer["hung"]] == ["host"]
+    assert "/etc/os-release" in answer["files"]
+    assert "commands" not in answer
+    assert seconds < 20
+
+
+def test_what_failed_in_a_child_is_said() -> None:
+    answer, _ = run(wanted() | {"lines": None})
+    assert answer["failed_host"].startswith("AttributeError")
+
+
+@given(ANSWERS)
+def test_what_it_writes_is_json(value: Any) -> None:
+    written = payload.to_json(value)
+    assert written.isascii()
+    assert json.loads(written) == value
+
+
+def test_a_fifo_under_a_name_does_not_block(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    assert payload.read(str(tmp_path / "fifo")) == ""
+
+
+def test_absent_unreadable_and_endless_files(tmp_path: Path) -> None:
+    assert payload.read(str(tmp_path / "nothing")) is None
+    assert "directory" in payload.read(str(tmp_path))["error"].lower()
+    assert len(payload.read("/dev/zero", 4096)) == 4096
+
+
+def test_patterns(tmp_path: Path) -> None:
+    for name in ("a.conf", "b.conf", "c.txt", ".conf.swp"):
+        (tmp_path / name).write_text(name)
+    found = payload.read_all([f"{tmp_path}/*.conf", f"{tmp_path}/absent"])
+    assert found == {
+        f"{tmp_path}/a.conf": "a.conf",
+        f"{tmp_path}/b.conf": "b.conf",
+        f"{tmp_path}/absent": None,
+    }
+
+
+def test_a_link_has_no_sum(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "link").symlink_to("file")
+    empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    assert payload.sums([f"{tmp_path}/*"]) == {f"{tmp_path}/file": empty, f"{tmp_path}/link": None}
+
+
+def configuration(capabilities: dict[int, tuple[int, int, bytes]], size: int = 4096) -> bytes:
+    """Return a configuration space with extended capabilities: offset → id, next offset, body."""
+    space = bytearray(size)
+    for offset, (identity, following, body) in capabilities.items():
+        header = (identity | 1 << 16 | following << 20).to_bytes(4, "little")
+        space[offset : offset + 4 + len(body)] = header + body
+    return bytes(space)
+
+
+@pytest.mark.parametrize(
+    ("space", "registers"),
+    [
+        (
+            configuration({0x100: (0x0001, 0x2A0, b""), 0x2A0: (0x000D, 0, b"\x5f\x00\x1d\x00")}),
+            {"offset": 0x2A0, "capability": 0x5F, "control": 0x1D},
+        ),
+        (
+            configuration({0x100: (0x000D, 0, b"\x5f\x00\x11\x00")}),
+            {"offset": 0x100, "capability": 0x5F, "control": 0x11},
+        ),
+        (configuration({0x100: (0x0001, 0, b"")}), None),
+        (configuration({}, size=256), None),
+        (configuration({0x100: (0x0001, 0x100, b"")}), None),  # a list that leads back to itself
+        (b"\xff" * 4096, None),  # a device that is gone
+    ],
+)
+def test_acs_is_found_by_its_capability(
+    tmp_path: Path, space: bytes, registers: dict[str, int] | None
+) -> None:
+    (tmp_path / "config").write_bytes(space)
+    assert payload.acs(str(tmp_path / "config")) == registers
+
+
+def test_the_cut_of_nvml_is_small_and_complete() -> None:
+    source = nvml_source()
+    assert len(source) < LARGEST_CUT_BYTES
+    space: dict[str, Any] = {"__name__": "nvml_cut"}
+    exec(compile(source, "nvml_cut", "exec"), space)
+    assert called_names(Path(payload.__file__).read_text()) <= space.keys()
+    assert "nvmlVgpuTypeGetName" not in source
+
+
+def test_the_cut_takes_along_what_its_roots_use() -> None:
+    module = "A = 1\nB = A + 1\nC = 3\ndef used():\n    return B\ndef root():\n    '''Text.'''\n    return used()\n"
+    source = cut(module, frozenset({"root"}))
+    assert "B = A + 1" in source
+    assert "C = 3" not in source
+    assert "Text." not in source

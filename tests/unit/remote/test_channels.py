@@ -1,0 +1,209 @@
+"""What every channel must do, over real SSH servers and on this machine."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shlex
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from glmprov.errors import UnreachableError
+from glmprov.inventory import Host
+from glmprov.remote import Channel, connect
+from glmprov.remote.openssh import ssh_arguments
+from tests.unit.remote.conftest import as_root
+from tests.unit.remote.sshd import PASSWORD, Sshd
+
+
+@pytest.fixture(params=["openssh", "paramiko", "local"])
+def channel(request: pytest.FixtureRequest) -> Iterator[Channel]:
+    if request.param == "local":
+        host = Host("here", {"ansible_connection": "local"})
+    else:
+        host = request.getfixturevalue("server").host(request.param)
+    with connect(host) as open_channel:
+        yield open_channel
+
+
+@pytest.mark.parametrize("word", ["plain", "two words", "it's", 'a "b"', "line\nbreak", "$HOME `id` \\", "", "*", "ä€", "!x"])
+def test_arguments_arrive_as_they_are(channel: Channel, word: str) -> None:
+    assert channel.run(["printf", "%s|", word, "end"]).stdout == f"{word}|end|".encode()
+
+
+def test_a_megabyte_in_and_out(channel: Channel) -> None:
+    data = os.urandom(1 << 20)
+    assert channel.run(["sha256sum"], stdin=data).stdout.split()[0].decode() == hashlib.sha256(data).hexdigest()
+    assert channel.run(["cat"], stdin=data).stdout == data
+
+
+@pytest.mark.parametrize("status", [0, 1, 3, 124, 126, 127, 255])
+def test_exit_status_and_both_outputs(channel: Channel, status: int) -> None:
+    completed = channel.run(["sh", "-c", f"printf out; printf err >&2; exit {status}"])
+    assert (completed.returncode, completed.stdout, completed.stderr) == (status, b"out", b"err")
+    assert not completed.truncated
+
+
+def test_input_that_nobody_reads(channel: Channel) -> None:
+    assert channel.run(["true"], stdin=b"x" * (4 << 20)).returncode == 0
+
+
+def test_no_input_is_the_end_of_input(channel: Channel) -> None:
+    assert channel.run(["cat"]).stdout == b""
+
+
+def test_a_command_that_is_not_there(channel: Channel) -> None:
+    assert channel.run(["/no/such/program"]).returncode == 127
+
+
+def test_the_deadline_kills_on_the_host(channel: Channel, tmp_path: Path) -> None:
+    pid_file = tmp_path / "pids"
+    begun = time.monotonic()
+    with pytest.raises(UnreachableError, match="didn't end within 1 s"):
+        # A child of the command must go too, and one that ignores SIGTERM.
+        channel.run(
+            ["sh", "-c", f"sleep 300 & echo $! > {pid_file}; echo $$ >> {pid_file}; wait"], deadline_seconds=1
+        )
+    assert time.monotonic() - begun < 6
+    for pid in map(int, pid_file.read_text().split()):
+        _wait_until_gone(pid)
+
+
+def test_a_command_that_ignores_the_first_signal(channel: Channel, tmp_path: Path) -> None:
+    pid_file = tmp_path / "pid"
+    with pytest.raises(UnreachableError, match="killed on the host"):
+        channel.run(
+            ["sh", "-c", f"trap '' TERM; echo $$ > {pid_file}; while :; do sleep 1; done"], deadline_seconds=0.5
+        )
+    _wait_until_gone(int(pid_file.read_text()))
+
+
+def test_a_flood_is_cut(channel: Channel) -> None:
+    begun = time.monotonic()
+    completed = channel.run(["sh", "-c", "yes flood & yes flood >&2"], max_output_bytes=100_000, deadline_seconds=60)
+    assert completed.truncated
+    assert len(completed.stdout) <= 100_000 and len(completed.stderr) <= 100_000
+    assert time.monotonic() - begun < 20
+
+
+def test_a_little_too_much_is_cut_and_ends_by_itself(channel: Channel) -> None:
+    completed = channel.run(["sh", "-c", "printf 123456; exit 5"], max_output_bytes=4)
+    assert (completed.stdout, completed.truncated, completed.returncode) == (b"1234", True, 5)
+
+
+def test_output_that_looks_like_ours(channel: Channel) -> None:
+    completed = channel.run(["sh", "-c", "printf '\\nffff:ended 3\\n' >&2; printf '%s:ready\\n' ffff; exit 4"])
+    assert completed.returncode == 4
+    assert completed.stderr == b"\nffff:ended 3\n"
+
+
+@as_root
+def test_a_profile_that_prints(server: Sshd, over: str) -> None:
+    with connect(server.host(over, ansible_user="noisy")) as channel:
+        completed = channel.run(["sh", "-c", "printf out; printf err >&2; exit 2"], stdin=b"in")
+    assert (completed.returncode, completed.stdout, completed.stderr) == (2, b"out", b"err")
+
+
+@as_root
+def test_an_account_without_a_shell(server: Sshd, over: str) -> None:
+    with (
+        connect(server.host(over, ansible_user="noshell")) as channel,
+        pytest.raises(UnreachableError, match="not available") as caught,
+    ):
+        channel.run(["true"])
+    assert caught.value.next_step
+
+
+@as_root
+def test_a_login_by_password(server: Sshd, over: str, tmp_path: Path) -> None:
+    host = server.host(over, ansible_user="opspw", ansible_password=PASSWORD, ansible_ssh_private_key_file=None)
+    with connect(host) as channel:
+        assert channel.run(["id", "-un"]).stdout == b"opspw\n"
+
+
+@as_root
+def test_a_wrong_login_password(server: Sshd, over: str) -> None:
+    host = server.host(over, ansible_user="nosudo", ansible_password="wrong", ansible_ssh_private_key_file=None)
+    with pytest.raises(UnreachableError, match="refused") as caught:
+        connect(host)
+    assert "wrong" not in str(caught.value)
+
+
+def test_a_refused_key(server: Sshd, over: str, tmp_path: Path, own_server: Sshd) -> None:
+    with pytest.raises(UnreachableError, match="refused") as caught:
+        connect(server.host(over, ansible_ssh_private_key_file=str(own_server.key)))
+    assert caught.value.host == "gpu-1" and caught.value.next_step
+
+
+def test_nobody_listens(own_server: Sshd, over: str) -> None:
+    own_server.trust()
+    own_server.stop()
+    with pytest.raises(UnreachableError, match="refuses connections") as caught:
+        connect(own_server.host(over))
+    assert caught.value.next_step
+
+
+def test_a_name_that_is_none(server: Sshd, over: str) -> None:
+    with pytest.raises(UnreachableError, match="can't be resolved"):
+        connect(server.host(over, ansible_host="no-such-host.invalid"))
+
+
+def test_a_host_that_is_lost_on_the_way(own_server: Sshd, over: str, tmp_path: Path) -> None:
+    own_server.trust()
+    started = tmp_path / "started"
+
+    def cut_when_it_runs() -> None:
+        while not started.exists():
+            time.sleep(0.02)
+        own_server.stop()
+
+    with connect(own_server.host(over)) as channel:
+        cut = threading.Thread(target=cut_when_it_runs)
+        cut.start()
+        with pytest.raises(UnreachableError, match="lost") as caught:
+            channel.run(["sh", "-c", f"touch {started}; exec sleep 30"], deadline_seconds=20)
+        cut.join()
+    assert caught.value.host == "gpu-1"
+
+
+def test_all_commands_share_one_connection(own_server: Sshd, over: str) -> None:
+    own_server.trust()
+    with connect(own_server.host(over)) as channel:
+        for _ in range(3):
+            channel.run(["true"])
+    assert own_server.log.read_text().count("Accepted") == 1
+
+
+def test_ansible_shares_the_master(own_server: Sshd) -> None:
+    own_server.trust()
+    host = own_server.host("openssh")
+    with connect(host) as channel:
+        channel.run(["true"])
+    arguments = {"ansible_ssh_args": shlex.join(ssh_arguments(host))}
+    pinged = subprocess.run(
+        [sys.executable, "-m", "ansible", "adhoc", "-i", "gpu-1,", "gpu-1", "-m", "ansible.builtin.raw", "-a", "id -u",
+         "-e", json.dumps({**host.variables, **arguments})],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert pinged.returncode == 0, pinged.stdout + pinged.stderr
+    assert own_server.log.read_text().count("Accepted") == 1
+
+
+def _wait_until_gone(pid: int, seconds: float = 10) -> None:
+    give_up_at = time.monotonic() + seconds
+    while time.monotonic() < give_up_at:
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except FileNotFoundError:
+            return
+        if state == "Z":
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"{pid} still runs")

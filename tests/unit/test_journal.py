@@ -1,0 +1,121 @@
+"""Locks and receipts, on this machine as the host, in a folder of the test's own."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from glmprov import journal
+from glmprov.errors import ExitCode, LockError
+from glmprov.inventory import Host
+from glmprov.receipt import Receipt
+from glmprov.remote import Channel, connect
+from glmprov.state import HostState, NcclEnv, Unknown
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the journal is root's")
+
+
+@pytest.fixture
+def channel() -> Channel:
+    return connect(Host("here", {"ansible_connection": "local"}))
+
+
+def _lock(
+    channel: Channel, home: Path, reason: str = "provision", lease_seconds: float = 60.0
+) -> journal.Lock:
+    return journal.Lock(channel, "here", reason, lease_seconds=lease_seconds, home=str(home))
+
+
+def _change(home: Path, change: Callable[[dict[str, object]], None]) -> None:
+    lock = json.loads((home / "lock.json").read_text())
+    change(lock)
+    (home / "lock.json").write_text(json.dumps(lock))
+
+
+def test_a_lock_is_there_within_its_block(channel: Channel, tmp_path: Path) -> None:
+    home = tmp_path / "glmprov"
+    assert journal.status(channel, home=str(home)) is None
+    with _lock(channel, home):
+        state = journal.status(channel, home=str(home))
+        assert state and state.live and state.reason == "provision" and f"pid {os.getpid()}" in state.owner
+        assert 0 < state.seconds_left <= 60
+    assert journal.status(channel, home=str(home)) is None
+
+
+def test_a_second_one_is_refused_and_told_who_holds_it(channel: Channel, tmp_path: Path) -> None:
+    with _lock(channel, tmp_path, reason="first"):
+        with pytest.raises(LockError) as caught, _lock(channel, tmp_path, reason="second"):
+            pass
+        assert caught.value.exit_code is ExitCode.LOCKED
+        assert journal.owner() in caught.value.message and "first" in caught.value.message
+        assert caught.value.next_step and "glmprov lock release here" in caught.value.next_step
+        state = journal.status(channel, home=str(tmp_path))
+        assert state and state.reason == "first"
+
+
+def test_an_expired_lock_is_taken_over_with_a_remark(channel: Channel, tmp_path: Path) -> None:
+    lost = _lock(channel, tmp_path, reason="died", lease_seconds=-1)
+    with lost:
+        with _lock(channel, tmp_path) as ours:
+            assert ours.expired and ours.expired.reason == "died" and not ours.expired.live
+            with pytest.raises(LockError):
+                lost.renew()
+            assert lost.lost
+        assert journal.status(channel, home=str(tmp_path)) is None
+
+
+def test_a_lock_survives_a_reboot_of_ours_by_the_wall_clock(channel: Channel, tmp_path: Path) -> None:
+    with _lock(channel, tmp_path) as ours:
+        ours.expect_reboot()
+        _change(
+            tmp_path, lambda lock: lock["renewed"].update(boot_id="the boot before", monotonic_seconds=9e9)
+        )  # type: ignore[attr-defined]
+        state = journal.status(channel, home=str(tmp_path))
+        assert state and state.live and state.reboot_expected and state.seconds_left > 1000
+        with pytest.raises(LockError, match="being rebooted"), _lock(channel, tmp_path):
+            pass
+        ours.came_back(channel)
+        state = journal.status(channel, home=str(tmp_path))
+        assert state and not state.reboot_expected and state.seconds_left <= journal.LEASE_SECONDS
+
+
+def test_a_released_lock_is_noticed(channel: Channel, tmp_path: Path) -> None:
+    with _lock(channel, tmp_path) as ours:
+        taken = journal.release(channel, home=str(tmp_path))
+        assert taken and taken.reason == "provision"
+        with pytest.raises(LockError):
+            ours.renew()
+    assert journal.release(channel, home=str(tmp_path)) is None
+
+
+def test_a_lease_is_renewed_while_its_owner_lives(channel: Channel, tmp_path: Path) -> None:
+    with _lock(channel, tmp_path, lease_seconds=3) as ours:
+        first = json.loads((tmp_path / "lock.json").read_text())["renewed"]
+        while json.loads((tmp_path / "lock.json").read_text())["renewed"] == first:
+            assert ours._thread.is_alive()
+            ours._done.wait(0.05)
+
+
+def test_a_damaged_lock_keeps_nobody_out(channel: Channel, tmp_path: Path) -> None:
+    (tmp_path / "lock.json").write_text('{"token": ')
+    with _lock(channel, tmp_path) as ours:
+        assert ours.expired and ours.expired.reason == "the lock file is damaged"
+
+
+def test_a_receipt_comes_back_as_it_was(channel: Channel, tmp_path: Path) -> None:
+    assert journal.read_receipt(channel, home=str(tmp_path / "none")) is None
+    expected = HostState(nccl_env=NcclEnv(profile="latency", env={"NCCL_P2P_LEVEL": "SYS"}))
+    receipt = Receipt("2026-11-22T00:00:00Z", "ops", "controller", "0.1.0", expected, cards=("GPU-1",))
+    journal.write_receipt(channel, receipt, home=str(tmp_path))
+    assert journal.read_receipt(channel, home=str(tmp_path)) == receipt
+    assert (tmp_path / "receipt.json").stat().st_mode & 0o777 == 0o644
+    assert [path.name for path in tmp_path.iterdir()] == ["receipt.json"]
+
+
+def test_a_receipt_that_cant_be_read_is_unknown(channel: Channel, tmp_path: Path) -> None:
+    (tmp_path / "receipt.json").write_text("{}")
+    assert isinstance(journal.read_receipt(channel, home=str(tmp_path)), Unknown)

@@ -1,0 +1,112 @@
+"""Every file of tests/cases/plan: settings + host → expected state, notes, faults."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from unit.summary import observation, uuid
+
+from glmprov import drift, receipt
+from glmprov.errors import PlanError
+from glmprov.plan import HostPlan, build
+from glmprov.settings import from_variables
+from glmprov.state import SECTIONS, HostState, Later, role_variables
+
+CASES = sorted((Path(__file__).parents[1] / "cases" / "plan").glob("*.yml"))
+
+
+def read(path: Path) -> dict[str, Any]:
+    return yaml.safe_load(path.read_text())
+
+
+def by_uuid(values: Any) -> Any:
+    """Cases name cards by number."""
+    if not isinstance(values, Mapping):
+        return values
+    return {uuid(key) if isinstance(key, int) else key: value for key, value in values.items()}
+
+
+def planned(case: Mapping[str, Any]) -> HostPlan:
+    variables = {name: by_uuid(value) for name, value in case.get("settings", {}).items()}
+    return build(from_variables("gpu-1", variables), observation(case["host"]))
+
+
+def at(state: HostState, key: str) -> Any:
+    section, _, field = key.partition(".")
+    return getattr(getattr(state, section), field)
+
+
+@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
+def test_a_case(path: Path) -> None:
+    case = read(path)
+    if "faults" in case:
+        with pytest.raises(PlanError) as caught:
+            planned(case)
+        for fault in case["faults"]:
+            assert fault in caught.value.message
+        assert caught.value.host == "gpu-1"
+        assert caught.value.next_step
+        return
+    plan = planned(case)
+    variables = role_variables(plan.expected)
+    for name, value in case.get("expect", {}).items():
+        assert variables.get(name) == by_uuid(value), name
+    for key in case.get("later", ()):
+        assert isinstance(at(plan.expected, key), Later), key
+    for key in case.get("unmanaged", ()):
+        assert at(plan.expected, key) is None, key
+    if "cards" in case:
+        assert plan.expected.gpu_driver
+        assert plan.expected.gpu_driver.cards == dict.fromkeys(
+            (uuid(c) if isinstance(c, int) else c for c in case["cards"]), True
+        )
+    for note in case.get("notes", ()):
+        assert any(note in told for told in plan.notes), plan.notes
+
+
+PLANNABLE = [path for path in CASES if "faults" not in read(path)]
+
+
+@pytest.mark.parametrize("path", PLANNABLE, ids=lambda path: path.stem)
+def test_every_reason_belongs_to_a_key_that_is_expected(path: Path) -> None:
+    plan = planned(read(path))
+    fields = {f"{section}.{name}" for section in SECTIONS for name in vars(getattr(plan.expected, section))}
+    assert {key.partition("[")[0] for key in plan.reasons} <= fields
+
+
+@pytest.mark.parametrize("path", PLANNABLE, ids=lambda path: path.stem)
+def test_a_plan_survives_the_receipt_and_then_nothing_differs(path: Path) -> None:
+    case = read(path)
+    plan, seen = planned(case), observation(case["host"])
+    record = receipt.Receipt("2026-11-22T19:00:00Z", "op", "desk", "0.1.0", plan.expected)
+    read_back = receipt.from_json(receipt.to_json(record))
+    assert read_back.expected == plan.expected
+    done = replace(seen, state=read_back.expected, receipt=read_back)
+    assert not [d for d in drift.audit(done, plan) if d.verdict is not drift.Verdict.LATER]
+
+
+def test_all_faults_are_told_at_once() -> None:
+    case = read(next(path for path in CASES if path.stem == "branch-too-old"))
+    with pytest.raises(PlanError) as caught:
+        planned(case)
+    assert len(caught.value.message.splitlines()) == 4
+
+
+def test_levels_are_names() -> None:
+    for path in PLANNABLE:
+        env = role_variables(planned(read(path)).expected)["nccl_env_env"]
+        assert not [name for name, value in env.items() if name.endswith("_LEVEL") and value.isdigit()]
+
+
+@pytest.mark.parametrize("dangerous", ["iommu=off", "amd_iommu=off", "mitigations=off"])
+def test_isolation_is_never_turned_off_by_default(dangerous: str) -> None:
+    name, _, value = dangerous.partition("=")
+    for path in PLANNABLE:
+        case = {key: part for key, part in read(path).items() if key != "settings"}
+        arguments = role_variables(planned(case).expected).get("host_tuning_kernel_arguments", {})
+        assert arguments.get(name) != value

@@ -1,0 +1,67 @@
+"""Captured machines through the plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from unit.probe.test_captures import observed
+
+from glmprov import drift
+from glmprov.errors import PlanError
+from glmprov.observation import Observation
+from glmprov.plan import HostPlan, build
+from glmprov.settings import from_variables
+from glmprov.state import Unknown, role_variables
+
+
+def planned(seen: Observation, variables: Mapping[str, Any]) -> HostPlan:
+    """The Turin capture holds no os-release; its host ran Ubuntu 24.04."""
+    system = replace(seen.hardware.system, distribution="ubuntu", release="24.04", architecture="x86_64")
+    seen = replace(seen, hardware=replace(seen.hardware, system=system), receipt=None)
+    return build(from_variables(seen.host, variables), seen)
+
+
+def test_turin_is_planned_as_it_is() -> None:
+    seen = observed("turin-8x-server")
+    plan = planned(seen, {})
+    variables = role_variables(plan.expected)
+    assert sorted(variables["gpu_power_limit_watts"].values()) == [400] * 8
+    assert variables["gpu_driver_branch"] == "595"
+    assert variables["nccl_env_env"] == {"NCCL_P2P_LEVEL": "SYS"}
+    assert "host_tuning_kernel_arguments" not in variables
+    assert any("iommu=off amd_iommu=off: left alone" in note for note in plan.notes)
+    above = {key for key in drift.audit(replace(seen, receipt=None), plan) if key.key.endswith("].effective")}
+    assert len([d for d in above if d.key.startswith("gpu_power.limit_watts") and d.observed == 600]) == 8
+
+
+def test_cards_that_we_do_not_know_are_left_alone() -> None:
+    plan = planned(observed("h200-x2"), {"gpu_driver_source": "existing", "gpu_power_limit_watts": 500})
+    variables = role_variables(plan.expected)
+    assert variables["gpu_power_limit_watts"] == {}
+    assert variables["nccl_env_env"] == {}
+    assert "host_tuning_kernel_arguments" not in variables
+    assert sum("power limit left alone" in note for note in plan.notes) == 2
+
+
+@pytest.mark.parametrize("name", ["turin-8x-server", "h200-x2"])
+@pytest.mark.parametrize("profile", ["latency", "throughput", "published", "none"])
+@pytest.mark.parametrize("source", ["nvidia", "ubuntu", "existing"])
+def test_every_capture_is_planned_with_a_reason_for_what_differs(
+    name: str, profile: str, source: str
+) -> None:
+    seen = observed(name)
+    plan = planned(seen, {"nccl_env_profile": profile, "gpu_driver_source": source})
+    found = drift.compare(seen.host, plan.expected, seen.state, plan.reasons)
+    assert found
+    assert not [d.key for d in found if d.verdict is drift.Verdict.DRIFT and not d.reason]
+    assert not [
+        d.key for d in found if isinstance(d.observed, Unknown) and d.verdict is not drift.Verdict.UNKNOWN
+    ]
+
+
+def test_a_capture_without_a_distribution_is_refused_and_says_so() -> None:
+    with pytest.raises(PlanError, match="a system without /etc/os-release isn't supported"):
+        build(from_variables("gpu-1", {}), observed("turin-8x-server"))
