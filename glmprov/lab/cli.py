@@ -105,18 +105,3 @@ def down(fleet: str, every: bool) -> None:
     for name in places.known_fleets() if every else [fleet]:
         take_down.down(name)
         click.echo(f"The fleet {name} is gone.")
-
-
-def main() -> None:
-    """Run the lab by itself, as `python -m glmprov.lab.cli`."""
-    from glmprov.errors import GlmprovError
-
-    try:
-        lab()
-    except GlmprovError as error:
-        click.echo("\n".join(line for line in (str(error), error.next_step) if line), err=True)
-        sys.exit(error.exit_code)
-
-
-if __name__ == "__main__":
-    main()

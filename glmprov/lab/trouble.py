@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
-from typing import Any
 
 from glmprov.errors import LabError
-from glmprov.lab import fleet, network, processes
+from glmprov.lab import faults, fleet, network, processes
 from glmprov.lab.fleet import Fleet
 from glmprov.lab.forward import LATENCY_FILE
 from glmprov.lab.machine import run
@@ -22,8 +20,7 @@ _OUR_KINDS = {
 
 def kinds() -> dict[str, str]:
     """Return the kinds of faults with their arguments and meaning."""
-    simulated = _simulated()
-    return {**_OUR_KINDS, **(simulated.KINDS if simulated else {})}
+    return {**_OUR_KINDS, **faults.KINDS}
 
 
 def cause(name: str, node_name: str, kind: str, arguments: list[str]) -> str:
@@ -35,7 +32,7 @@ def cause(name: str, node_name: str, kind: str, arguments: list[str]) -> str:
         return ours[kind](found, node, arguments)
     if kind not in kinds():
         raise LabError(f"there is no fault '{kind}'", next_step=f"There are: {', '.join(kinds())}.")
-    return str(_simulated().inject(found.place.node(node.name) / "hardware", kind, arguments))
+    return faults.inject(found.place.node(node.name) / "hardware", kind, arguments)
 
 
 def _unreachable(found: Fleet, node: Node, arguments: list[str]) -> str:
@@ -66,11 +63,3 @@ def _slow(found: Fleet, node: Node, arguments: list[str]) -> str:
         raise LabError("say how many milliseconds, or off", place="slow")
     file.write_text(arguments[0])
     return f"{node.name} answers {arguments[0]} ms later, on new connections"
-
-
-def _simulated() -> Any:
-    if importlib.util.find_spec("glmprov.lab.faults") is None:
-        return None
-    from glmprov.lab import faults  # type: ignore[attr-defined]
-
-    return faults

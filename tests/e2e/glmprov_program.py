@@ -38,24 +38,33 @@ class Ran:
         return self
 
 
-def run(
+def start(
     fleet: Fleet,
     *arguments: str,
     inventory: Path | None = None,
     environment: Mapping[str, str] | None = None,
     prefix: Sequence[str] = (),
-) -> Ran:
-    """Run `glmprov` for a fleet's inventory."""
-    argv = [*prefix, sys.executable, "-m", "glmprov", *arguments, "-i", str(inventory or fleet.inventory)]
-    done = subprocess.run(
-        argv,
+) -> subprocess.Popen[str]:
+    """Start `glmprov` for a fleet's inventory."""
+    return subprocess.Popen(
+        [*prefix, sys.executable, "-m", "glmprov", *arguments, "-i", str(inventory or fleet.inventory)],
         env={**fleet.environment, **(environment or {})},
         stdin=subprocess.DEVNULL,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=900,
     )
-    return Ran(done.returncode, done.stdout, done.stderr)
+
+
+def finish(running: subprocess.Popen[str]) -> Ran:
+    """Wait for a started program."""
+    out, err = running.communicate(timeout=900)
+    return Ran(running.returncode, out, err)
+
+
+def run(fleet: Fleet, *arguments: str, **how: Any) -> Ran:
+    """Run `glmprov` for a fleet's inventory."""
+    return finish(start(fleet, *arguments, **how))
 
 
 def keys(host: Mapping[str, Any], verdict: str = "DRIFT") -> set[str]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-LAB = (sys.executable, "-m", "glmprov.lab.cli")
+LAB = (sys.executable, "-m", "glmprov", "lab")
 PROFILES = ("turin-8x-server", "genoa-4x-workstation")
 
 

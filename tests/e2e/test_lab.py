@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import signal
 import socket
 import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Callable
@@ -107,12 +109,18 @@ def test_a_slow_node_answers_late(fleet: Fleet, node: Node):
         fleet.fault(node.name, "slow", "off")
 
 
+def test_an_xid_is_in_the_kernels_journal_of_this_boot(fleet: Fleet, node: Node):
+    fleet.fault(node.name, "xid", "1", "48")
+    assert re.search(r"NVRM: Xid \(PCI:0000:[0-9a-f]{2}:00\): 48,", node.ssh("journalctl -k -b"))
+
+
 @pytest.mark.parametrize(
     ("arguments", "choice"),
     [
         (["nowhere", "unreachable", "on"], "turin-8x"),
         (["genoa-4x", "unreachable"], "on or off"),
         (["genoa-4x", "gremlins"], "unreachable"),
+        (["genoa-4x", "xid", "17", "48"], "GPU-"),
     ],
 )
 def test_a_fault_that_makes_no_sense_is_refused(fleet: Fleet, arguments: list[str], choice: str):
@@ -123,10 +131,11 @@ def test_a_fault_that_makes_no_sense_is_refused(fleet: Fleet, arguments: list[st
 
 def test_nodes_can_not_touch_the_machines_clock_and_sysctls(node: Node):
     swappiness = Path("/proc/sys/vm/swappiness")
-    before = swappiness.read_text()
+    here, there = swappiness.read_text(), node.ssh("sysctl -n vm.swappiness")
     assert node.try_ssh("date -s '2001-01-01'").returncode != 0
-    node.try_ssh(f"sysctl -w vm.swappiness={(int(before) + 1) % 100}")
-    assert swappiness.read_text() == before
+    node.try_ssh(f"sysctl -w vm.swappiness={(int(here) + 1) % 100}")
+    assert swappiness.read_text() == here
+    node.try_ssh(f"sysctl -w vm.swappiness={there}")
 
 
 def test_packages_come_by_tls_and_signature_alone(node: Node):
@@ -148,6 +157,30 @@ def test_two_fleets_at_once_have_their_own_addresses(fleet: Fleet, bring_up: Bri
     assert set(other.nodes) == {"genoa-4x-1", "genoa-4x-2"}
     addresses = [node.address for one in (fleet, other) for node in one.nodes.values()]
     assert len(set(addresses)) == 4
+
+
+def test_ssh_moves_where_this_machines_own_sshd_holds_the_port(_root: None, tmp_path: Path):
+    hold = "import socket, sys; held = socket.create_server(('', 22)); print(flush=True); sys.stdin.read()"
+    holding = ["unshare", "--net", sys.executable, "-c", hold]
+    with subprocess.Popen(holding, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as sshd:
+        assert sshd.stdin and sshd.stdout
+        sshd.stdout.readline()
+        inside = ["nsenter", f"--net=/proc/{sshd.pid}/ns/net"]
+        subprocess.run([*inside, "ip", "link", "set", "lo", "up"], check=True)
+
+        def lab(*arguments: str) -> str:
+            command = [*inside, *LAB, *arguments]
+            done = subprocess.run(
+                command, env=environment(tmp_path), capture_output=True, text=True, timeout=300
+            )
+            return done.stdout + done.stderr
+
+        lab("up", "--yes", "--inventory-out", str(tmp_path / "lab.ini"), ONE)
+        reached, inventory = lab("ssh", "genoa-4x", "echo reached"), (tmp_path / "lab.ini").read_text()
+        lab("down")
+        sshd.stdin.close()
+    assert reached == "reached\n"
+    assert "ansible_port=2222" in inventory
 
 
 def test_down_leaves_nothing(bring_up: BringUp):

@@ -10,13 +10,14 @@ import re
 from pathlib import Path
 
 import pytest
-from glmprov_program import Ran, keys, run
+from glmprov_program import finish, keys, run, start
 from rehearsal import Fleet, Node
 
 pytestmark = pytest.mark.fleet
 
 NODES = ("turin-8x", "genoa-4x")
 CARDS = {"turin-8x": 8, "genoa-4x": 4}
+CARDS_BEFORE: dict[str, list[str]] = {}
 
 
 def limits(node: Node) -> set[str]:
@@ -41,7 +42,9 @@ def test_a_bare_host_is_planned_with_what_is_known_later(fleet: Fleet) -> None:
 def test_an_audit_of_a_bare_host_says_never_provisioned(fleet: Fleet) -> None:
     host = run(fleet, "audit", "--json").expect(3).host("turin-8x")
     assert not keys(host, "DRIFT")
-    assert {each["reason"] for each in host["differences"] if each["verdict"] == "PENDING"} == {"never provisioned"}
+    assert {each["reason"] for each in host["differences"] if each["verdict"] == "PENDING"} == {
+        "never provisioned"
+    }
 
 
 def test_without_a_terminal_nothing_is_changed_unless_told(fleet: Fleet) -> None:
@@ -62,6 +65,7 @@ def test_bare_hosts_are_provisioned(fleet: Fleet) -> None:
         assert len(uuids(node)) == CARDS[name]
         receipt = json.loads(node.ssh("cat /var/lib/glmprov/receipt.json"))
         assert sorted(receipt["cards"]) == sorted(uuids(node))
+        CARDS_BEFORE[name] = uuids(node)
 
 
 def test_the_audit_is_clean(fleet: Fleet) -> None:
@@ -70,7 +74,10 @@ def test_the_audit_is_clean(fleet: Fleet) -> None:
 
 
 def test_a_second_run_changes_nothing_and_starts_no_ansible_playbook(fleet: Fleet, tmp_path: Path) -> None:
-    before = {name: fleet.nodes[name].ssh("find /etc /usr/local -type f -printf '%p %T@ %s\\n' | sort") for name in NODES}
+    before = {
+        name: fleet.nodes[name].ssh("find /etc /usr/local -type f -printf '%p %T@ %s\\n' | sort")
+        for name in NODES
+    }
     trace = tmp_path / "execve"
     strace = ("strace", "-f", "-qq", "-e", "trace=execve", "-s", "200", "-o", str(trace))
     ran = run(fleet, "provision", "--yes", "--json", prefix=strace).expect(0)
@@ -82,33 +89,47 @@ def test_a_second_run_changes_nothing_and_starts_no_ansible_playbook(fleet: Flee
         assert now == before[name]
 
 
+def test_an_upgrade_behind_our_back_is_named_while_the_cards_cannot_be_asked(fleet: Fleet) -> None:
+    node = fleet.nodes["turin-8x"]
+    node.ssh(
+        "held=$(apt-mark showhold) && apt-mark unhold $held && apt-get update -qq && "
+        "export DEBIAN_FRONTEND=noninteractive && apt-get purge -y -qq nvidia-driver-pinning-580 && "
+        "apt-get install -y -qq --only-upgrade $held"
+    )
+    host = run(fleet, "audit", "--json").expect(4).host("turin-8x")
+    assert "gpu_driver.version.declared" in keys(host)
+    unknown = {each["key"]: each["reason"] for each in host["differences"] if each["verdict"] == "UNKNOWN"}
+    assert f"gpu_power.limit_watts[{CARDS_BEFORE['turin-8x'][0]}].effective" in unknown
+    assert all("mismatch" in reason for reason in unknown.values())
+
+
 def drift_by_hand(node: Node) -> None:
-    """What the field does to a host: a person, an upgrade and another tool."""
+    """What the field does to a host: a person with root and half an hour."""
     node.ssh(f"nvidia-smi -i {uuids(node)[0]} -pl 600")
     node.ssh("sed -i 's/^NCCL_P2P_LEVEL=.*/NCCL_P2P_LEVEL=LOC/' /etc/glmprov/nccl.env")
     node.ssh("rm -f /etc/default/grub.d/90-glmprov.cfg && update-grub")
-    node.ssh("echo '{\"log-driver\": \"json-file\"}' > /etc/docker/daemon.json")
-    node.ssh(
-        "apt-mark unhold $(apt-mark showhold) && rm -f /etc/apt/preferences.d/*pin* && apt-get update -qq && "
-        "DEBIAN_FRONTEND=noninteractive apt-get install -y -qq nvidia-driver-cuda=595* nvidia-kernel-open-dkms=595* "
-        "$(dpkg-query -W -f '${db:Status-Status} ${Package}\\n' '*nvidia*' libcuda1 "
-        "| awk '$1 == \"installed\" && /580/ == 0 {print $2\"=595*\"}' | grep -v -e container -e pinning)"
-    )
+    node.ssh('echo \'{"log-driver": "json-file"}\' > /etc/docker/daemon.json')
 
 
 def test_each_drift_is_named_exactly(fleet: Fleet) -> None:
     node = fleet.nodes["turin-8x"]
+    fleet.reboot("turin-8x")
     drift_by_hand(node)
     ran = run(fleet, "audit", "--json").expect(3)
     found = keys(ran.host("turin-8x"))
-    assert f"gpu_power.limit_watts[{uuids(node)[0]}].effective" in found
-    assert "nccl_env.env[NCCL_P2P_LEVEL]" in found
-    assert "host_tuning.kernel_arguments[iommu].declared" in found
-    assert "gpu_driver.version.declared" in found
-    assert "container_engine.daemon[runtimes.nvidia.path]" in found
-    touched = {"gpu_power", "nccl_env", "host_tuning", "gpu_driver", "container_engine"}
-    assert {key.partition(".")[0] for key in found} == touched
-    assert len([key for key in found if key.startswith("gpu_power.limit_watts")]) == 1
+    held = {key for key in found if key.startswith("gpu_driver.held[")}
+    assert len(held) == 7
+    assert found - held == {
+        f"gpu_power.limit_watts[{uuids(node)[0]}].effective",
+        "nccl_env.env[NCCL_P2P_LEVEL]",
+        "host_tuning.kernel_arguments[iommu].declared",
+        "gpu_driver.branch",
+        "gpu_driver.pinned",
+        "gpu_driver.version.declared",
+        "gpu_driver.version.effective",
+        "container_engine.daemon[runtimes.nvidia.path]",
+        "container_engine.daemon[exec-opts]",
+    }
     assert ran.host("genoa-4x")["differences"] == []
 
 
@@ -127,22 +148,40 @@ def test_limits_return_after_a_reboot_and_a_driver_reload(fleet: Fleet) -> None:
     node = fleet.nodes["genoa-4x"]
     fleet.reboot("genoa-4x")
     assert limits(node) == {"400.00"}
-    node.ssh("systemctl stop nvidia-persistenced && nvidia-smi -pl 600 && systemctl start nvidia-persistenced")
+    node.ssh(
+        "systemctl stop nvidia-persistenced && nvidia-smi -pl 600 && systemctl start nvidia-persistenced"
+    )
     node.ssh("systemctl is-active glmprov-gpu-power")
     assert limits(node) == {"400.00"}
     run(fleet, "audit").expect(0)
 
 
+def test_a_second_run_is_refused_while_the_first_holds_the_lock(fleet: Fleet) -> None:
+    fleet.nodes["genoa-4x"].ssh("nvidia-smi -pl 600 && rm /etc/glmprov/nccl.env")
+    first = start(fleet, "provision", "--yes", "--json", "--reason", "new limits")
+    assert any("genoa-4x  changed" in line for line in first.stderr)
+    second = run(fleet, "provision", "--yes", "--json").expect(6).host("genoa-4x")
+    assert "new limits" in second["error"]["message"]
+    assert "glmprov lock release genoa-4x" in second["error"]["next_step"]
+    finish(first).expect(0)
+    assert [host["lock"] for host in run(fleet, "lock", "status", "--json").document["hosts"]] == [None, None]
+    run(fleet, "audit").expect(0)
+
+
 def test_a_host_lost_half_way_does_not_stop_the_other(fleet: Fleet) -> None:
     for name in NODES:
-        fleet.nodes[name].ssh("nvidia-smi -pl 600")
-    fleet.fault("genoa-4x", "unreachable", "on")
+        fleet.nodes[name].ssh("nvidia-smi -pl 600 && rm /etc/glmprov/nccl.env")
+    running = start(fleet, "provision", "--yes", "--json")
     try:
-        ran: Ran = run(fleet, "provision", "--yes", "--json").expect(4)
+        first_change = next(line for line in running.stderr if "genoa-4x  changed" in line)
+        fleet.fault("genoa-4x", "unreachable", "on")
+        ran = finish(running).expect(4)
     finally:
         fleet.fault("genoa-4x", "unreachable", "off")
+    assert first_change
     assert ran.host("genoa-4x")["error"]["kind"] == "UnreachableError"
     assert {each["result"] for each in ran.host("turin-8x")["keys"]} == {"FIXED"}
     assert limits(fleet.nodes["turin-8x"]) == {"400.00"}
+    run(fleet, "lock", "release").expect(0)
     run(fleet, "provision", "--yes").expect(0)
     run(fleet, "audit").expect(0)
