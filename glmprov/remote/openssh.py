@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -117,7 +118,7 @@ class OpenSshChannel:
     def _start_master(self, password: Secret | None) -> None:
         """Make sure that a master runs, so that a failure to connect has its own place and time."""
         with _locked(self.control_path.with_suffix(".lock")):
-            if self.control_path.exists() and self._ask_master("check") == 0:
+            if self._master_answers():
                 return
             self.control_path.unlink(missing_ok=True)
             batch = ["-o", "BatchMode=yes"] if password is None else ["-o", "NumberOfPasswordPrompts=1"]
@@ -190,14 +191,15 @@ class OpenSshChannel:
             return ""
         return answer.stderr.decode(errors="replace")
 
-    def _ask_master(self, question: str) -> int:
-        """Ask the master a question (`ssh -O`): 0 if it is there."""
-        command = ["ssh", "-S", str(self.control_path), "-O", question, "--", self.config.asked]
-        return subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, check=False).returncode
+    def _master_answers(self) -> bool:
+        """Return whether a master listens: its socket outlives one that was killed."""
+        with socket.socket(socket.AF_UNIX) as caller:
+            return caller.connect_ex(str(self.control_path)) == 0
 
     def stop_master(self) -> None:
         """End the master now instead of in a minute."""
-        self._ask_master("exit")
+        command = ["ssh", "-S", str(self.control_path), "-O", "exit", "--", self.config.asked]
+        subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, check=False)
 
     def __enter__(self) -> Self:
         return self
