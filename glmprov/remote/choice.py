@@ -129,6 +129,6 @@ def _is_hardware_key(path: Path) -> bool:
 
 def _master_runs(config: SshConfig) -> bool:
     """Return whether a master for this way is up: then its connection is there for nothing."""
-    from glmprov.remote.openssh import control_path
+    from glmprov.remote.sharing import control_path
 
     return control_path(config).exists()

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-import os
 import select
 import socket
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
@@ -22,6 +21,7 @@ from glmprov.remote.become import wanted, way_to_root
 from glmprov.remote.config import SshConfig
 from glmprov.remote.conversation import Conversation
 from glmprov.remote.interruption import interruptible
+from glmprov.remote.paramiko_login import log_in
 from glmprov.remote.script import COMMAND_LINE
 from glmprov.secret import Secret
 
@@ -44,7 +44,7 @@ class ParamikoChannel:
         self.config = config
         self.transport = _connect(config, options, host.name)
         try:
-            _log_in(self.transport, config, password, host.name)
+            log_in(self.transport, config, password, host.name)
         except BaseException:
             self.transport.close()
             raise
@@ -154,70 +154,6 @@ def _prefer(transport: paramiko.Transport, config: SshConfig) -> None:
 def _allowed(offered: Sequence[str], allowed: Sequence[str]) -> tuple[str, ...]:
     """Return what both sides name, in the order of allowed."""
     return tuple(name for name in allowed if name in offered)
-
-
-def _log_in(transport: paramiko.Transport, config: SshConfig, password: Secret | None, name: str) -> None:
-    """Log in with each key in turn, then with the password. Raise UnreachableError if nothing is accepted."""
-    tried: list[str] = []
-    try:
-        for key, origin in _keys(config, tried):
-            tried.append(origin)
-            with suppress(paramiko.AuthenticationException):
-                if not transport.auth_publickey(config.user, key):
-                    return
-        if password is not None:
-            tried.append("password")
-            with suppress(paramiko.AuthenticationException):
-                if not transport.auth_password(config.user, password.reveal()):
-                    return
-    except (paramiko.SSHException, OSError, EOFError) as error:
-        tried.append(f"then: {error or 'the server closed the connection'}")
-    raise UnreachableError(
-        f"the login as {config.user} is refused (tried {', '.join(tried) or 'nothing: there is no key'})",
-        host=name,
-        next_step="check the user (-u) and the key (--private-key), "
-        f"or try `ssh -l {config.user} -p {config.port} {config.asked}`",
-    )
-
-
-def _keys(config: SshConfig, tried: list[str]) -> Iterator[tuple[paramiko.PKey, str]]:
-    """Yield the keys to try with their origins: those named in the configuration, then the rest of the agent's."""
-    in_agent = _agent_keys(config)
-    for path in config.identity_files:
-        if not path.is_file():
-            continue
-        public = _public_half(path)
-        held = next((key for key in in_agent if public and key.get_base64() == public), None)
-        if held:
-            in_agent.remove(held)
-            yield held, f"{path} in the agent"
-            continue
-        try:
-            yield paramiko.PKey.from_path(path), str(path)
-        except paramiko.PasswordRequiredException:
-            tried.append(f"not {path}, which needs a passphrase: add it to ssh-agent")
-        except (paramiko.SSHException, OSError, ValueError) as error:
-            tried.append(f"not {path}: {error}")
-    if config.one("identitiesonly") != "yes":
-        for key in in_agent:
-            yield key, f"the agent's {key.comment or key.get_name()}"
-
-
-def _agent_keys(config: SshConfig) -> list[paramiko.AgentKey]:
-    """Return the agent's keys; none if the configuration wants no agent or there is none."""
-    if config.one("identityagent", "") == "none" or not os.environ.get("SSH_AUTH_SOCK"):
-        return []
-    try:
-        return list(paramiko.Agent().get_keys())
-    except paramiko.SSHException:
-        return []
-
-
-def _public_half(path: os.PathLike[str]) -> str | None:
-    """Return the public key beside a private one, in base64."""
-    with suppress(OSError, IndexError), open(f"{os.fspath(path)}.pub") as file:  # noqa: PTH123
-        return file.read().split()[1]
-    return None
 
 
 def _converse(

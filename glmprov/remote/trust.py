@@ -14,7 +14,8 @@ from glmprov.errors import HostKeyError, UnreachableError
 from glmprov.inventory import Host
 from glmprov.remote import ConnectOptions, known_hosts
 from glmprov.remote.config import SshConfig, ask, resolve
-from glmprov.remote.openssh import control_directory, explain, quiet_environment
+from glmprov.remote.sharing import control_directory, quiet_environment
+from glmprov.remote.ssh_failures import explain
 
 DEEPEST_JUMP = 8
 """Jump hosts in a row. More is a configuration that names itself."""
