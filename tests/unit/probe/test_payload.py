@@ -182,6 +182,18 @@ def test_the_cut_of_nvml_is_small_and_complete() -> None:
     assert "nvmlVgpuTypeGetName" not in source
 
 
+def test_a_kept_cut_is_the_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    first = nvml_source.__wrapped__()
+    (kept,) = (tmp_path / "glmprov").iterdir()
+    assert kept.read_text() == first
+    (tmp_path / "glmprov" / "nvml-cut-of-another-version.py").write_text("")
+    assert nvml_source.__wrapped__() == first
+    kept.unlink()
+    assert nvml_source.__wrapped__() == first
+    assert [path.name for path in (tmp_path / "glmprov").iterdir()] == [kept.name]
+
+
 def test_the_cut_takes_along_what_its_roots_use() -> None:
     module = "A = 1\nB = A + 1\nC = 3\ndef used(): return B\ndef root():\n '''Text.'''\n return used()\n"
     source = cut(module, frozenset({"root"}))
