@@ -147,7 +147,7 @@ def provision_code(results: Iterable[HostProvision]) -> ExitCode:
     for result in results:
         if result.error is not None:
             codes.append(result.error.exit_code)
-        if result.failure or result.count(Mended.FAILED):
+        elif result.failure or result.count(Mended.FAILED):
             codes.append(ExitCode.FAILED)
         if result.count(Mended.UNKNOWN):
             codes.append(ExitCode.UNREACHABLE)

@@ -1,6 +1,6 @@
 """What a host is set to: one frozen dataclass a section, filled twice.
 
-The plan fills it with what is *expected*, the probe with what is *observed*; drift.py compares the two with one generic
+The plan fills it with what is *expected*, the probe with what is *observed*; drift/ compares the two with one generic
 walk, and `role_variables` flattens the expected one into the role's variables. A section's name is the dataclass'
 field in HostState, the role in roles/, the prefix of the role's variables and the first word of an audit line.
 

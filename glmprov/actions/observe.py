@@ -49,16 +49,15 @@ def read_settings(hosts: Sequence[Host]) -> Mapping[str, HostSettings]:
     return found
 
 
-def look(fleet: Fleet, host: Host) -> Observation:
-    """Probe one host in one round trip, as root where there is a way to be root."""
-    sysctl = host.variables.get("host_tuning_sysctl")
+def look(fleet: Fleet, host: Host, wanted: HostSettings | None = None) -> Observation:
+    """Probe one host in one round trip, as root where there is a way to be root. wanted may name more to read."""
     with connect(host, fleet.connection) as channel:
         return observe(
             channel,
             host.name,
             become=channel.becomes,
             interpreter=_interpreter(host),
-            sysctl_keys=tuple(sysctl) if isinstance(sysctl, Mapping) else (),
+            sysctl_keys=tuple((wanted and wanted.host_tuning.sysctl) or ()),
         )
 
 
@@ -68,9 +67,15 @@ def _interpreter(host: Host) -> str:
     return "python3" if named.startswith("auto") else named
 
 
-def look_at_all(fleet: Fleet, said: Said = silent) -> Iterator[HostFacts]:
+def look_at_all(
+    fleet: Fleet, said: Said = silent, wanted: Mapping[str, HostSettings] | None = None
+) -> Iterator[HostFacts]:
     """Probe every host, each result as it comes. One bad host never stops the others."""
-    for host, result in for_each(fleet.hosts, lambda host: look(fleet, host), fleet.forks):
+
+    def work(host: Host) -> Observation:
+        return look(fleet, host, (wanted or {}).get(host.name))
+
+    for host, result in for_each(fleet.hosts, work, fleet.forks):
         if isinstance(result, GlmprovError):
             said(host.name, str(result.message))
             yield HostFacts(host.name, error=_on(host.name, result))
@@ -82,10 +87,15 @@ def look_at_all(fleet: Fleet, said: Said = silent) -> Iterator[HostFacts]:
 Compare = Callable[[Observation, plan.HostPlan], tuple[drift.Difference, ...]]
 
 
-def against_plan(observation: Observation, wanted: plan.HostPlan) -> tuple[drift.Difference, ...]:
-    """Return every key where the host differs from its plan, and every file of ours that was edited."""
+def against_plan(
+    observation: Observation, wanted: plan.HostPlan, before: Mapping[str, str | None] | None = None
+) -> tuple[drift.Difference, ...]:
+    """Return every key where the host differs from its plan, and every file of ours that was edited.
+
+    before are the files' sums at the start of a run that applies: what has changed since then, the run has written.
+    """
     values = drift.compare(observation.host, wanted.expected, observation.state, wanted.reasons)
-    return (*values, *drift.compare_files(observation, values))
+    return (*values, *drift.compare_files(observation, values, before))
 
 
 def review(facts: HostFacts, wanted: HostSettings, compare: Compare = against_plan) -> HostReview:
@@ -103,7 +113,9 @@ def review(facts: HostFacts, wanted: HostSettings, compare: Compare = against_pl
 def review_all(fleet: Fleet, compare: Compare = against_plan, said: Said = silent) -> tuple[HostReview, ...]:
     """Probe every host and hold it against its plan; in the inventory's order."""
     wanted = read_settings(fleet.hosts)
-    found = {facts.host: review(facts, wanted[facts.host], compare) for facts in look_at_all(fleet, said)}
+    found = {
+        facts.host: review(facts, wanted[facts.host], compare) for facts in look_at_all(fleet, said, wanted)
+    }
     return tuple(found[host.name] for host in fleet.hosts)
 
 

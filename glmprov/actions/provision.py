@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, TypeVar
 
 from glmprov import apply, state
-from glmprov.actions.observe import Fleet, Said, look, read_settings, review, review_all
+from glmprov.actions.observe import (
+    Compare,
+    Fleet,
+    Said,
+    against_plan,
+    look,
+    look_at_all,
+    read_settings,
+    review,
+)
 from glmprov.actions.record import Recorder
 from glmprov.apply import Event
 from glmprov.drift import Difference, Verdict
 from glmprov.errors import GlmprovError
 from glmprov.inventory import Host
+from glmprov.observation import Observation
+from glmprov.receipt import Receipt
 from glmprov.remote.fan_out import default_forks, for_each
 from glmprov.remote.for_ansible import connection_variables
 from glmprov.results import HostFacts, HostProvision, HostReview, KeyResult, Mended
@@ -48,7 +60,8 @@ class Work:
     """One host on its way. wanted holds the first difference of every key that ever differed."""
 
     host: Host
-    latest: HostReview
+    first: HostReview
+    latest: HostReview = field(init=False)
     wanted: dict[str, Difference] = field(default_factory=dict)
     error: GlmprovError | None = None
     failure: GlmprovError | None = None
@@ -56,6 +69,15 @@ class Work:
     applied: bool = False
     rebooted: bool = False
     started: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        self.take(self.first)
+
+    @property
+    def compare(self) -> Compare:
+        """How to compare a later look: files that changed since the first one are the run's own writing."""
+        first = self.first.observation
+        return partial(against_plan, before=first.files if first else {})
 
     def take(self, latest: HostReview) -> None:
         """Remember a second look."""
@@ -119,10 +141,8 @@ class _Run:
 
     def begin(self) -> None:
         """Look at every host for the first time."""
-        for host, first in zip(self.fleet.hosts, review_all(self.fleet, said=self.said), strict=True):
-            work = Work(host, first)
-            work.take(self._without_forgotten(first))
-            self.works.append(work)
+        seen = {facts.host: facts for facts in look_at_all(self.fleet, self.said, self.settings)}
+        self.works = [Work(host, self._review(seen[host.name])) for host in self.fleet.hosts]
 
     def converge(self) -> None:
         """Apply and look again until nothing is left; reboot where that is wanted, and once more."""
@@ -179,30 +199,37 @@ class _Run:
         return state.role_variables(expected) | connection_variables(work.host, self.fleet.connection)
 
     def _look_again(self, todo: Iterable[Work]) -> None:
-        for work, result in self._each(todo, lambda work: look(self.fleet, work.host)):
+        for work, result in self._each(todo, self._look):
             name = work.host.name
             if isinstance(result, GlmprovError):
                 work.error = result
                 continue
-            facts = HostFacts(name, observation=result)
-            work.take(self._without_forgotten(review(facts, self.settings[name])))
+            work.take(self._review(HostFacts(name, observation=result), work.compare))
 
-    def _each(self, todo: Iterable[Work], act: Callable[[Work], T]) -> Iterable[tuple[Work, T | GlmprovError]]:
+    def _look(self, work: Work) -> Observation:
+        return look(self.fleet, work.host, self.settings[work.host.name])
+
+    def _each(
+        self, todo: Iterable[Work], act: Callable[[Work], T]
+    ) -> Iterable[tuple[Work, T | GlmprovError]]:
         works = {work.host.name: work for work in todo}
         hosts = [work.host for work in works.values()]
         for host, result in for_each(hosts, lambda host: act(works[host.name]), self.fleet.forks):
             yield works[host.name], result
 
-    def _without_forgotten(self, seen: HostReview) -> HostReview:
-        """Drop cards that were taken out on purpose from what the receipt expects, and plan again."""
-        observation = seen.observation
-        if not self.orders.forgotten or observation is None or not hasattr(observation.receipt, "cards"):
-            return seen
-        receipt = observation.receipt
-        cards = tuple(card for card in receipt.cards if card not in self.orders.forgotten)  # type: ignore[union-attr]
-        receipt = replace(receipt, cards=cards)  # type: ignore[type-var]
-        facts = HostFacts(seen.host, observation=replace(observation, receipt=receipt))
-        return review(facts, self.settings[seen.host])
+    def _review(self, facts: HostFacts, compare: Compare = against_plan) -> HostReview:
+        if facts.observation is not None:
+            facts = replace(facts, observation=forgetting(facts.observation, self.orders.forgotten))
+        return review(facts, self.settings[facts.host], compare)
+
+
+def forgetting(observation: Observation, cards: Collection[str]) -> Observation:
+    """Return the observation with a receipt that doesn't know these cards: they were taken out on purpose."""
+    receipt = observation.receipt
+    if not cards or not isinstance(receipt, Receipt):
+        return observation
+    left = tuple(card for card in receipt.cards if card not in cards)
+    return replace(observation, receipt=replace(receipt, cards=left))
 
 
 def _sections(differences: Iterable[Difference]) -> tuple[str, ...]:

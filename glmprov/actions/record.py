@@ -85,15 +85,15 @@ class Recorder:
 
 
 def receipt_of(settings: HostSettings, plan: HostPlan, observation: Observation) -> Receipt:
-    """Return the receipt of a host as it is now."""
-    gpus = observation.hardware.gpus
+    """Return the receipt of a host as it is now. A card that is lost stays in it: it is missing, not forgotten."""
+    cards = plan.expected.gpu_driver.cards if plan.expected.gpu_driver else None
     return Receipt(
         written_at=datetime.now(UTC).isoformat(timespec="seconds"),
         by=getpass.getuser(),
         controller=socket.gethostname(),
         glmprov_version=__version__,
         expected=plan.expected,
-        cards=() if isinstance(gpus, Unknown) else tuple(gpu.uuid for gpu in gpus),
+        cards=tuple(cards) if isinstance(cards, Mapping) else (),
         files={path: digest for path, digest in observation.files.items() if digest is not None},
         settings=settings.written(),
     )

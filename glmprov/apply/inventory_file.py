@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -46,10 +47,11 @@ def write_inventory(
 
 def _plain(name: str, value: Any) -> Any:
     """Return a variable as YAML holds it. Role variables are data; the inventory's own may be templates."""
-    if isinstance(value, Secret):
-        return _Unsafe(value.reveal())
     if isinstance(value, str):
-        return _Unsafe(value) if name.startswith(SECTIONS) else str(value)
+        ours = isinstance(value, Secret) or name.startswith(SECTIONS)
+        text = value.reveal() if isinstance(value, Secret) else str(value)
+        # Only where it is needed: Ansible takes an unsafe "off" for a boolean, quoted or not.
+        return _Unsafe(text) if ours and re.search(r"\{[{%#]", text) else text
     if isinstance(value, Mapping):
         return {str(key): _plain(name, item) for key, item in value.items()}
     if isinstance(value, Sequence):

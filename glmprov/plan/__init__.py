@@ -20,7 +20,7 @@ from glmprov.state import HostState, Unknown
 
 @dataclass(frozen=True)
 class HostPlan:
-    """What a host should be. reasons are by key, as drift.py spells them; notes are for a person.
+    """What a host should be. reasons are by key, as drift/ spells them; notes are for a person.
 
     A note says for example that a card was left alone, and why.
     """

@@ -100,7 +100,7 @@ def _module_options(situation: Situation) -> tuple[dict[str, str], dict[str, str
 
 
 def _sysctl(situation: Situation) -> tuple[dict[str, str], dict[str, str], tuple[str, ...]]:
-    """Source: local-inference-lab/rtx6kpro, optimization/nccl-tuning.md. A key that the kernel hasn't got is left out."""
+    """Source: local-inference-lab/rtx6kpro, optimization/nccl-tuning.md. A key that this kernel lacks is left out."""
     why = {"vm.swappiness": "an engine's host memory must not be swapped out"}
     if len(situation.observation.hardware.numa_nodes) > 1:
         why["kernel.numa_balancing"] = "page migration between sockets stalls pinned engines"

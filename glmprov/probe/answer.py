@@ -56,7 +56,7 @@ class Answer:
     def _why_missing(self, name: str) -> str:
         hung = self.hung()
         if hung:
-            return "; ".join(hung)
+            return "HUNG: " + "; ".join(hung)
         for key in ("failed_host", "failed_nvml"):
             if key in self.parts:
                 return f"{NO_SUCH_PART} ({self.parts[key]})"
@@ -80,5 +80,5 @@ def _hung_in_words(record: Mapping[str, Any]) -> str:
             f"HUNG: {what} still hangs since an earlier look (process {pid}, state {state}), not asked again"
         )
     if state == "killed":
-        return f"HUNG: {what} gave no answer in time, its process was killed"
-    return f"HUNG: {what} gave no answer in time and its process {pid} can't be killed (state {state})"
+        return f"{what} gave no answer in time, its process was killed"
+    return f"{what} gave no answer in time and its process {pid} can't be killed (state {state})"

@@ -15,6 +15,7 @@ from glmprov.probe.parse_driver import gpu_driver
 from glmprov.probe.parse_engine import container_engine, serving
 from glmprov.probe.parse_power import gpu_power, nccl_env
 from glmprov.probe.parse_tuning import host_tuning
+from glmprov.probe.wanted import REHEARSAL
 from glmprov.receipt import RECEIPT_PATH, Receipt
 from glmprov.state import GpuDriver, HostState, Unknown
 
@@ -84,6 +85,9 @@ def _files(answer: Answer) -> dict[str, str | None]:
 def _remarks(answer: Answer) -> list[str]:
     """Return what a person should know and no section tells."""
     remarks = [f"lost: {line}" for line in parse_nvml.lost(answer)]
+    folders = answer.part("folders")
+    if not isinstance(folders, Unknown) and isinstance(folders.get(REHEARSAL), list):
+        remarks.append("a node of the rehearsal fleet: its GPUs, sockets and kernel modules are simulated")
     if answer.parts.get("uid") != 0:
         remarks.append("read without root: some of it stays unknown")
     if isinstance(answer.text("/var/run/reboot-required"), str):

@@ -525,8 +525,8 @@ def start(name, work, seconds):
 
         _signal.alarm(int(seconds) + 5)  # dies by itself if the parent is gone
         null = os.open("/dev/null", os.O_RDWR)
-        os.dup2(null, 1)
-        os.dup2(null, 2)
+        for inherited in (0, 1, 2):  # a child that is left behind must not hold the connection open
+            os.dup2(null, inherited)
 
         def send(key, value):
             text = (quote(key) + ":" + to_json(value) + "\n").encode("ascii")
@@ -598,6 +598,8 @@ def end_of(child):
                 os.unlink(child["mark"])
             return {"task": child["name"], "pid": child["pid"], "state": "killed"} if late else None
         if time.monotonic() > patience:
+            if child["mark"]:
+                os.utime(child["mark"], (0, 0))  # the next probe need not wait to see that it hangs
             return {"task": child["name"], "pid": child["pid"], "state": state}
         time.sleep(0.005)
 

@@ -31,7 +31,6 @@ SYSCTL_KEYS = (
 FILES = (
     "/etc/os-release",
     "/proc/sys/kernel/random/boot_id",
-    "/proc/version",
     "/proc/cmdline",
     "/proc/meminfo",
     "/proc/modules",
@@ -50,7 +49,6 @@ FILES = (
     "/run/modprobe.d/*.conf",
     "/usr/lib/modprobe.d/*.conf",
     "/lib/modprobe.d/*.conf",
-    "/etc/sysctl.conf",
     "/etc/sysctl.d/*.conf",
     "/run/sysctl.d/*.conf",
     "/usr/lib/sysctl.d/*.conf",
@@ -117,6 +115,7 @@ GRUB = "/boot/grub/grub.cfg"
 CPUINFO = "/proc/cpuinfo"
 IOMMU_GROUPS = "/sys/kernel/iommu_groups"
 EFI = "/sys/firmware/efi"
+REHEARSAL = "/opt/glmlab"
 SECURE_BOOT = EFI + "/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
 
 UNIT_PROPERTIES = (
@@ -138,7 +137,7 @@ def wanted(
         "sums": list(OUR_FILES),
         "packages": list(PACKAGES),
         "lines": {GRUB: "linux"},
-        "folders": [IOMMU_GROUPS, EFI],
+        "folders": [IOMMU_GROUPS, EFI, REHEARSAL],
         "tallies": [PACKAGE_IDS, GOVERNORS],
         "heads": [CPUINFO],
         "hex": [SECURE_BOOT],

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from glmprov.errors import GlmprovError
 from glmprov.inventory import Host
+from glmprov.remote.interruption import all_hung_up
 
 T = TypeVar("T")
 
@@ -27,8 +28,8 @@ def for_each(
 ) -> Iterator[tuple[Host, T | GlmprovError]]:
     """Do work on each host in threads; yield (host, result or its GlmprovError) as each comes in.
 
-    One host's error never stops another. Anything that isn't a GlmprovError is a fault of ours and is raised,
-    after the hosts in work have ended; so is KeyboardInterrupt, and then no further host is begun.
+    One host's error never stops another. On Ctrl-C, when the caller stops asking, or at an error that isn't a
+    GlmprovError (a fault of ours, which is raised), no further host is begun and those in work are hung up.
     """
     pool = ThreadPoolExecutor(max_workers=forks or default_forks(), thread_name_prefix="host")
     try:
@@ -39,5 +40,8 @@ def for_each(
             except GlmprovError as error:
                 error.host = error.host or futures[future].name
                 yield futures[future], error
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    except BaseException:
+        with all_hung_up():
+            pool.shutdown(wait=True, cancel_futures=True)
+        raise
+    pool.shutdown()

@@ -20,6 +20,7 @@ from glmprov.remote.askpass import answering
 from glmprov.remote.become import wanted, way_to_root
 from glmprov.remote.config import SshConfig, resolve
 from glmprov.remote.conversation import Conversation
+from glmprov.remote.interruption import interruptible
 from glmprov.remote.process import converse
 from glmprov.remote.script import COMMAND_LINE
 from glmprov.secret import Secret
@@ -81,6 +82,11 @@ class OpenSshChannel:
         command = ["ssh", *self._arguments(), "-T", "--", self.config.asked, COMMAND_LINE]
         return converse(command, conversation, environment=quiet_environment(), lost_status=SSH_FAILED)
 
+    @property
+    def _login_seconds(self) -> float:
+        """How long a login may take in all: jump hosts, key exchanges, keys that are touched."""
+        return 3 * self.options.connect_seconds + 10
+
     def _arguments(self) -> list[str]:
         """Return ssh's options for a command: through the master, or alone if the master has gone."""
         config = self.config
@@ -119,12 +125,13 @@ class OpenSshChannel:
                     start_new_session=True,
                 )
                 try:
-                    status = master.wait(timeout=3 * self.options.connect_seconds + 10)
+                    with interruptible(master.kill):
+                        status = master.wait(timeout=self._login_seconds)
                 except subprocess.TimeoutExpired:
                     master.kill()
                     master.wait()
                     raise UnreachableError(
-                        f"no login within {3 * self.options.connect_seconds + 10:g} s", host=self.host.name
+                        f"no login within {self._login_seconds:g} s", host=self.host.name
                     ) from None
                 if status:
                     said.seek(0)
@@ -143,7 +150,7 @@ class OpenSshChannel:
                 capture_output=True,
                 env=quiet_environment(),
                 start_new_session=True,
-                timeout=3 * self.options.connect_seconds + 10,
+                timeout=self._login_seconds,
                 check=False,
             )
         except subprocess.TimeoutExpired:
@@ -172,13 +179,14 @@ class OpenSshChannel:
 
 
 def ssh_arguments(host: Host, options: ConnectOptions | None = None) -> list[str]:
-    """Return the options with which Ansible's ssh uses our master and our strictness, for `ansible_ssh_args`.
+    """Return everything that our ssh is told, so that Ansible's shares its master: for `ansible_ssh_args`.
 
-    They belong there and not into ansible_ssh_common_args: ssh takes the first value of an option, Ansible puts
-    ansible_ssh_args first, and the inventory's own common and extra arguments stay as they are.
+    It belongs there: ssh takes the first value of an option, and Ansible puts ansible_ssh_args first. The
+    inventory's common and extra arguments are in it, so Ansible needs them no more.
     """
     config = resolve(host, options or ConnectOptions())
-    return [*multiplexing("auto", control_path(config)), *strictness(config)]
+    ours = [*multiplexing("auto", control_path(config)), *strictness(config)]
+    return [*ours, *config.arguments, *config.extra_arguments]
 
 
 def multiplexing(master: str, path: Path) -> list[str]:
@@ -194,8 +202,11 @@ def multiplexing(master: str, path: Path) -> list[str]:
 
 
 def strictness(config: SshConfig) -> list[str]:
-    """Return the options that hold for every connection: known hosts only, and the cheap key exchange first."""
-    arguments = ["-o", "StrictHostKeyChecking=yes"]
+    """Return what holds for every connection: known hosts only, the cheap key exchange first, no dead masters.
+
+    A master whose host lost power would otherwise look alive until TCP gives up, a quarter of an hour later.
+    """
+    arguments = ["-o", "StrictHostKeyChecking=yes", "-o", "ServerAliveInterval=10", "-o", "ServerAliveCountMax=3"]
     if config.kex_algorithms:
         arguments += ["-o", f"KexAlgorithms={','.join(config.kex_algorithms)}"]
     return arguments

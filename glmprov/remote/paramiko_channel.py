@@ -21,6 +21,7 @@ from glmprov.remote import Completed, ConnectOptions, known_hosts
 from glmprov.remote.become import wanted, way_to_root
 from glmprov.remote.config import SshConfig
 from glmprov.remote.conversation import Conversation
+from glmprov.remote.interruption import interruptible
 from glmprov.remote.script import COMMAND_LINE
 from glmprov.secret import Secret
 
@@ -74,7 +75,7 @@ class ParamikoChannel:
             session.exec_command(COMMAND_LINE)
         except (paramiko.SSHException, OSError, EOFError) as error:
             raise UnreachableError(f"the connection was lost: {error}", host=self.host.name) from error
-        with session:
+        with session, interruptible(session.close):
             return _converse(session, conversation)
 
     def __enter__(self) -> Self:
@@ -112,7 +113,8 @@ def _connect(config: SshConfig, options: ConnectOptions, name: str) -> paramiko.
     transport = paramiko.Transport(connection)
     try:
         _prefer(transport, config)
-        transport.start_client(timeout=options.connect_seconds)
+        with interruptible(transport.close):
+            transport.start_client(timeout=options.connect_seconds)
         key = transport.get_remote_server_key()
         known_hosts.check(
             config.known_hosts_files, config.host_key_name, key.get_name(), key.get_base64(), host=name

@@ -12,6 +12,7 @@ from contextlib import suppress
 
 from glmprov.remote import Completed
 from glmprov.remote.conversation import Conversation
+from glmprov.remote.interruption import interruptible
 
 CHUNK_BYTES = 64 << 10
 
@@ -37,7 +38,8 @@ def converse(
         start_new_session=True,  # no terminal: nothing may prompt past us, and Ctrl-C comes to us alone
     )
     try:
-        heard_the_end = _pump(child, conversation)
+        with interruptible(lambda: _kill(child)):
+            heard_the_end = _pump(child, conversation)
         if conversation.enough:
             return conversation.result(None)
         if not heard_the_end:
@@ -104,7 +106,12 @@ def _end(child: subprocess.Popen[bytes]) -> None:
         if pipe and not pipe.closed:
             with suppress(BrokenPipeError):
                 pipe.close()
+    _kill(child)
+    child.wait()
+
+
+def _kill(child: subprocess.Popen[bytes]) -> None:
+    """Kill the child's process group if it still runs."""
     if child.poll() is None:
         with suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
-        child.wait()

@@ -14,8 +14,6 @@ from glmprov.report.facts_tree import cpu_ranges, gib, tree
 from glmprov.report.values import data, plain, short
 from glmprov.state import ContainerEngine, GpuDriver, Setting, Unknown
 
-SCHEMA = "glmprov/facts/1"
-
 Paint = Callable[[str, str], str]
 _STYLES = {"title": "1", "dim": "2", "warn": "33", "bad": "31"}
 
@@ -39,11 +37,12 @@ def text(observation: Observation, width: int = 100, color: bool = False) -> str
 
 
 def as_json(observation: Observation) -> dict[str, Any]:
-    """Return a host for programs, under keys that stay. What could not be read is {"unknown": reason}."""
+    """Return a host for programs, under the keys of schema glmprov/facts/1.
+
+    What could not be read is {"unknown": reason}.
+    """
     hardware = observation.hardware
     return {
-        "schema": SCHEMA,
-        "host": observation.host,
         "observed_at": observation.observed_at,
         "system": data(hardware.system),
         "cpu": data(hardware.cpu),
@@ -314,7 +313,7 @@ def _trouble(observation: Observation) -> Iterator[tuple[str, str]]:
     for bus_id, numbers in hardware.xids.items():
         yield "Xid", f"{', '.join(map(str, numbers))} on {bus_id} since boot"
     for line in observation.hung:
-        yield "hung", line
+        yield "HUNG", line
     for line in observation.remarks:
         yield "note", line
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from glmprov.drift import Difference
 from glmprov.errors import ExitCode, GlmprovError
+from glmprov.report.facts import as_json
 from glmprov.report.values import data
 from glmprov.results import HostFacts, HostLock, HostProvision, HostReview, HostTrust
 
@@ -43,7 +44,11 @@ def facts(results: Iterable[HostFacts], code: ExitCode) -> str:
         "facts",
         code,
         [
-            {"host": each.host, "error": _error(each.error), "observation": data(each.observation)}
+            {
+                "host": each.host,
+                "error": _error(each.error),
+                "facts": each.observation and as_json(each.observation),
+            }
             for each in results
         ],
     )

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
 from glmprov.drift import Difference, Verdict
 from glmprov.errors import GlmprovError
+from glmprov.observation import Observation
+from glmprov.report.facts import text as drawn
 from glmprov.report.values import plain, short
-from glmprov.results import HostLock, HostProvision, HostReview, HostTrust, KeyResult, Mended
+from glmprov.results import HostFacts, HostLock, HostProvision, HostReview, HostTrust, KeyResult, Mended
 
 _VERDICT_STYLE = {
     Verdict.DRIFT: "red",
@@ -63,6 +65,29 @@ def error_text(error: GlmprovError) -> Text:
     if error.next_step:
         text.append(f"\n      next: {error.next_step}", style="default not bold")
     return text
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """A host drawn as wide as the console."""
+
+    observation: Observation
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield the drawing, in color where the console has any."""
+        colored = console.color_system is not None and not console.no_color
+        yield Text.from_ansi(
+            drawn(self.observation, options.max_width, colored), no_wrap=True, overflow="ignore"
+        )
+
+
+def facts(results: Sequence[HostFacts], *, verbose: bool = False) -> Iterable[RenderableType]:
+    """Yield each host as it is, or why that could not be seen."""
+    for each in results:
+        if each.observation is not None:
+            yield _Drawn(each.observation)
+        elif each.error is not None:
+            yield error_text(each.error)
 
 
 def plan(reviews: Sequence[HostReview], *, verbose: bool = False) -> Iterable[RenderableType]:

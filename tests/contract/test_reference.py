@@ -1,7 +1,8 @@
-"""The reference pages are made from data; run `python -m tests.contract.test_reference` to write them again."""
+"""The reference pages are made from data: `make docs` writes them again."""
 
 from __future__ import annotations
 
+import runpy
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from glmprov import catalog, settings
 from glmprov.state import SECTIONS, role_options
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = {"settings.md": settings.table, "cards.md": catalog.table}
+PAGES = runpy.run_path(str(DOCS / "generate.py"))["PAGES"]
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -32,8 +33,3 @@ def test_every_fact_of_the_catalog_cites_a_source() -> None:
     assert all(branch.source for branch in known.branches)
     assert all(distribution.source in known.sources for distribution in known.distributions)
     assert known.branch(known.default_branch)
-
-
-if __name__ == "__main__":
-    for name, table in PAGES.items():
-        (DOCS / name).write_text(table(), encoding="utf-8")

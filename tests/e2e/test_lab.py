@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import signal
 import socket
@@ -108,12 +109,18 @@ def test_a_slow_node_answers_late(fleet: Fleet, node: Node):
         fleet.fault(node.name, "slow", "off")
 
 
+def test_an_xid_is_in_the_kernels_journal_of_this_boot(fleet: Fleet, node: Node):
+    fleet.fault(node.name, "xid", "1", "48")
+    assert re.search(r"NVRM: Xid \(PCI:0000:[0-9a-f]{2}:00\): 48,", node.ssh("journalctl -k -b"))
+
+
 @pytest.mark.parametrize(
     ("arguments", "choice"),
     [
         (["nowhere", "unreachable", "on"], "turin-8x"),
         (["genoa-4x", "unreachable"], "on or off"),
         (["genoa-4x", "gremlins"], "unreachable"),
+        (["genoa-4x", "xid", "17", "48"], "GPU-"),
     ],
 )
 def test_a_fault_that_makes_no_sense_is_refused(fleet: Fleet, arguments: list[str], choice: str):

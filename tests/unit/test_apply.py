@@ -68,7 +68,10 @@ def _local(**variables: object) -> dict[str, object]:
 def test_a_check_run_tells_what_would_change_and_leaves_nothing_behind() -> None:
     events: list[apply.Event] = []
     secret = Secret("correct horse battery staple")
-    settings = {"nccl_env_profile": "latency", "nccl_env_env": {"NCCL_P2P_LEVEL": "{{ SYS }}"}}
+    settings = {
+        "nccl_env_profile": "latency",
+        "nccl_env_env": {"NCCL_P2P_LEVEL": "{{ SYS }}", "A": "off", "B": "010"},
+    }
     results = apply.run(
         "provision",
         {"here": _local(ansible_become_password=secret, **settings)},
@@ -80,7 +83,8 @@ def test_a_check_run_tells_what_would_change_and_leaves_nothing_behind() -> None
     assert results["here"].error is None
     assert results["here"].changed == ("nccl_env: Write NCCL's environment",)
     (changed,) = [event for event in events if event.status is apply.Status.CHANGED]
-    assert "+NCCL_P2P_LEVEL={{ SYS }}" in changed.diff
+    lines = changed.diff.splitlines()
+    assert [line for line in lines if "=" in line] == ["+A=off", "+B=010", "+NCCL_P2P_LEVEL={{ SYS }}"]
     assert not Path("/etc/glmprov/nccl.env").exists()
     assert not [*Path("/dev/shm").glob(f"{apply.PREFIX}{os.getpid()}-*")]
 

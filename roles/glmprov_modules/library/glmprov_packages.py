@@ -41,10 +41,14 @@ options:
     description: A regular expression for the names of the packages that belong together.
     type: str
     default: ""
+  absent:
+    description: A regular expression for the names of packages that these replace, in the same transaction.
+    type: str
+    default: ""
   hold:
-    description: Put the installed packages of the set on hold.
-    type: bool
-    default: false
+    description: A regular expression for the names of the packages to put on hold, if they are installed.
+    type: str
+    default: ""
 author: glmprov
 """
 
@@ -54,7 +58,7 @@ EXAMPLES = r"""
     packages: [{name: nvidia-driver-cuda}, {name: nvidia-kernel-open-dkms}]
     version: 580.105.08
     set: ^(lib)?nvidia-
-    hold: true
+    hold: ^(lib)?nvidia-
 """
 
 RETURN = r"""
@@ -65,6 +69,11 @@ installed:
 """
 
 
+def matcher(pattern):
+    """Return a function that tells whether a name matches; no pattern matches nothing."""
+    return re.compile(pattern).search if pattern else lambda name: None
+
+
 class Wanted:
     """What the task asks for, and whether a version is right."""
 
@@ -72,7 +81,9 @@ class Wanted:
         self.packages = parameters["packages"]
         self.version = parameters["version"]
         self.branch = parameters["branch"]
-        self.in_set = re.compile(parameters["set"]).search if parameters["set"] else lambda name: False
+        self.in_set = matcher(parameters["set"])
+        self.unwanted = matcher(parameters["absent"])
+        self.to_hold = matcher(parameters.get("hold"))
 
     @property
     def versioned(self):
@@ -94,12 +105,12 @@ class Wanted:
         return [
             name
             for name, version in installed.items()
-            if self.in_set(name) and re.match(r"\d{3}\.", upstream(version))
+            if self.in_set(name) and not self.unwanted(name) and re.match(r"\d{3}\.", upstream(version))
         ]
 
     def satisfied(self, installed):
         names = self.names(installed)
-        if not all(name in installed for name in names):
+        if not all(name in installed for name in names) or any(self.unwanted(name) for name in installed):
             return False
         if not self.versioned:
             return True
@@ -114,7 +125,8 @@ class NotOfferedError(AptError):
     """No package source has a package in a right version."""
 
     def __init__(self, name, version, offered):
-        super().__init__(f"{name}: version wanted: {version}, offered: {', '.join(offered[:6]) or 'none'}")
+        some = f"version wanted: {version}, offered: {', '.join(offered[:6])}"
+        super().__init__(f"{name}: {some if offered else 'no package source offers it'}")
         self.name = name
 
 
@@ -135,7 +147,8 @@ def request(apt, wanted, installed):
         if same:
             asked.setdefault(name, same[0])
     add_tied(apt, asked)
-    return [f"{name}={version}" if version else name for name, version in asked.items()]
+    gone = [f"{name}-" for name in installed if wanted.unwanted(name)]
+    return [f"{name}={version}" if version else name for name, version in asked.items()] + gone
 
 
 def add_tied(apt, asked):
@@ -167,16 +180,19 @@ def install(module, apt, wanted, installed):
         apt.update()
         asked = request(apt, wanted, installed)
     if module.check_mode:
-        steps = re.compile(r"^Inst (\S+) (?:\[\S+\] )?\((\S+)", re.MULTILINE)
-        return {**installed, **dict(steps.findall(apt.install(*asked, simulate=True)))}
+        return simulated(installed, apt.install(*asked, simulate=True))
     link_devices()
     apt.install(*asked)
     return apt.installed()
 
 
-def to_hold(apt, wanted, installed):
-    """Return the packages of the set that should be on hold and aren't."""
-    return set(wanted.members(installed)) - apt.held()
+def simulated(installed, steps):
+    """Given what is installed and apt's simulation, return what would be installed."""
+    gone = set(re.findall(r"^(?:Remv|Purg) (\S+)", steps, re.MULTILINE))
+    new = dict(re.findall(r"^Inst (\S+) (?:\[\S+\] )?\((\S+)", steps, re.MULTILINE))
+    return {
+        name: version for name, version in {**installed, **new}.items() if name not in gone or name in new
+    }
 
 
 def main():
@@ -195,7 +211,8 @@ def main():
             "version": {"type": "str", "default": ""},
             "branch": {"type": "str", "default": ""},
             "set": {"type": "str", "default": ""},
-            "hold": {"type": "bool", "default": False},
+            "absent": {"type": "str", "default": ""},
+            "hold": {"type": "str", "default": ""},
         },
         supports_check_mode=True,
     )
@@ -206,7 +223,7 @@ def main():
         after = install(module, apt, wanted, after)
         if after != before:
             diffs.append(difference("packages", listing(before, after), listing(after, before)))
-        holds = to_hold(apt, wanted, after) if module.params["hold"] else set()
+        holds = {name for name in after if wanted.to_hold(name)} - apt.held()
         if holds:
             diffs.append(difference("hold", "", "".join(f"{name}\n" for name in sorted(holds))))
             if not module.check_mode:
@@ -220,7 +237,7 @@ def main():
 def alone(name):
     """Return the parameters that ask for one package in any version, or for nothing."""
     packages = [{"name": name, "unless": []}] if name else []
-    return {"packages": packages, "version": "", "branch": "", "set": ""}
+    return {"packages": packages, "version": "", "branch": "", "set": "", "absent": ""}
 
 
 def listing(these, others):

@@ -143,19 +143,23 @@ def main():
 
 def add(module, source, files):
     """Write key and source and read the source's lists. If that fails, put back what was there."""
-    before = read_text(source)
+    before = {path: read_text(path) for path in files}
     for path, text in files.items():
         write_text(path, text)
     try:
         Apt(module).update(source)
     except AptError as error:
-        if before is None:
-            os.unlink(source)
-        else:
-            write_text(source, before)
-        module.fail_json(
-            msg=f"{module.params['url']}: the package source can't be read, it was taken away again\n{error}"
-        )
+        for path, text in before.items():
+            put_back(path, text)
+        url = module.params["url"]
+        module.fail_json(msg=f"{url}: the package source can't be read, it was taken away again\n{error}")
+
+
+def put_back(path, text):
+    if text is None:
+        os.unlink(path)
+    else:
+        write_text(path, text)
 
 
 if __name__ == "__main__":

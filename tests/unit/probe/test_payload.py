@@ -70,6 +70,40 @@ def test_what_failed_in_a_child_is_said() -> None:
     assert answer["failed_host"].startswith("AttributeError")
 
 
+FREEZER = Path("/sys/fs/cgroup/freezer")
+
+
+@pytest.mark.skipif(
+    not os.access(FREEZER / "cgroup.procs", os.W_OK), reason="needs root and a freezer that SIGKILL waits for"
+)
+def test_a_child_that_cannot_die_is_left_behind_and_not_stacked_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(payload, "HANGING", str(tmp_path))
+    group = FREEZER / f"glmprov-test-{os.getpid()}"
+    group.mkdir()
+
+    def freeze(send: Any) -> None:
+        send("before", 1)
+        (group / "cgroup.procs").write_text(str(os.getpid()))
+        (group / "freezer.state").write_text("FROZEN")
+
+    child = payload.start("nvml", freeze, 1)
+    try:
+        payload.wait_for([child])
+        record = payload.end_of(child)
+        assert record == {"task": "nvml", "pid": child["pid"], "state": "D"}
+        assert child["parts"] == [b'"before":1\n']
+        assert payload.still_hanging("nvml", 30) == record | {"earlier": True}
+        assert payload.still_hanging("host", 30) is None
+    finally:
+        (group / "freezer.state").write_text("THAWED")
+        os.waitpid(child["pid"], 0)
+        group.rmdir()
+    assert payload.still_hanging("nvml", 30) is None
+    assert list(tmp_path.iterdir()) == []
+
+
 @given(ANSWERS)
 def test_what_it_writes_is_json(value: Any) -> None:
     written = payload.to_json(value)
@@ -148,8 +182,20 @@ def test_the_cut_of_nvml_is_small_and_complete() -> None:
     assert "nvmlVgpuTypeGetName" not in source
 
 
+def test_a_kept_cut_is_the_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    first = nvml_source.__wrapped__()
+    (kept,) = (tmp_path / "glmprov").iterdir()
+    assert kept.read_text() == first
+    (tmp_path / "glmprov" / "nvml-cut-of-another-version.py").write_text("")
+    assert nvml_source.__wrapped__() == first
+    kept.unlink()
+    assert nvml_source.__wrapped__() == first
+    assert [path.name for path in (tmp_path / "glmprov").iterdir()] == [kept.name]
+
+
 def test_the_cut_takes_along_what_its_roots_use() -> None:
-    module = "A = 1\nB = A + 1\nC = 3\ndef used():\n    return B\ndef root():\n    '''Text.'''\n    return used()\n"
+    module = "A = 1\nB = A + 1\nC = 3\ndef used(): return B\ndef root():\n '''Text.'''\n return used()\n"
     source = cut(module, frozenset({"root"}))
     assert "B = A + 1" in source
     assert "C = 3" not in source

@@ -1,0 +1,16 @@
+"""Write the pages and tables of the docs that are made from data: `make docs`."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+
+from glmprov import catalog, settings
+
+DOCS = Path(__file__).parent
+PAGES = {"settings.md": settings.table, "cards.md": catalog.table}
+
+if __name__ == "__main__":
+    for name, table in PAGES.items():
+        (DOCS / name).write_text(table(), encoding="utf-8")
+    runpy.run_path(str(DOCS / "role_tables.py"), run_name="__main__")

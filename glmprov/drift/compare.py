@@ -1,0 +1,132 @@
+"""Expected against observed, as one generic walk. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from glmprov.drift.difference import Difference, Verdict
+from glmprov.state import SECTIONS, Disruption, HostState, Kind, Later, Setting, Unit, Unknown, kind_of
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """One comparable value: its key, both sides, and what mending it interrupts."""
+
+    key: str
+    expected: Any
+    observed: Any
+    disruption: Disruption
+    pending_reboot: bool = False
+
+
+def compare(
+    host: str, expected: HostState, observed: HostState, reasons: Mapping[str, str] | None = None
+) -> tuple[Difference, ...]:
+    """Given what is expected and what is observed, return a Difference for each key that isn't right.
+
+    reasons say why a value is expected, by key, by key without its part, or by field.
+    """
+    judged = (_judge(host, leaf, reasons or {}) for leaf in leaves(expected, observed))
+    return tuple(difference for difference in judged if difference.verdict is not Verdict.OK)
+
+
+def _judge(host: str, leaf: Leaf, reasons: Mapping[str, str]) -> Difference:
+    difference = Difference(
+        host,
+        leaf.key,
+        leaf.expected,
+        leaf.observed,
+        Verdict.OK,
+        leaf.disruption,
+        reason=_reason(leaf.key, reasons),
+    )
+    if isinstance(leaf.observed, Unknown):
+        return replace(difference, verdict=Verdict.UNKNOWN, reason=leaf.observed.reason)
+    if isinstance(leaf.expected, Later):
+        return replace(difference, verdict=Verdict.LATER, reason=leaf.expected.reason)
+    if same(leaf.expected, leaf.observed):
+        return difference
+    return replace(difference, verdict=Verdict.DRIFT, pending_reboot=leaf.pending_reboot)
+
+
+def _reason(key: str, reasons: Mapping[str, str]) -> str:
+    item = re.sub(r"\.(declared|effective|enabled|active)$", "", key)
+    candidates = (key, item, item.partition("[")[0])
+    return next((reasons[candidate] for candidate in candidates if candidate in reasons), "")
+
+
+def leaves(expected: HostState, observed: HostState) -> Iterator[Leaf]:
+    """Yield every value of the expected state that is managed, beside what is observed of it."""
+    for section in SECTIONS:
+        wanted, found = getattr(expected, section), getattr(observed, section)
+        if wanted is None:
+            continue
+        for field in fields(wanted):
+            value = getattr(wanted, field.name)
+            if value is None or kind_of(field) not in (Kind.SETTING, Kind.OUTCOME):
+                continue
+            current = (
+                Unknown("the probe returned nothing for this section")
+                if found is None
+                else getattr(found, field.name)
+            )
+            yield from _walk(f"{section}.{field.name}", value, current, field.metadata)
+
+
+def _walk(key: str, expected: Any, observed: Any, metadata: Mapping[str, Any]) -> Iterator[Leaf]:
+    disruption = Disruption(metadata["disruption"])
+    if isinstance(expected, Later) or isinstance(observed, Unknown):
+        yield Leaf(key, expected, observed, disruption)
+    elif isinstance(expected, Setting):
+        yield from _setting(key, expected, observed, disruption)
+    elif isinstance(expected, Unit):
+        for part in ("enabled", "active"):
+            yield Leaf(f"{key}.{part}", getattr(expected, part), getattr(observed, part, None), disruption)
+    elif isinstance(expected, Mapping):
+        found = observed if isinstance(observed, Mapping) else {}
+        for name, value in expected.items():
+            yield from _walk(f"{key}[{name}]", value, found.get(name), metadata)
+        for name in found if metadata["exact"] else ():
+            if name not in expected:
+                yield Leaf(f"{key}[{name}]", None, found[name], disruption)
+    else:
+        yield Leaf(key, expected, observed, disruption)
+
+
+def _setting(key: str, expected: Setting, observed: Any, disruption: Disruption) -> Iterator[Leaf]:
+    """Yield the parts that are expected.
+
+    What is declared and not yet effective waits for a reboot, where one mends it.
+    """
+    declared, effective = getattr(observed, "declared", None), getattr(observed, "effective", None)
+    if expected.declared is not None:
+        yield Leaf(f"{key}.declared", expected.declared, declared, disruption)
+    if expected.effective is not None:
+        waits = disruption in (Disruption.REBOOT, Disruption.DRIVER) and same(expected.declared, declared)
+        yield Leaf(f"{key}.effective", expected.effective, effective, disruption, pending_reboot=waits)
+
+
+def same(expected: Any, observed: Any) -> bool:
+    """Say whether two values mean the same: a switch is 1 or Y to the kernel, and numbers come as text."""
+    if expected is None or observed is None:
+        return expected is observed
+    if isinstance(expected, Sequence) and not isinstance(expected, str):
+        return (
+            isinstance(observed, Sequence)
+            and not isinstance(observed, str)
+            and list(expected) == list(observed)
+        )
+    if isinstance(expected, Mapping):
+        return bool(expected == observed)
+    return bool(_canonical(expected) == _canonical(observed))
+
+
+def _canonical(value: Any) -> Any:
+    if isinstance(value, bool):
+        return str(int(value))
+    if isinstance(value, int | float):
+        return str(value)
+    return {"Y": "1", "N": "0"}.get(value, value) if isinstance(value, str) else value

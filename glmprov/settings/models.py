@@ -1,0 +1,198 @@
+"""The settings of each section, with what each wants, its default and its meaning in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from glmprov.settings.types import (
+    Branch,
+    Bus,
+    CardUuid,
+    Daemon,
+    Environment,
+    Fingerprint,
+    KernelArguments,
+    ModuleOption,
+    Switch,
+    SysctlName,
+    Text,
+    Url,
+    Version,
+    Watts,
+)
+from glmprov.state import SECTIONS, role_options
+
+
+def _option(wants: str, default: str, meaning: str) -> Any:
+    """Declare a setting: what it wants and its default in words, for messages and for docs/settings.md."""
+    return Field(default=None, description=meaning, json_schema_extra={"wants": wants, "default": default})
+
+
+class Section(BaseModel):
+    """The settings of one section. None: not written, so the plan decides."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class GpuDriverSettings(Section):
+    """Settings of gpu_driver."""
+
+    source: Literal["nvidia", "ubuntu", "existing"] | None = _option(
+        "nvidia, ubuntu or existing",
+        "nvidia; existing where a driver runs that no package owns",
+        "Where the driver comes from. `existing` is only checked.",
+    )
+    branch: Branch | None = _option(
+        'a driver branch ("580")',
+        "what was applied, else what is installed and runs the cards, else 580",
+        "The driver branch.",
+    )
+    version: Version | None = _option(
+        'a driver version in quotes ("580.95.05")',
+        "what was applied or is installed, else the newest",
+        "One version of the branch.",
+    )
+    repository_url: Url | None = _option("a URL", "NVIDIA's, by the role", "Package source of the driver.")
+    repository_key_url: Url | None = _option("a URL", "NVIDIA's, by the role", "Key that signs it.")
+    repository_key_fingerprint: Fingerprint | None = _option(
+        "a key fingerprint of 40 hex digits", "NVIDIA's, by the role", "Fingerprint that the key must have."
+    )
+
+
+class ContainerEngineSettings(Section):
+    """Settings of container_engine."""
+
+    package: Literal["docker.io", "docker-ce"] | None = _option(
+        "docker.io or docker-ce",
+        "docker.io",
+        "The engine to install where none is there. An engine that is there is kept.",
+    )
+    daemon: Daemon | None = _option(
+        'a mapping, nested or of dotted keys ("log-opts.max-size": 10m)',
+        "runtimes.nvidia.path, exec-opts",
+        "Keys merged into /etc/docker/daemon.json.",
+    )
+    toolkit_repository_url: Url | None = _option(
+        "a URL", "NVIDIA's, by the role", "Package source of the toolkit."
+    )
+    toolkit_repository_key_url: Url | None = _option("a URL", "NVIDIA's, by the role", "Key that signs it.")
+    toolkit_repository_key_fingerprint: Fingerprint | None = _option(
+        "a key fingerprint of 40 hex digits", "NVIDIA's, by the role", "Fingerprint that the key must have."
+    )
+
+
+class GpuPowerSettings(Section):
+    """Settings of gpu_power."""
+
+    limit_watts: Watts | dict[CardUuid, Watts | None] | None = _option(
+        "a whole number of watts, or a mapping of card UUID to watts",
+        "400 as a cap on cards that we know",
+        "Power limit. A number is an order for every card that we know, a mapping for the cards it names.",
+    )
+
+
+class HostTuningSettings(Section):
+    """Settings of host_tuning."""
+
+    kernel_arguments: KernelArguments | None = _option(
+        'a command line ("iommu=pt quiet") or a mapping of name to value',
+        "iommu=pt on bare metal with two cards or more",
+        "Kernel arguments. Others stay as they are.",
+    )
+    module_options: dict[ModuleOption, Switch | None] | None = _option(
+        'a mapping of option of an nvidia module to value ("nvidia_uvm.uvm_disable_hmm": 1)',
+        "nvidia_uvm.uvm_disable_hmm=1 with two cards or more",
+        "Options of NVIDIA's kernel modules.",
+    )
+    sysctl: dict[SysctlName, Switch | None] | None = _option(
+        'a mapping of name to value ("vm.swappiness": 0)',
+        "vm.swappiness=0; kernel.numa_balancing=0 with two NUMA nodes or more",
+        "Kernel settings at run time.",
+    )
+    cpu_governor: Text | None = _option(
+        'a governor ("performance")', "performance, where the host has cpufreq", "CPU frequency governor."
+    )
+    acs_disabled: bool | dict[Bus, bool | None] | None = _option(
+        "true, false, or a mapping of bridge bus id to true",
+        "true on bare metal with two cards or more, none of them given to a virtual machine",
+        "PCIe ACS off on the bridges above our cards. false leaves it alone.",
+    )
+    limits: dict[str, Text | None] | None = _option(
+        'a mapping of item to value ("memlock": unlimited)', "memlock unlimited", "Limits of login sessions."
+    )
+
+
+class NcclEnvSettings(Section):
+    """Settings of nccl_env."""
+
+    profile: Literal["latency", "throughput", "published", "none"] | None = _option(
+        "latency, throughput, published or none",
+        "latency",
+        "What the host's default NCCL environment is made for.",
+    )
+    env: Environment | None = _option(
+        'a mapping of variable to value ("NCCL_DEBUG": INFO)',
+        "by profile and topology",
+        "Variables that win over the profile's.",
+    )
+
+
+class HostSettings(BaseModel):
+    """Everything that the inventory says about one host.
+
+    ignored: variables of ours that only the plan decides.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    host: str
+    gpu_driver: GpuDriverSettings = GpuDriverSettings()
+    container_engine: ContainerEngineSettings = ContainerEngineSettings()
+    gpu_power: GpuPowerSettings = GpuPowerSettings()
+    host_tuning: HostTuningSettings = HostTuningSettings()
+    nccl_env: NcclEnvSettings = NcclEnvSettings()
+    ignored: tuple[str, ...] = ()
+
+    def written(self) -> dict[str, Any]:
+        """Return what was written, by the variables' names: for the receipt."""
+        return {
+            f"{section}_{option}": value
+            for section in SECTIONS
+            for option, value in getattr(self, section).model_dump(exclude_none=True).items()
+        }
+
+
+MODELS: Mapping[str, type[Section]] = {
+    "gpu_driver": GpuDriverSettings,
+    "container_engine": ContainerEngineSettings,
+    "gpu_power": GpuPowerSettings,
+    "host_tuning": HostTuningSettings,
+    "nccl_env": NcclEnvSettings,
+}
+
+VARIABLES: Mapping[str, tuple[str, str]] = {
+    f"{section}_{option}": (section, option)
+    for section, model in MODELS.items()
+    for option in model.model_fields
+}
+"""Every variable that an operator may write, with its section and option."""
+
+PLANNED = frozenset(f"{s}_{option}" for s in SECTIONS for option in role_options(s)) - frozenset(VARIABLES)
+"""Options of the roles that the plan decides.
+
+In an inventory they are for plain ansible-playbook; here they are ignored.
+"""
+
+
+def wanted(section: str, option: str) -> str:
+    """Return in words what a setting wants."""
+    return str(words(section, option)["wants"])
+
+
+def words(section: str, option: str) -> Mapping[str, Any]:
+    """Return what is said of a setting beside its meaning: wants and default."""
+    extra = MODELS[section].model_fields[option].json_schema_extra
+    return extra if isinstance(extra, dict) else {}

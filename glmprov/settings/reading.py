@@ -1,0 +1,88 @@
+"""A host's variables → its settings, or every fault at once."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from glmprov.errors import InventoryError
+from glmprov.settings.models import MODELS, PLANNED, VARIABLES, HostSettings, Section, wanted
+from glmprov.state import SECTIONS
+
+
+def from_variables(host_name: str, variables: Mapping[str, Any], source: str = "") -> HostSettings:
+    """Given a host's variables as Ansible reads them, return its settings.
+
+    Raise InventoryError with every fault, each with its variable, if one of ours is misspelt or of the wrong
+    type.
+    """
+    faults = [*_misspelt(variables), *_templates(variables)]
+    sections: dict[str, Section] = {}
+    for section, model in MODELS.items():
+        written = {
+            VARIABLES[name][1]: value
+            for name, value in variables.items()
+            if VARIABLES.get(name, ("",))[0] == section
+        }
+        try:
+            sections[section] = model.model_validate(written)
+        except ValidationError as error:
+            faults.extend(_faults(section, written, error))
+    if faults:
+        raise InventoryError(
+            "\n".join(faults),
+            host=host_name,
+            place=source or None,
+            next_step="see docs/settings.md for every variable",
+        )
+    ignored = tuple(sorted(name for name in variables if name in PLANNED))
+    return HostSettings.model_validate({"host": host_name, "ignored": ignored, **sections})
+
+
+def _misspelt(variables: Mapping[str, Any]) -> Iterator[str]:
+    for name in sorted(variables):
+        if name in VARIABLES or name in PLANNED:
+            continue
+        ours = next((section for section in SECTIONS if name.startswith(f"{section}_")), None)
+        if ours is None:
+            nearest = difflib.get_close_matches(name, VARIABLES, n=1, cutoff=0.92)
+        else:
+            option = name.removeprefix(f"{ours}_")
+            nearest = [
+                f"{ours}_{near}" for near in difflib.get_close_matches(option, MODELS[ours].model_fields, n=1)
+            ]
+        if nearest:
+            yield f"{name}: no such setting; did you mean {nearest[0]}?"
+        elif ours:
+            options = ", ".join(f"{ours}_{option}" for option in MODELS[ours].model_fields)
+            yield f"{name}: no such setting; there are {options}"
+
+
+def _templates(variables: Mapping[str, Any]) -> Iterator[str]:
+    for name in VARIABLES:
+        if "{{" in str(variables.get(name, "")):
+            yield f"{name}: holds a template ({{{{ … }}}}), which isn't filled in here; write the value"
+
+
+def _faults(section: str, written: Mapping[str, Any], error: ValidationError) -> Iterator[str]:
+    """Yield one line for each variable that is wrong, in our words and not in pydantic's."""
+    told: set[str] = set()
+    for item in error.errors():
+        option = str(item["loc"][0])
+        if option in told:
+            continue
+        told.add(option)
+        value = written[option]
+        if item["type"] == "value_error":
+            yield f"{section}_{option}: {item['msg'].removeprefix('Value error, ')}"
+        else:
+            wants = wanted(section, option)
+            yield f"{section}_{option}: wants {wants}, got {_shown(value)}"
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return f"{text if len(text) <= 60 else text[:57] + '...'} ({type(value).__name__})"

@@ -1,0 +1,22 @@
+"""The settings as a page of the reference."""
+
+from __future__ import annotations
+
+from glmprov.settings.models import MODELS, VARIABLES, words
+
+
+def table() -> str:
+    """Return every setting as Markdown: the text of docs/settings.md."""
+    rows = [
+        "# Settings\n",
+        "Made from `glmprov/settings/`. What may be written about a host in the inventory, in group_vars",
+        "or in host_vars. What isn't written is decided by the plan. In a mapping, a key that is written",
+        "wins over the plan's; a key with an empty value (`null`) is left alone. Every other option of our roles",
+        "is decided by the plan and ignored here, with a note in the plan.\n",
+        "| variable | wants | default | meaning |",
+        "| --- | --- | --- | --- |",
+    ]
+    for name, (section, option) in VARIABLES.items():
+        said, meaning = words(section, option), MODELS[section].model_fields[option].description
+        rows.append(f"| `{name}` | {said['wants']} | {said['default']} | {meaning} |")
+    return "\n".join(rows) + "\n"
