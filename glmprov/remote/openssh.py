@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -35,12 +36,32 @@ SSH_FAILED = 255
 """How ssh says that it, and not the command, failed."""
 
 FAILURES = (
-    (r"Permission denied|Too many authentication failures|No more authentication methods", "the login as {user} is refused: {last}", "check the user (-u) and the key (--private-key), or try `ssh -l {user} -p {port} {asked}`"),
-    (r"Could not resolve hostname|Name or service not known", "the name {hostname} can't be resolved", "check ansible_host, or the name's spelling"),
-    (r"Connection refused", "{hostname} port {port} refuses connections", "check that sshd runs there, and ansible_port"),
-    (r"timed out|No route to host|Network is unreachable", "{hostname} port {port} doesn't answer: {last}", "check that the host is up and the network lets you through"),
-    (r"Unable to negotiate", "no common algorithm: {last}", "compare `ssh -G {asked}` with what the server offers"),
-)  # fmt: skip
+    (
+        r"Permission denied|Too many authentication failures|No more authentication methods",
+        "the login as {user} is refused: {last}",
+        "check the user (-u) and the key (--private-key), or try `ssh -l {user} -p {port} {asked}`",
+    ),
+    (
+        r"Could not resolve hostname|Name or service not known",
+        "the name {hostname} can't be resolved",
+        "check ansible_host, or the name's spelling",
+    ),
+    (
+        r"Connection refused",
+        "{hostname} port {port} refuses connections",
+        "check that sshd runs there, and ansible_port",
+    ),
+    (
+        r"timed out|No route to host|Network is unreachable",
+        "{hostname} port {port} doesn't answer: {last}",
+        "check that the host is up and the network lets you through",
+    ),
+    (
+        r"Unable to negotiate",
+        "no common algorithm: {last}",
+        "compare `ssh -G {asked}` with what the server offers",
+    ),
+)
 """What ssh prints when it can't connect, what it means and what to do; the first that matches counts."""
 
 
@@ -97,7 +118,7 @@ class OpenSshChannel:
     def _start_master(self, password: Secret | None) -> None:
         """Make sure that a master runs, so that a failure to connect has its own place and time."""
         with _locked(self.control_path.with_suffix(".lock")):
-            if self.control_path.exists() and self._ask_master("check") == 0:
+            if self._master_answers():
                 return
             self.control_path.unlink(missing_ok=True)
             batch = ["-o", "BatchMode=yes"] if password is None else ["-o", "NumberOfPasswordPrompts=1"]
@@ -135,13 +156,26 @@ class OpenSshChannel:
                     ) from None
                 if status:
                     said.seek(0)
-                    raise explain(self._ask_the_way() or said.read().decode(errors="replace"), self.config, self.host.name)
+                    raise explain(
+                        self._ask_the_way() or said.read().decode(errors="replace"),
+                        self.config,
+                        self.host.name,
+                    )
 
     def _ask_the_way(self) -> str:
         """Return what a jump host's ssh complains about: with ControlPersist, ssh keeps that to itself."""
         if self.config.one("proxyjump") == self.config.one("proxycommand") == "none":
             return ""
-        alone = ["-o", "ControlMaster=no", "-o", "ControlPath=none", "-o", "BatchMode=yes", "-o", "LogLevel=ERROR"]
+        alone = [
+            "-o",
+            "ControlMaster=no",
+            "-o",
+            "ControlPath=none",
+            "-o",
+            "BatchMode=yes",
+            "-o",
+            "LogLevel=ERROR",
+        ]
         command = ["ssh", *alone, *self._arguments(), "-T", "--", self.config.asked, "true"]
         try:
             answer = subprocess.run(
@@ -157,14 +191,15 @@ class OpenSshChannel:
             return ""
         return answer.stderr.decode(errors="replace")
 
-    def _ask_master(self, question: str) -> int:
-        """Ask the master a question (`ssh -O`): 0 if it is there."""
-        command = ["ssh", "-S", str(self.control_path), "-O", question, "--", self.config.asked]
-        return subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, check=False).returncode
+    def _master_answers(self) -> bool:
+        """Return whether a master listens: its socket outlives one that was killed."""
+        with socket.socket(socket.AF_UNIX) as caller:
+            return caller.connect_ex(str(self.control_path)) == 0
 
     def stop_master(self) -> None:
         """End the master now instead of in a minute."""
-        self._ask_master("exit")
+        command = ["ssh", "-S", str(self.control_path), "-O", "exit", "--", self.config.asked]
+        subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, check=False)
 
     def __enter__(self) -> Self:
         return self
@@ -206,7 +241,14 @@ def strictness(config: SshConfig) -> list[str]:
 
     A master whose host lost power would otherwise look alive until TCP gives up, a quarter of an hour later.
     """
-    arguments = ["-o", "StrictHostKeyChecking=yes", "-o", "ServerAliveInterval=10", "-o", "ServerAliveCountMax=3"]
+    arguments = [
+        "-o",
+        "StrictHostKeyChecking=yes",
+        "-o",
+        "ServerAliveInterval=10",
+        "-o",
+        "ServerAliveCountMax=3",
+    ]
     if config.kex_algorithms:
         arguments += ["-o", f"KexAlgorithms={','.join(config.kex_algorithms)}"]
     return arguments

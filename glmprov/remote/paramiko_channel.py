@@ -36,7 +36,9 @@ logging.getLogger("paramiko").addHandler(logging.NullHandler())
 class ParamikoChannel:
     """Commands over one paramiko connection."""
 
-    def __init__(self, host: Host, options: ConnectOptions, config: SshConfig, password: Secret | None) -> None:
+    def __init__(
+        self, host: Host, options: ConnectOptions, config: SshConfig, password: Secret | None
+    ) -> None:
         self.host = host
         self.options = options
         self.config = config
@@ -76,7 +78,7 @@ class ParamikoChannel:
         except (paramiko.SSHException, OSError, EOFError) as error:
             raise UnreachableError(f"the connection was lost: {error}", host=self.host.name) from error
         with session, interruptible(session.close):
-            return _converse(session, conversation)
+            return _converse(self.transport, session, conversation)
 
     def __enter__(self) -> Self:
         return self
@@ -98,11 +100,15 @@ def _connect(config: SshConfig, options: ConnectOptions, name: str) -> paramiko.
         connection = socket.create_connection((config.hostname, config.port), timeout=options.connect_seconds)
     except socket.gaierror as error:
         raise UnreachableError(
-            f"the name {config.hostname} can't be resolved", host=name, next_step="check ansible_host, or the spelling"
+            f"the name {config.hostname} can't be resolved",
+            host=name,
+            next_step="check ansible_host, or the spelling",
         ) from error
     except ConnectionRefusedError as error:
         raise UnreachableError(
-            f"{where} refuses connections", host=name, next_step="check that sshd runs there, and ansible_port"
+            f"{where} refuses connections",
+            host=name,
+            next_step="check that sshd runs there, and ansible_port",
         ) from error
     except OSError as error:
         raise UnreachableError(
@@ -214,7 +220,9 @@ def _public_half(path: os.PathLike[str]) -> str | None:
     return None
 
 
-def _converse(session: paramiko.Channel, conversation: Conversation) -> Completed:
+def _converse(
+    transport: paramiko.Transport, session: paramiko.Channel, conversation: Conversation
+) -> Completed:
     """Let conversation speak with the shell behind session; return what came of it."""
     voice = _Voice(session)
     voice.say(conversation.opening(), close=conversation.finished_saying)
@@ -224,14 +232,12 @@ def _converse(session: paramiko.Channel, conversation: Conversation) -> Complete
         if patience_seconds <= 0:
             raise conversation.out_of_patience()
         ended = session.eof_received or session.closed
-        ready = select.select([session], [], [], 0 if ended else min(patience_seconds, 1.0))[0]
+        select.select([session], [], [], 0 if ended else min(patience_seconds, 1.0))
         if session.recv_ready():
             _answer(voice, conversation, conversation.hear_stdout(session.recv(CHUNK_BYTES)))
         if session.recv_stderr_ready():
             _answer(voice, conversation, conversation.hear_stderr(session.recv_stderr(CHUNK_BYTES)))
-        elif ended and not session.recv_ready():
-            break
-        elif ready and not session.recv_ready() and not session.transport.is_active():
+        elif not session.recv_ready() and (ended or not transport.is_active()):
             break
     if conversation.enough:
         return conversation.result(None)
