@@ -123,12 +123,14 @@ class Lock:
 
     def _keep(self) -> None:
         while not self._done.wait(min(self._asked["lease_seconds"], LEASE_SECONDS) / 3):
+            if self._asked["reboot_expected"]:
+                continue
             try:
                 self.renew()
             except LockError:
                 return
             except GlmprovError:
-                # Unreachable just now: during a reboot of ours, or for a moment. The next try may do.
+                # Unreachable just now. The next try may do.
                 continue
 
 

@@ -37,10 +37,15 @@ def missing_packages() -> list[str]:
     return programs + [package for file, package in _FILES.items() if not Path(file).exists()]
 
 
-def require(directory: Path) -> None:
-    """Raise LabError if this machine can't carry a fleet whose state lies in directory."""
+def require_root() -> None:
+    """Raise LabError unless we are root, to whom fleets and their keys belong."""
     if os.geteuid() != 0:
         raise LabError("The rehearsal fleet needs root", next_step="Run the same command as root (sudo -i).")
+
+
+def require(directory: Path) -> None:
+    """Raise LabError if this machine can't carry a fleet whose state lies in directory."""
+    require_root()
     if not shutil.which("apt-get"):
         raise LabError("There is no apt here, which builds the nodes", next_step="Use a Debian 12 machine.")
     if "cgroup2" not in Path("/proc/filesystems").read_text():

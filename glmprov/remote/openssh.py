@@ -179,13 +179,14 @@ class OpenSshChannel:
 
 
 def ssh_arguments(host: Host, options: ConnectOptions | None = None) -> list[str]:
-    """Return the options with which Ansible's ssh uses our master and our strictness, for `ansible_ssh_args`.
+    """Return everything that our ssh is told, so that Ansible's shares its master: for `ansible_ssh_args`.
 
-    They belong there and not into ansible_ssh_common_args: ssh takes the first value of an option, Ansible puts
-    ansible_ssh_args first, and the inventory's own common and extra arguments stay as they are.
+    It belongs there: ssh takes the first value of an option, and Ansible puts ansible_ssh_args first. The
+    inventory's common and extra arguments are in it, so Ansible needs them no more.
     """
     config = resolve(host, options or ConnectOptions())
-    return [*multiplexing("auto", control_path(config)), *strictness(config)]
+    ours = [*multiplexing("auto", control_path(config)), *strictness(config)]
+    return [*ours, *config.arguments, *config.extra_arguments]
 
 
 def multiplexing(master: str, path: Path) -> list[str]:
@@ -201,8 +202,11 @@ def multiplexing(master: str, path: Path) -> list[str]:
 
 
 def strictness(config: SshConfig) -> list[str]:
-    """Return the options that hold for every connection: known hosts only, and the cheap key exchange first."""
-    arguments = ["-o", "StrictHostKeyChecking=yes"]
+    """Return what holds for every connection: known hosts only, the cheap key exchange first, no dead masters.
+
+    A master whose host lost power would otherwise look alive until TCP gives up, a quarter of an hour later.
+    """
+    arguments = ["-o", "StrictHostKeyChecking=yes", "-o", "ServerAliveInterval=10", "-o", "ServerAliveCountMax=3"]
     if config.kex_algorithms:
         arguments += ["-o", f"KexAlgorithms={','.join(config.kex_algorithms)}"]
     return arguments

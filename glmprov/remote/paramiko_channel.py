@@ -75,7 +75,7 @@ class ParamikoChannel:
             session.exec_command(COMMAND_LINE)
         except (paramiko.SSHException, OSError, EOFError) as error:
             raise UnreachableError(f"the connection was lost: {error}", host=self.host.name) from error
-        with session, interruptible(self.transport.close):
+        with session, interruptible(session.close):
             return _converse(session, conversation)
 
     def __enter__(self) -> Self:

@@ -10,7 +10,7 @@ from tests.roles.modules import load
 
 packages = load("glmprov_packages")
 
-SET = r"^(lib)?nvidia-|^libcuda1$"
+SET = r"^(?!.*(container|pinning))((lib)?nvidia-|libcuda1$)"
 ABSENT = r"^nvidia-(kernel-)?dkms(-[0-9]+)?(-server)?$"
 DRIVER = dict.fromkeys(
     ("nvidia-driver-cuda", "nvidia-kernel-open-dkms", "libnvidia-ml1", "libcuda1", "nvidia-persistenced"),

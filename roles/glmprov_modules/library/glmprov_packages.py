@@ -46,9 +46,9 @@ options:
     type: str
     default: ""
   hold:
-    description: Put the installed packages of the set on hold.
-    type: bool
-    default: false
+    description: A regular expression for the names of the packages to put on hold, if they are installed.
+    type: str
+    default: ""
 author: glmprov
 """
 
@@ -58,7 +58,7 @@ EXAMPLES = r"""
     packages: [{name: nvidia-driver-cuda}, {name: nvidia-kernel-open-dkms}]
     version: 580.105.08
     set: ^(lib)?nvidia-
-    hold: true
+    hold: ^(lib)?nvidia-
 """
 
 RETURN = r"""
@@ -83,6 +83,7 @@ class Wanted:
         self.branch = parameters["branch"]
         self.in_set = matcher(parameters["set"])
         self.unwanted = matcher(parameters["absent"])
+        self.to_hold = matcher(parameters.get("hold"))
 
     @property
     def versioned(self):
@@ -194,11 +195,6 @@ def simulated(installed, steps):
     }
 
 
-def to_hold(apt, wanted, installed):
-    """Return the packages of the set that should be on hold and aren't."""
-    return set(wanted.members(installed)) - apt.held()
-
-
 def main():
     module = AnsibleModule(
         argument_spec={
@@ -216,7 +212,7 @@ def main():
             "branch": {"type": "str", "default": ""},
             "set": {"type": "str", "default": ""},
             "absent": {"type": "str", "default": ""},
-            "hold": {"type": "bool", "default": False},
+            "hold": {"type": "str", "default": ""},
         },
         supports_check_mode=True,
     )
@@ -227,7 +223,7 @@ def main():
         after = install(module, apt, wanted, after)
         if after != before:
             diffs.append(difference("packages", listing(before, after), listing(after, before)))
-        holds = to_hold(apt, wanted, after) if module.params["hold"] else set()
+        holds = {name for name in after if wanted.to_hold(name)} - apt.held()
         if holds:
             diffs.append(difference("hold", "", "".join(f"{name}\n" for name in sorted(holds))))
             if not module.check_mode:

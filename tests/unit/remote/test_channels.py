@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shlex
 import subprocess
 import sys
 import threading
@@ -17,8 +16,8 @@ import pytest
 
 from glmprov.errors import UnreachableError
 from glmprov.inventory import Host
-from glmprov.remote import Channel, connect
-from glmprov.remote.openssh import ssh_arguments
+from glmprov.remote import Channel, ConnectOptions, connect
+from glmprov.remote.for_ansible import connection_variables
 from tests.unit.remote.conftest import as_root
 from tests.unit.remote.sshd import PASSWORD, Sshd
 
@@ -186,10 +185,10 @@ def test_ansible_shares_the_master(own_server: Sshd) -> None:
     host = own_server.host("openssh")
     with connect(host) as channel:
         channel.run(["true"])
-    arguments = {"ansible_ssh_args": shlex.join(ssh_arguments(host))}
+    variables = connection_variables(host, ConnectOptions())
     pinged = subprocess.run(
         [sys.executable, "-m", "ansible", "adhoc", "-i", "gpu-1,", "gpu-1", "-m", "ansible.builtin.raw", "-a", "id -u",
-         "-e", json.dumps({**host.variables, **arguments})],
+         "-e", json.dumps(variables)],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert pinged.returncode == 0, pinged.stdout + pinged.stderr

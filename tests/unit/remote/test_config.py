@@ -10,6 +10,7 @@ import pytest
 from glmprov.errors import GlmprovError, InventoryError
 from glmprov.inventory import Host
 from glmprov.remote import ConnectOptions, connect
+from glmprov.remote.ansible_defaults import with_ansible_defaults
 from glmprov.remote.choice import needs_openssh
 from glmprov.remote.config import SshConfig, fast_first, resolve
 from glmprov.remote.openssh import ssh_arguments
@@ -139,3 +140,29 @@ def test_ssh_accepts_what_ansible_is_given(tmp_path: Path) -> None:
 def test_another_way_has_another_master(tmp_path: Path) -> None:
     one, two = (resolved(tmp_path, ansible_user=user).fingerprint for user in ("ops", "root"))
     assert one != two == resolved(tmp_path, ansible_user="root").fingerprint
+
+
+def test_ansible_cfg_fills_the_gaps(tmp_path: Path) -> None:
+    (tmp_path / "key").touch()
+    (tmp_path / "ansible.cfg").write_text(
+        "[defaults]\nremote_user = cfg\nprivate_key_file = key\ntimeout = 4\n"
+        "[privilege_escalation]\nbecome = yes\n"
+        "[ssh_connection]\nssh_args = -C -o ControlMaster=auto -o ControlPersist=60s -o ServerAliveInterval=5\n"
+    )
+    filled = with_ansible_defaults(ConnectOptions(), tmp_path, {"HOME": "/none"})
+    assert (filled.user, filled.private_key, filled.become, filled.connect_seconds) == (
+        "cfg", str(tmp_path / "key"), True, 4.0,
+    )  # fmt: skip
+    kept = resolve(Host("gpu-1"), filled).extra_arguments
+    assert kept == ("-C", "-o", "ServerAliveInterval=5")
+    assert resolve(Host("gpu-1", {"ansible_ssh_args": "-oPort=7 -oControlPath=x"}), filled).extra_arguments == ("-oPort=7",)
+    by_hand = with_ansible_defaults(ConnectOptions(user="me"), tmp_path, {"ANSIBLE_REMOTE_USER": "env"})
+    assert by_hand.user == "me"
+    assert with_ansible_defaults(ConnectOptions(), tmp_path, {"ANSIBLE_REMOTE_USER": "env"}).user == "env"
+
+
+def test_an_ansible_cfg_that_makes_no_sense(tmp_path: Path) -> None:
+    (tmp_path / "ansible.cfg").write_text("[defaults]\ntimeout = soon\n")
+    with pytest.raises(InventoryError) as caught:
+        with_ansible_defaults(ConnectOptions(), tmp_path, {"HOME": "/none"})
+    assert caught.value.place == str(tmp_path / "ansible.cfg")
