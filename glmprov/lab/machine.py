@@ -20,7 +20,7 @@ _PROGRAMS = {
     "openssl": "openssl",
     "gcc": "gcc",
     "gpg": "gnupg",
-    "apt-ftparchive": "apt-utils",
+    "gpg-agent": "gnupg",
     "dpkg-deb": "dpkg",
 }
 _FILES = {
@@ -33,8 +33,9 @@ SEARCH = os.environ.get("PATH", "/usr/bin:/bin") + ":/usr/sbin:/sbin"
 
 def missing_packages() -> list[str]:
     """Return the Debian packages that the lab needs and this machine doesn't have."""
-    programs = [package for program, package in _PROGRAMS.items() if not shutil.which(program, path=SEARCH)]
-    return programs + [package for file, package in _FILES.items() if not Path(file).exists()]
+    missing = [package for program, package in _PROGRAMS.items() if not shutil.which(program, path=SEARCH)]
+    missing += [package for file, package in _FILES.items() if not Path(file).exists()]
+    return list(dict.fromkeys(missing))
 
 
 def require_root() -> None:
