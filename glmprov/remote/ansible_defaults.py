@@ -35,7 +35,9 @@ def with_ansible_defaults(options: ConnectOptions, cwd: Path, environ: Mapping[s
     try:
         seconds = float(said["connect_seconds"] or default_seconds)
         words = tuple(
-            word for name in ("ssh_args", "ssh_common_args", "ssh_extra_args") for word in shlex.split(said[name] or "")
+            word
+            for name in ("ssh_args", "ssh_common_args", "ssh_extra_args")
+            for word in shlex.split(said[name] or "")
         )
     except ValueError as error:
         raise InventoryError(str(error), place=str(config or "Ansible's environment")) from error

@@ -1,4 +1,4 @@
-"""The whole loop on two hosts with different hardware: bare → provisioned → clean → drifted → repaired → rebooted → clean.
+"""The whole loop on two hosts with different hardware: bare, provisioned, clean, drifted, repaired, rebooted, clean.
 
 The tests of this module share one fleet and go in order: each starts where the one before left the hosts.
 """

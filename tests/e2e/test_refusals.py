@@ -1,4 +1,4 @@
-"""Whatever is wrong: one clear message with host, place and next step, the right exit code, and nothing half-written."""
+"""Whatever is wrong: one clear message with place and next step, the right exit code, nothing half-written."""
 
 from __future__ import annotations
 
@@ -182,7 +182,8 @@ def test_no_python(fleet: Fleet, node: Node) -> None:
 
 
 def test_an_unsupported_distribution(fleet: Fleet, node: Node) -> None:
-    how = "sed 's/^ID=.*/ID=arch/' /usr/lib/os-release > /run/other-release && mount --bind /run/other-release /usr/lib/os-release"
+    file = "/usr/lib/os-release"
+    how = f"sed 's/^ID=.*/ID=arch/' {file} > /run/other-release && mount --bind /run/other-release {file}"
     with broken(node, how, "umount /usr/lib/os-release"):
         refused(run(fleet, "provision", "--yes", "--limit", NAME), 1, NAME, "arch", "debian", "next:")
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glmprov.probe import payload
+from glmprov.probe import payload, payload_nvml
 from glmprov.probe.nvml_cut import LARGEST_CUT_BYTES, called_names, cut, nvml_source
 from glmprov.probe.round_trip import answer_of, program
 from glmprov.probe.wanted import wanted
@@ -178,7 +178,7 @@ def test_the_cut_of_nvml_is_small_and_complete() -> None:
     assert len(source) < LARGEST_CUT_BYTES
     space: dict[str, Any] = {"__name__": "nvml_cut"}
     exec(compile(source, "nvml_cut", "exec"), space)
-    assert called_names(Path(payload.__file__).read_text()) <= space.keys()
+    assert called_names(Path(payload_nvml.__file__).read_text()) <= space.keys()
     assert "nvmlVgpuTypeGetName" not in source
 
 

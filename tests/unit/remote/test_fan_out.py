@@ -95,7 +95,7 @@ def test_ctrl_c_hangs_up_what_runs(tmp_path: Path) -> None:
     def press() -> None:
         while not (tmp_path / "runs").exists():
             time.sleep(0.01)
-        signal.raise_signal(signal.SIGINT)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
     threading.Thread(target=press).start()
     with pytest.raises(KeyboardInterrupt):
