@@ -95,6 +95,7 @@ def _load(options: dict[str, Any]) -> Fleet:
     from glmprov import inventory
     from glmprov.actions.observe import Fleet
     from glmprov.remote import ConnectOptions
+    from glmprov.remote.ansible_defaults import with_ansible_defaults
     from glmprov.secret import Secret
 
     def asked(flag: str, prompt: str) -> Secret | None:
@@ -108,7 +109,7 @@ def _load(options: dict[str, Any]) -> Fleet:
         vault_password=asked("ask_vault_pass", "Vault password"),
         extra_vars=options["extra_vars"],
     )
-    connection = ConnectOptions(
+    said = ConnectOptions(
         user=options["user"],
         private_key=options["private_key"],
         password=asked("ask_pass", "SSH password"),
@@ -116,6 +117,7 @@ def _load(options: dict[str, Any]) -> Fleet:
         become_password=asked("ask_become_pass", "BECOME password"),
         channel=options["channel"],
     )
+    connection = with_ansible_defaults(said, Path.cwd(), os.environ)
     return Fleet(hosts, connection, options["forks"])
 
 

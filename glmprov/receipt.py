@@ -73,5 +73,7 @@ def from_json(text: str) -> Receipt:
     """Given the text of RECEIPT_PATH, return the receipt. Raise ValueError if it isn't one of this version."""
     receipt: Receipt = _adapter().validate_json(text)
     if receipt.version != RECEIPT_VERSION:
-        raise ValueError(f"receipt of version {receipt.version}, this program reads version {RECEIPT_VERSION}")
+        raise ValueError(
+            f"receipt of version {receipt.version}, this program reads version {RECEIPT_VERSION}"
+        )
     return receipt

@@ -23,6 +23,7 @@ class Secret(str):
     __text: str
 
     def __new__(cls, text: str) -> Self:
+        """Hide text."""
         self = super().__new__(cls, MASK)
         self.__text = text.reveal() if isinstance(text, Secret) else text
         return self

@@ -97,8 +97,6 @@ def fact() -> Any:
     return _of(Kind.FACT, Disruption.NONE, False, None)
 
 
-
-
 @dataclass(frozen=True)
 class GpuDriver:
     """The NVIDIA driver with open kernel modules, from one declared source, held as a set."""

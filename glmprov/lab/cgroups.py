@@ -47,8 +47,15 @@ class Group:
     path: str
 
     def make(self) -> None:
-        """Make the group, if it isn't there."""
-        self._directory.mkdir(parents=True, exist_ok=True)
+        """Make the group, if it isn't there. Raise LabError where this machine doesn't let us."""
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise LabError(
+                f"no control group can be made: {error.strerror}",
+                place=str(self._directory),
+                next_step="Run the lab on the machine itself, or in a privileged container.",
+            ) from error
 
     def enter(self) -> None:
         """Move the calling process into the group."""

@@ -23,9 +23,10 @@ class Content:
 
 @dataclass(frozen=True)
 class Deb:
-    """A simulated package. relations are control fields (Depends, Conflicts, …); scripts maintainer scripts by name.
+    """A simulated package.
 
-    files and links are by absolute path on the node; configuration lists the files that dpkg keeps when edited.
+    relations are control fields (Depends, Conflicts, …), scripts the maintainer scripts by name. files and
+    links are by absolute path on the node; configuration lists the files that dpkg keeps when edited.
     """
 
     name: str
@@ -57,7 +58,7 @@ def control(deb: Deb) -> str:
         "Section": deb.section,
         "Priority": "optional",
         **deb.relations,
-        "Description": f"{deb.summary}\n GLMPROV SIMULATED: a stand-in for the rehearsal fleet, of no other use.",
+        "Description": f"{deb.summary}\n GLMPROV SIMULATED: a stand-in for the rehearsal fleet.",
     }
     return "".join(f"{key}: {value}\n" for key, value in fields.items() if value)
 
@@ -83,11 +84,15 @@ def _lay_out(deb: Deb, root: Path) -> None:
         link = root / path.lstrip("/")
         link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to(target)
-    notice = f"{deb.name}: GLMPROV SIMULATED. Written for the rehearsal fleet; contains nothing of the original.\n"
+    notice = (
+        f"{deb.name}: GLMPROV SIMULATED. Written for the rehearsal fleet; contains nothing of the original.\n"
+    )
     _write(root / f"usr/share/doc/{deb.name}/copyright", Content(notice.encode()))
     _write(root / "DEBIAN/control", Content(control(deb).encode()))
     if deb.configuration:
-        _write(root / "DEBIAN/conffiles", Content("".join(f"{path}\n" for path in deb.configuration).encode()))
+        _write(
+            root / "DEBIAN/conffiles", Content("".join(f"{path}\n" for path in deb.configuration).encode())
+        )
     for name, script in deb.scripts.items():
         _write(root / f"DEBIAN/{name}", Content(f"#!/bin/sh\nset -e\n{script}".encode(), 0o755))
 

@@ -1,6 +1,6 @@
 """Debian's own packages for the nodes, fetched with apt from wherever this machine gets its own.
 
-A private apt state is used, so that nothing of the machine's is touched, and what is installed here doesn't matter.
+A private apt state is used: nothing of the machine's is touched, and what is installed here doesn't matter.
 """
 
 from __future__ import annotations
@@ -28,7 +28,11 @@ def download(folder: Path, state: Path, wanted: Sequence[str] = WANTED) -> list[
     _apt([*apt, "update"], folder)
     plan = _apt([*apt, "install", "--simulate", "--no-install-recommends", *wanted], folder)
     found = re.findall(r"^Inst (\S+) \((\S+) .*?\[(\S+)\]\)", plan, re.MULTILINE)
-    missing = [f"{name}={version}" for name, version, arch in found if not _file(folder, name, version, arch).exists()]
+    missing = [
+        f"{name}={version}"
+        for name, version, arch in found
+        if not _file(folder, name, version, arch).exists()
+    ]
     if missing:
         _apt([*apt, "download", *missing], folder)
     return [_file(folder, name, version, arch) for name, version, arch in found]
@@ -82,5 +86,7 @@ def _apt(command: list[str], folder: Path) -> str:
     environment = {**os.environ, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"}
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env=environment)
     if done.returncode:
-        raise LabError(f"apt-get failed: {done.stderr.strip()}", next_step="Check the network and apt-get update.")
+        raise LabError(
+            f"apt-get failed: {done.stderr.strip()}", next_step="Check the network and apt-get update."
+        )
     return done.stdout

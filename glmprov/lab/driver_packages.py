@@ -29,18 +29,31 @@ elif [ "$1" = configure ]; then
 fi
 """
 _STOP_PERSISTENCE = """
-if [ "$1" = remove ] && [ -d /run/systemd/system ]; then systemctl disable --now nvidia-persistenced.service || true; fi
+if [ "$1" = remove ] && [ -d /run/systemd/system ]; then
+    systemctl disable --now nvidia-persistenced.service || true
+fi
 """
 
 
 def shared_library(source: str, soname: str, version: str) -> bytes:
-    """Return a shared library compiled from sim/SOURCE. Raise LabError with the compiler's words if that fails."""
+    """Return a shared library compiled from sim/SOURCE. Raise LabError without a compiler, or if it refuses."""
     with tempfile.TemporaryDirectory(prefix="glmlab-cc-") as work, as_file(_SIM / source) as path:
         target = Path(work) / soname
         define = f'-DLIBRARY_VERSION="{version}"'
-        flags = ["-O1", "-Wall", "-Wno-format-truncation", "-shared", "-fPIC", "-s", define, f"-Wl,-soname,{soname}"]
+        flags = [
+            "-O1",
+            "-Wall",
+            "-Wno-format-truncation",
+            "-shared",
+            "-fPIC",
+            "-s",
+            define,
+            f"-Wl,-soname,{soname}",
+        ]
         try:
-            done = subprocess.run(["gcc", *flags, "-o", target, path], capture_output=True, text=True, check=False)
+            done = subprocess.run(
+                ["gcc", *flags, "-o", target, path], capture_output=True, text=True, check=False
+            )
         except FileNotFoundError:
             raise LabError("no C compiler", next_step="Install gcc and libc6-dev.") from None
         if done.returncode:
@@ -67,49 +80,71 @@ def _userland(version: str) -> list[Deb]:
         _library("libnvidia-ml1", debian, "libnvidia-ml.so", ml, version, "Libs for nvidia-smi and monitors"),
         _library("libcuda1", debian, "libcuda.so", cuda, version, "CUDA driver library"),
         Deb(
-            "nvidia-driver-cuda", debian, "NVIDIA driver without display", source="nvidia-graphics-drivers",
+            "nvidia-driver-cuda",
+            debian,
+            "NVIDIA driver without display",
+            source="nvidia-graphics-drivers",
             relations={
-                "Depends": f"libnvidia-ml1 {same}, libcuda1 {same}, nvidia-modprobe {same}, nvidia-persistenced {same}, "
-                f"nvidia-kernel-support {same}, nvidia-kernel-open-dkms {same} | nvidia-kernel-dkms {same}, python3",
+                "Depends": f"libnvidia-ml1 {same}, libcuda1 {same}, nvidia-modprobe {same}, "
+                f"nvidia-persistenced {same}, nvidia-kernel-support {same}, "
+                f"nvidia-kernel-open-dkms {same} | nvidia-kernel-dkms {same}, python3",
             },
             files={"/usr/bin/nvidia-smi": program("nvidia-smi")},
         ),
         Deb(
-            "nvidia-modprobe", debian, "Loads the driver's modules, makes its device files", source="nvidia-modprobe",
+            "nvidia-modprobe",
+            debian,
+            "Loads the driver's modules, makes its device files",
+            source="nvidia-modprobe",
             relations={"Depends": "kmod"},
             files={"/usr/bin/nvidia-modprobe": program("nvidia-modprobe")},
         ),
         Deb(
-            "nvidia-persistenced", debian, "Keeps the cards' state while nobody uses them", source="nvidia-persistenced",
+            "nvidia-persistenced",
+            debian,
+            "Keeps the cards' state while nobody uses them",
+            source="nvidia-persistenced",
             relations={"Depends": f"libnvidia-ml1 {same}, nvidia-modprobe {same}, python3"},
             files={
                 "/usr/bin/nvidia-persistenced": program("nvidia-persistenced"),
-                "/lib/systemd/system/nvidia-persistenced.service":
-                    Content((_SIM / "packages/nvidia-persistenced.service").read_bytes()),
+                "/lib/systemd/system/nvidia-persistenced.service": Content(
+                    (_SIM / "packages/nvidia-persistenced.service").read_bytes()
+                ),
             },
             scripts={"postinst": _ENABLE_PERSISTENCE, "prerm": _STOP_PERSISTENCE},
         ),
-    ]  # fmt: skip
+    ]
 
 
 def _library(name: str, debian: str, stem: str, data: bytes, version: str, summary: str) -> Deb:
     return Deb(
-        name, debian, summary, section="libs", source="nvidia-graphics-drivers",
+        name,
+        debian,
+        summary,
+        section="libs",
+        source="nvidia-graphics-drivers",
         relations={"Depends": "libc6"},
         files={f"{LIBRARIES}/{stem}.{version}": Content(data)},
         links={f"{LIBRARIES}/{stem}.1": f"{stem}.{version}"},
         scripts={"postinst": "ldconfig\n", "postrm": "ldconfig\n"},
-    )  # fmt: skip
+    )
 
 
 def _kernel(version: str) -> list[Deb]:
     debian = f"{version}-1"
     support = Deb(
-        "nvidia-kernel-support", debian, "Module configuration of the driver", source="nvidia-graphics-drivers",
+        "nvidia-kernel-support",
+        debian,
+        "Module configuration of the driver",
+        source="nvidia-graphics-drivers",
         files={"/etc/modprobe.d/nvidia-blacklists-nouveau.conf": Content(_NOUVEAU)},
         configuration=("/etc/modprobe.d/nvidia-blacklists-nouveau.conf",),
-    )  # fmt: skip
-    return [support, _modules("nvidia-kernel-open-dkms", version, True), _modules("nvidia-kernel-dkms", version, False)]
+    )
+    return [
+        support,
+        _modules("nvidia-kernel-open-dkms", version, True),
+        _modules("nvidia-kernel-dkms", version, False),
+    ]
 
 
 def _modules(name: str, version: str, is_open: bool) -> Deb:
@@ -124,13 +159,18 @@ if [ "$1" = configure ]; then
         kernel=${{headers%/build}}
         dkms install -m nvidia -v {version} -k "${{kernel##*/}}"
     done
-    [ -e "/lib/modules/$(uname -r)/build" ] || echo "Warning: no headers of kernel $(uname -r): module not built for it" >&2
+    if ! [ -e "/lib/modules/$(uname -r)/build" ]; then
+        echo "Warning: no headers of kernel $(uname -r): module not built for it" >&2
+    fi
     update-initramfs -u
 fi
 """
     return Deb(
-        name, f"{version}-1", f"NVIDIA kernel modules, {'open' if is_open else 'proprietary'} flavor",
-        section="kernel", source="nvidia-graphics-drivers",
+        name,
+        f"{version}-1",
+        f"NVIDIA kernel modules, {'open' if is_open else 'proprietary'} flavor",
+        section="kernel",
+        source="nvidia-graphics-drivers",
         relations={
             "Depends": f"dkms, nvidia-kernel-support (= {version}-1)",
             "Conflicts": other,
@@ -141,7 +181,7 @@ fi
             f"/usr/src/nvidia-{version}/glmlab.json": Content(description),
         },
         scripts={"postinst": build, "prerm": f"dkms remove nvidia/{version} --all\n"},
-    )  # fmt: skip
+    )
 
 
 def _pinning(branch: str) -> Deb:
@@ -150,8 +190,11 @@ def _pinning(branch: str) -> Deb:
     names = " ".join((*_USERLAND, *_KERNEL))
     preferences = f"# GLMPROV SIMULATED\nPackage: {names}\nPin: version {branch}.*\nPin-Priority: 1001\n"
     return Deb(
-        f"nvidia-driver-pinning-{branch}", f"{branch}-1", f"Keeps the driver on branch {branch}", architecture="all",
+        f"nvidia-driver-pinning-{branch}",
+        f"{branch}-1",
+        f"Keeps the driver on branch {branch}",
+        architecture="all",
         relations={"Conflicts": others.replace(" ", ", ")},
         files={path: Content(preferences.encode())},
         configuration=(path,),
-    )  # fmt: skip
+    )

@@ -1,7 +1,7 @@
 """What can break in a node's hardware, on demand. Works through files of the node's hardware folder.
 
-Most faults are files that the simulated NVML looks at. Those that must happen inside the node (a journal entry, a process)
-are requests, which a unit of the node carries out.
+Most faults are files that the simulated NVML looks at. Those that must happen inside the node (a journal
+entry, a process) are requests, which a unit of the node carries out.
 """
 
 from __future__ import annotations
@@ -77,7 +77,9 @@ def _hang(hw: Path, args: list[str]) -> str:
 def _mismatch(hw: Path, args: list[str]) -> str:
     version = args[0]
     _mark(hw, "library-version", "off" if version == "off" else "on", version)
-    return "the library is what was installed" if version == "off" else f"the library says that it is {version}"
+    return (
+        "the library is what was installed" if version == "off" else f"the library says that it is {version}"
+    )
 
 
 def _refuse_limit(hw: Path, args: list[str]) -> str:
@@ -88,7 +90,9 @@ def _refuse_limit(hw: Path, args: list[str]) -> str:
 
 def _busy(hw: Path, args: list[str]) -> str:
     bus_id = _card(hw, args[0])
-    return _in_node(hw, "idle", bus_id) if args[1] == "off" else _in_node(hw, "busy", bus_id, _number(args[1]))
+    return (
+        _in_node(hw, "idle", bus_id) if args[1] == "off" else _in_node(hw, "busy", bus_id, _number(args[1]))
+    )
 
 
 def _ecc_errors(hw: Path, args: list[str]) -> str:
@@ -116,7 +120,9 @@ def _number(text: str) -> int:
 
 def _card(hw: Path, word: str) -> str:
     """Return the bus id of a card by index, UUID or bus id."""
-    cards = sorted(json.loads((hw / "profile.json").read_text())["cards"], key=lambda card: str(card["bus_id"]))
+    cards = sorted(
+        json.loads((hw / "profile.json").read_text())["cards"], key=lambda card: str(card["bus_id"])
+    )
     for index, card in enumerate(cards):
         if word in (str(index), card["uuid"], card["bus_id"]):
             return str(card["bus_id"])
@@ -135,7 +141,11 @@ def _in_node(hw: Path, act: str, *args: str | int) -> str:
     while not answer.exists():
         if time.monotonic() > deadline:
             request.unlink(missing_ok=True)
-            raise LabError("the node didn't carry it out", place=act, next_step="See `glmprov lab status`: is it running?")
+            raise LabError(
+                "the node didn't carry it out",
+                place=act,
+                next_step="See `glmprov lab status`: is it running?",
+            )
         time.sleep(0.02)
     result: dict[str, Any] = json.loads(answer.read_text())
     answer.unlink()

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from glmprov.errors import LabError
-from glmprov.lab import inventory, processes
+from glmprov.lab import inventory, machine, processes
 from glmprov.lab.node import Node
 from glmprov.lab.places import Place, place
 
@@ -59,6 +59,7 @@ class Fleet:
 
 def load(name: str) -> Fleet:
     """Return the fleet of that name. Raise LabError if it isn't up."""
+    machine.require_root()
     where = place(name)
     option = "" if name == "lab" else f" --fleet {name}"
     try:

@@ -39,15 +39,19 @@ def _base() -> Deb:
         for path in _DIVERTED
     )
     return Deb(
-        "glmlab-base", "1", "Firmware, boot loader and kernel of a node of the rehearsal fleet",
+        "glmlab-base",
+        "1",
+        "Firmware, boot loader and kernel of a node of the rehearsal fleet",
         relations={
             "Depends": "kmod, python3",
             "Provides": "grub2-common, grub-efi-amd64, initramfs-tools, linux-initramfs-tool",
         },
         files={
-            **{path: stub for path in (*_DIVERTED, *_OWN)},
+            **dict.fromkeys((*_DIVERTED, *_OWN), stub),
             **{f"/lib/systemd/system/{unit}": Content((_SIM / "base" / unit).read_bytes()) for unit in units},
-            "/lib/systemd/system/glmlab-hardware.service.d/order.conf": Content((_SIM / "base/order.conf").read_bytes()),
+            "/lib/systemd/system/glmlab-hardware.service.d/order.conf": Content(
+                (_SIM / "base/order.conf").read_bytes()
+            ),
             "/etc/default/grub": Content((_SIM / "base/grub").read_bytes()),
             PRELOADED: Content(uname),
             "/etc/ld.so.preload": Content(f"{PRELOADED}\n".encode()),
@@ -57,52 +61,77 @@ def _base() -> Deb:
         },
         scripts={"preinst": divert, "postinst": "mkdir -p /etc/default/grub.d /boot/grub\n"},
         configuration=("/etc/default/grub",),
-    )  # fmt: skip
+    )
 
 
 def _image(release: str) -> Deb:
     return Deb(
-        f"linux-image-{release}", KERNELS[release], f"Linux {release}", section="kernel", source="linux",
+        f"linux-image-{release}",
+        KERNELS[release],
+        f"Linux {release}",
+        section="kernel",
+        source="linux",
         relations={"Recommends": "initramfs-tools"},
         files={
             f"/boot/vmlinuz-{release}": Content(b"GLMPROV SIMULATED\n"),
             f"/boot/config-{release}": Content(b"# GLMPROV SIMULATED\nCONFIG_MODULES=y\n"),
             # depmod and libkmod want them, be they empty.
-            **{f"/lib/modules/{release}/modules.{kind}": Content(b"") for kind in ("order", "builtin", "builtin.modinfo")},
-            f"/lib/modules/{release}/kernel/README": Content(b"GLMPROV SIMULATED: every module is built in.\n"),
+            **{
+                f"/lib/modules/{release}/modules.{kind}": Content(b"")
+                for kind in ("order", "builtin", "builtin.modinfo")
+            },
+            f"/lib/modules/{release}/kernel/README": Content(
+                b"GLMPROV SIMULATED: every module is built in.\n"
+            ),
         },
-        scripts={"postinst": f"depmod {release} 2>/dev/null || true\nupdate-initramfs -c -k {release}\nupdate-grub\n" + _autoinstall(release),
-                 "postrm": "update-grub\n"},
-    )  # fmt: skip
+        scripts={
+            "postinst": f"depmod {release} 2>/dev/null || true\n"
+            f"update-initramfs -c -k {release}\nupdate-grub\n" + _autoinstall(release),
+            "postrm": "update-grub\n",
+        },
+    )
 
 
 def _autoinstall(release: str) -> str:
-    return f"if command -v dkms >/dev/null && [ -e /lib/modules/{release}/build ]; then dkms autoinstall -k {release}; fi\n"
+    headers = f"/lib/modules/{release}/build"
+    return f"if command -v dkms >/dev/null && [ -e {headers} ]; then dkms autoinstall -k {release}; fi\n"
 
 
 def _headers(release: str) -> Deb:
     return Deb(
-        f"linux-headers-{release}", KERNELS[release], f"Header files of Linux {release}", section="kernel", source="linux",
+        f"linux-headers-{release}",
+        KERNELS[release],
+        f"Header files of Linux {release}",
+        section="kernel",
+        source="linux",
         files={f"/usr/src/linux-headers-{release}/Makefile": Content(b"# GLMPROV SIMULATED\n")},
         links={f"/lib/modules/{release}/build": f"/usr/src/linux-headers-{release}"},
         scripts={"postinst": _autoinstall(release)},
-    )  # fmt: skip
+    )
 
 
 def _meta(name: str, release: str) -> Deb:
     target = name.replace("amd64", release)
     return Deb(
-        name, KERNELS[release].rpartition("-")[0] + "-1", f"Linux for 64-bit PCs, now {release}", section="kernel",
-        source="linux-signed-amd64", relations={"Depends": f"{target} (= {KERNELS[release]})"},
-    )  # fmt: skip
+        name,
+        KERNELS[release].rpartition("-")[0] + "-1",
+        f"Linux for 64-bit PCs, now {release}",
+        section="kernel",
+        source="linux-signed-amd64",
+        relations={"Depends": f"{target} (= {KERNELS[release]})"},
+    )
 
 
 def _dkms() -> Deb:
     return Deb(
-        "dkms", "3.0.10-8+deb12u1", "Builds kernel modules for each kernel", architecture="all", section="kernel",
+        "dkms",
+        "3.0.10-8+deb12u1",
+        "Builds kernel modules for each kernel",
+        architecture="all",
+        section="kernel",
         relations={"Depends": "kmod, python3"},
         files={"/usr/sbin/dkms": program("dkms")},
-    )  # fmt: skip
+    )
 
 
 def toolkit() -> list[Deb]:
@@ -113,30 +142,48 @@ def toolkit() -> list[Deb]:
 def _toolkit(version: str) -> list[Deb]:
     same = f"(= {version})"
     runtime = program("nvidia-container-runtime")
-    ctk = Content(program("nvidia-ctk").data.replace(b"@VERSION@", version.rpartition("-")[0].encode()), 0o755)
+    ctk = Content(
+        program("nvidia-ctk").data.replace(b"@VERSION@", version.rpartition("-")[0].encode()), 0o755
+    )
     cli = f'#!/bin/sh\n# GLMPROV SIMULATED\necho "cli-version: {version.rpartition("-")[0]}"\n'.encode()
     return [
         Deb(
-            "nvidia-container-toolkit", version, "Shows containers the cards that they are given", source="nvidia-container-toolkit",
+            "nvidia-container-toolkit",
+            version,
+            "Shows containers the cards that they are given",
+            source="nvidia-container-toolkit",
             relations={"Depends": f"nvidia-container-toolkit-base {same}, libnvidia-container-tools {same}"},
             files={"/usr/bin/nvidia-container-runtime-hook": runtime},
             links={"/usr/bin/nvidia-container-toolkit": "nvidia-container-runtime-hook"},
         ),
         Deb(
-            "nvidia-container-toolkit-base", version, "Runtime and tools of the container toolkit", source="nvidia-container-toolkit",
+            "nvidia-container-toolkit-base",
+            version,
+            "Runtime and tools of the container toolkit",
+            source="nvidia-container-toolkit",
             relations={"Depends": "python3"},
             files={
                 "/usr/bin/nvidia-container-runtime": runtime,
                 "/usr/bin/nvidia-ctk": ctk,
-                "/etc/nvidia-container-runtime/config.toml":
-                    Content(b"# GLMPROV SIMULATED\n[nvidia-container-runtime]\nmode = \"auto\"\n"),
+                "/etc/nvidia-container-runtime/config.toml": Content(
+                    b'# GLMPROV SIMULATED\n[nvidia-container-runtime]\nmode = "auto"\n'
+                ),
             },
             configuration=("/etc/nvidia-container-runtime/config.toml",),
         ),
         Deb(
-            "libnvidia-container-tools", version, "Command-line tools of libnvidia-container", source="libnvidia-container",
+            "libnvidia-container-tools",
+            version,
+            "Command-line tools of libnvidia-container",
+            source="libnvidia-container",
             relations={"Depends": f"libnvidia-container1 {same}"},
             files={"/usr/bin/nvidia-container-cli": Content(cli, 0o755)},
         ),
-        Deb("libnvidia-container1", version, "NVIDIA container runtime library", section="libs", source="libnvidia-container"),
-    ]  # fmt: skip
+        Deb(
+            "libnvidia-container1",
+            version,
+            "NVIDIA container runtime library",
+            section="libs",
+            source="libnvidia-container",
+        ),
+    ]

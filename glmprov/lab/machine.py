@@ -20,7 +20,7 @@ _PROGRAMS = {
     "openssl": "openssl",
     "gcc": "gcc",
     "gpg": "gnupg",
-    "apt-ftparchive": "apt-utils",
+    "gpg-agent": "gnupg",
     "dpkg-deb": "dpkg",
 }
 _FILES = {
@@ -33,14 +33,20 @@ SEARCH = os.environ.get("PATH", "/usr/bin:/bin") + ":/usr/sbin:/sbin"
 
 def missing_packages() -> list[str]:
     """Return the Debian packages that the lab needs and this machine doesn't have."""
-    programs = [package for program, package in _PROGRAMS.items() if not shutil.which(program, path=SEARCH)]
-    return programs + [package for file, package in _FILES.items() if not Path(file).exists()]
+    missing = [package for program, package in _PROGRAMS.items() if not shutil.which(program, path=SEARCH)]
+    missing += [package for file, package in _FILES.items() if not Path(file).exists()]
+    return list(dict.fromkeys(missing))
+
+
+def require_root() -> None:
+    """Raise LabError unless we are root, to whom fleets and their keys belong."""
+    if os.geteuid() != 0:
+        raise LabError("The rehearsal fleet needs root", next_step="Run the same command as root (sudo -i).")
 
 
 def require(directory: Path) -> None:
     """Raise LabError if this machine can't carry a fleet whose state lies in directory."""
-    if os.geteuid() != 0:
-        raise LabError("The rehearsal fleet needs root", next_step="Run the same command as root (sudo -i).")
+    require_root()
     if not shutil.which("apt-get"):
         raise LabError("There is no apt here, which builds the nodes", next_step="Use a Debian 12 machine.")
     if "cgroup2" not in Path("/proc/filesystems").read_text():

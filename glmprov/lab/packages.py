@@ -1,4 +1,4 @@
-"""The package server's content: Debian's own packages, the simulated driver and the toolkit, in signed repositories."""
+"""What the package server serves: Debian's packages, the simulated driver, the toolkit; signed."""
 
 from __future__ import annotations
 
@@ -12,14 +12,21 @@ from pathlib import Path
 
 from glmprov.lab import deb, debian_packages, driver_packages, host_packages, repository
 
-_INPUTS = ("deb.py", "debian_packages.py", "driver_packages.py", "host_packages.py", "packages.py", "repository.py")
+_INPUTS = (
+    "deb.py",
+    "debian_packages.py",
+    "driver_packages.py",
+    "host_packages.py",
+    "packages.py",
+    "repository.py",
+)
 
 
 def build(cache: Path) -> Path:
-    """Return the directory to serve: debian/ nvidia/ toolkit/ lab.asc fingerprint. Built once for each set of inputs.
+    """Return the directory to serve: debian/ nvidia/ toolkit/ lab.asc fingerprint. Built once.
 
-    Flat repositories ("Suites: /"), signed with one key that stays the same for a cache. Raise LabError if a tool is
-    missing or the machine's apt can't fetch Debian's packages.
+    Flat repositories ("Suites: /"), signed with one key that stays the same for a cache. Raise LabError if a
+    tool is missing or the machine's apt can't fetch Debian's packages.
     """
     target = cache / f"packages-{fingerprint()}"
     if target.is_dir():
@@ -43,7 +50,8 @@ def build(cache: Path) -> Path:
 def base(cache: Path) -> list[Path]:
     """Return the .deb files that the node image must have: copy them into it and `dpkg -i` them there.
 
-    The folder's name changes with the content, and only then. They divert modprobe and its kin, bring update-grub, the boot unit, a simulated kernel, and /etc/ld.so.preload.
+    They divert modprobe and its kin, bring update-grub, a simulated kernel, and /etc/ld.so.preload. The
+    folder's name changes with the content, and only then.
     """
     wanted = host_packages.base()
     key = hashlib.sha256(repr(wanted).encode()).hexdigest()[:12]

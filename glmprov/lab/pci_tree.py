@@ -13,7 +13,7 @@ CONFIG_BYTES = 4096
 EXPRESS_OFFSET = 0x60
 ACS_CAPABLE = 0x5F
 ACS_ENABLED = 0x1D
-"""Source validation, request and completion redirect, upstream forwarding: what Linux turns on with an IOMMU."""
+"""Source validation, request and completion redirect, upstream forwarding: what Linux sets with an IOMMU."""
 _ROOT_PORT, _UPSTREAM, _DOWNSTREAM, _ENDPOINT = 4, 5, 6, 1
 
 
@@ -52,24 +52,41 @@ def _nodes(profile: Profile) -> dict[str, _Node]:
     for card in profile.cards:
         kind = card.edition
         nodes[card.bus_id] = _Node(
-            card.bus_id, kind.pci_id, kind.pci_class, _ENDPOINT, card.node, card.path, kind.pci_subsystem,
+            card.bus_id,
+            kind.pci_id,
+            kind.pci_class,
+            _ENDPOINT,
+            card.node,
+            card.path,
+            kind.pci_subsystem,
             bar1_bytes=kind.bar1_bytes,
-        )  # fmt: skip
+        )
         _add_bridges(profile, nodes, card.path, card.bus_id, card.node)
     for other in profile.others:
         nodes[other.bus_id] = _Node(
-            other.bus_id, other.pci_id, other.pci_class, _ENDPOINT, other.node, other.path, other.pci_id, other.driver
+            other.bus_id,
+            other.pci_id,
+            other.pci_class,
+            _ENDPOINT,
+            other.node,
+            other.path,
+            other.pci_id,
+            other.driver,
         )
         _add_bridges(profile, nodes, other.path, other.bus_id, other.node)
     return nodes
 
 
-def _add_bridges(profile: Profile, nodes: dict[str, _Node], path: tuple[str, ...], leaf: str, node: int) -> None:
+def _add_bridges(
+    profile: Profile, nodes: dict[str, _Node], path: tuple[str, ...], leaf: str, node: int
+) -> None:
     below = (*path[1:], leaf)
     for depth, bus_id in enumerate(path[1:], start=1):
         port = profile.root_port if depth == 1 else profile.switch
         kind = _ROOT_PORT if depth == 1 else _UPSTREAM if depth % 2 == 0 else _DOWNSTREAM
-        bridge = nodes.setdefault(bus_id, _bridge(bus_id, port or Port(0x1B36000C, 0x148), kind, node, path[:depth]))
+        bridge = nodes.setdefault(
+            bus_id, _bridge(bus_id, port or Port(0x1B36000C, 0x148), kind, node, path[:depth])
+        )
         bridge.buses_below.update(int(item.split(":")[1], 16) for item in below[depth:])
 
 
@@ -104,7 +121,8 @@ def _files(profile: Profile, node: _Node) -> dict[str, str]:
         "max_link_width": "16\n",
         "resource": _resource(node),
         "uevent": f"{driver}PCI_CLASS={node.pci_class:X}\nPCI_ID={vendor:04X}:{device:04X}\n"
-        f"PCI_SUBSYS_ID={node.subsystem >> 16:04X}:{node.subsystem & 0xFFFF:04X}\nPCI_SLOT_NAME={node.bus_id}\n"
+        f"PCI_SUBSYS_ID={node.subsystem >> 16:04X}:{node.subsystem & 0xFFFF:04X}\n"
+        f"PCI_SLOT_NAME={node.bus_id}\n"
         f"MODALIAS=pci:v{vendor:08X}d{device:08X}\n",
     }
 

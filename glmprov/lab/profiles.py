@@ -19,7 +19,7 @@ MIB = 1 << 20
 
 @dataclass(frozen=True)
 class Edition:
-    """What a kind of card says of itself; facts are the further values that the simulated NVML answers, by key."""
+    """What a kind of card says of itself. facts: what the simulated NVML answers beside, by key."""
 
     name: str
     pci_id: int
@@ -173,7 +173,16 @@ def _card(item: dict[str, Any], edition: dict[str, Any], seed: str) -> Card:
 
 
 def _edition(item: dict[str, Any]) -> Edition:
-    own = {"name", "pci_id", "pci_subsystem", "pci_class", "limits_watts", "bar1_mib", "vbios", "open_modules_only"}
+    own = {
+        "name",
+        "pci_id",
+        "pci_subsystem",
+        "pci_class",
+        "limits_watts",
+        "bar1_mib",
+        "vbios",
+        "open_modules_only",
+    }
     least, default, most = item["limits_watts"]
     return Edition(
         name=item["name"],

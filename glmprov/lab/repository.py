@@ -27,15 +27,17 @@ def index(folder: Path, *, origin: str, label: str, codename: str) -> None:
     packages = "\n".join(stanzas).encode()
     (folder / "Packages").write_bytes(packages)
     (folder / "Packages.gz").write_bytes(gzip.compress(packages, mtime=0))
+    contents = {name: (folder / name).read_bytes() for name in ("Packages", "Packages.gz")}
     sums = "".join(
-        f" {hashlib.sha256((folder / name).read_bytes()).hexdigest()} {(folder / name).stat().st_size} {name}\n"
-        for name in ("Packages", "Packages.gz")
+        f" {hashlib.sha256(data).hexdigest()} {len(data)} {name}\n" for name, data in contents.items()
     )
     # apt refuses a Release file from the future: date it a day back, against clocks that differ.
-    date = format_datetime(datetime.fromtimestamp(int(datetime.now(UTC).timestamp()) - 86400, UTC), usegmt=True)
+    date = format_datetime(
+        datetime.fromtimestamp(int(datetime.now(UTC).timestamp()) - 86400, UTC), usegmt=True
+    )
     (folder / "Release").write_text(
         f"Origin: {origin}\nLabel: {label}\nSuite: {codename}\nCodename: {codename}\n"
-        f"Date: {date}\nArchitectures: amd64\nDescription: GLMPROV SIMULATED repository of the rehearsal fleet\n"
+        f"Date: {date}\nArchitectures: amd64\nDescription: GLMPROV SIMULATED, of the rehearsal fleet\n"
         f"SHA256:\n{sums}"
     )
 
@@ -43,13 +45,15 @@ def index(folder: Path, *, origin: str, label: str, codename: str) -> None:
 def _stanza(path: Path) -> str:
     fields = _run(["dpkg-deb", "--field", str(path)]).rstrip("\n")
     data = path.read_bytes()
-    return f"{fields}\nFilename: ./{path.name}\nSize: {len(data)}\nSHA256: {hashlib.sha256(data).hexdigest()}\n"
+    return (
+        f"{fields}\nFilename: ./{path.name}\nSize: {len(data)}\nSHA256: {hashlib.sha256(data).hexdigest()}\n"
+    )
 
 
 def sign(folders: list[Path], secret_key: Path, public_key: Path) -> str:
     """Write InRelease and Release.gpg into the folders and the public key; return the key's fingerprint.
 
-    secret_key is made once and kept: nodes that trust the key go on trusting it when the repositories are rebuilt.
+    secret_key is made once and kept: nodes that trust the key go on trusting rebuilt repositories.
     """
     with _keyring() as gpg:
         if secret_key.exists():
@@ -70,8 +74,8 @@ def sign(folders: list[Path], secret_key: Path, public_key: Path) -> str:
 
 @contextmanager
 def _keyring() -> Iterator[list[str]]:
-    # gpg-agent puts sockets into its home, and a socket's path holds 108 bytes at most: so a short folder of its own.
-    home = tempfile.mkdtemp(prefix="glmlab-gpg-", dir="/tmp")  # noqa: S108
+    # gpg-agent puts sockets into its home, and a socket's path holds 108 bytes at most: so a short folder.
+    home = tempfile.mkdtemp(prefix="glmlab-gpg-", dir="/tmp")
     try:
         yield ["gpg", "--homedir", home, "--batch", "--quiet", "--no-tty", "--pinentry-mode", "loopback"]
     finally:

@@ -7,7 +7,7 @@ import time
 from contextlib import suppress
 
 from glmprov.errors import LabError
-from glmprov.lab import fleet, inventory
+from glmprov.lab import fleet, inventory, machine
 from glmprov.lab.cgroups import Group
 from glmprov.lab.places import Place, alone, place
 
@@ -16,6 +16,7 @@ _PATIENCE_SECONDS = 20.0
 
 def down(name: str) -> None:
     """Remove a fleet. Harmless if there is none."""
+    machine.require_root()
     where = place(name)
     with alone(where.identity, wait=False):
         remove(where)

@@ -79,10 +79,12 @@ def numa_nodes(answer: Answer) -> tuple[NumaNode, ...]:
 def _node(answer: Answer, number: int, numbers: list[int]) -> NumaNode:
     offline = set(_offline(answer))
     distances = _text(answer, f"{NODES}{number}/distance").split()
+    # An only node has it all. Kernels that set up memory late show less of it here than in /proc/meminfo.
+    memory = f"{NODES}{number}/meminfo" if len(numbers) > 1 else "/proc/meminfo"
     return NumaNode(
         node_id=number,
         cpus=tuple(c for c in _list(_text(answer, f"{NODES}{number}/cpulist")) if c not in offline),
-        memory_bytes=meminfo_bytes(_text(answer, f"{NODES}{number}/meminfo")),
+        memory_bytes=meminfo_bytes(_text(answer, memory)),
         # The kernel prints one distance for each node that is online, in their order.
         distances={to: int(d) for to, d in zip(numbers, distances, strict=False) if d.isdigit()},
     )

@@ -31,7 +31,6 @@ SYSCTL_KEYS = (
 FILES = (
     "/etc/os-release",
     "/proc/sys/kernel/random/boot_id",
-    "/proc/version",
     "/proc/cmdline",
     "/proc/meminfo",
     "/proc/modules",
@@ -50,7 +49,6 @@ FILES = (
     "/run/modprobe.d/*.conf",
     "/usr/lib/modprobe.d/*.conf",
     "/lib/modprobe.d/*.conf",
-    "/etc/sysctl.conf",
     "/etc/sysctl.d/*.conf",
     "/run/sysctl.d/*.conf",
     "/usr/lib/sysctl.d/*.conf",

@@ -25,10 +25,10 @@ class Completed:
 
 @dataclass(frozen=True)
 class ConnectOptions:
-    """What the command line says about reaching hosts. As in Ansible, a host's own variables win over it.
+    """What command line and ansible.cfg say about reaching hosts. As in Ansible, a host's variables win.
 
-    user is -u, private_key --private-key, password -k, become -b, become_password -K; channel is auto, openssh or
-    paramiko; connect_seconds bounds the way to the host's prompt.
+    user is -u, private_key --private-key, password -k, become -b, become_password -K; channel is auto,
+    openssh or paramiko; connect_seconds bounds one connection; ssh_arguments are ansible.cfg's for ssh.
     """
 
     user: str | None = None
@@ -38,6 +38,7 @@ class ConnectOptions:
     become_password: Secret | None = None
     channel: str = "auto"
     connect_seconds: float = 10.0
+    ssh_arguments: tuple[str, ...] = ()
 
 
 class Channel(Protocol):
@@ -45,7 +46,7 @@ class Channel(Protocol):
 
     @property
     def becomes(self) -> bool:
-        """Whether run(become=True) has a way to root: the login is root, or inventory or command line name one."""
+        """Whether run(become=True) has a way to root: the login is root, or somebody said how."""
 
     def run(
         self,
@@ -73,10 +74,10 @@ class Channel(Protocol):
 
 
 def connect(host: Host, options: ConnectOptions | None = None) -> Channel:
-    """Open the way to host that it needs: local, paramiko or OpenSSH (docs/connecting.md says which is taken when).
+    """Open the way to host that it needs: local, paramiko or OpenSSH (docs/connecting.md says which when).
 
-    Raise UnreachableError if nobody answers or the login is refused, HostKeyError if the host's key is unknown or
-    has changed, InventoryError if the host's connection variables make no sense.
+    Raise UnreachableError if nobody answers or the login is refused, HostKeyError if the host's key is
+    unknown or has changed, InventoryError if the host's connection variables make no sense.
     """
     from glmprov.remote.choice import open_channel
 

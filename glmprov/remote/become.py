@@ -19,13 +19,37 @@ DEFAULT_FLAGS = ("-H",)
 TRUE_WORDS = {"1", "true", "yes", "on", "y", "t"}
 
 REFUSALS = (
-    (r"must have a tty|no tty present", "sudo wants a terminal (requiretty)", "remove requiretty for this user from sudoers"),
-    (r"not in the sudoers file|not allowed to (execute|run)|may not run sudo", "this user may not become root with sudo", "give the user a sudoers entry, or connect as another user with -u"),
-    (r"not found|No such file", "sudo is not installed", "install sudo on the host, or connect as root with -u root"),
-    (r"a password is required", "sudo asks for a password and there is none", "give it with -K, or set ansible_become_password in the inventory (best in a vault)"),
-    (r"account.*(expired|validation failure)|password.*expired", "the account or its password has expired", "renew the account on the host"),
-    (r"incorrect password|try again|no password was provided", "the sudo password is wrong", "check ansible_become_password, or give the right one with -K"),
-)  # fmt: skip
+    (
+        r"must have a tty|no tty present",
+        "sudo wants a terminal (requiretty)",
+        "remove requiretty for this user from sudoers",
+    ),
+    (
+        r"not in the sudoers file|not allowed to (execute|run)|may not run sudo",
+        "this user may not become root with sudo",
+        "give the user a sudoers entry, or connect as another user with -u",
+    ),
+    (
+        r"not found|No such file",
+        "sudo is not installed",
+        "install sudo on the host, or connect as root with -u root",
+    ),
+    (
+        r"a password is required",
+        "sudo asks for a password and there is none",
+        "give it with -K, or set ansible_become_password in the inventory (best in a vault)",
+    ),
+    (
+        r"account.*(expired|validation failure)|password.*expired",
+        "the account or its password has expired",
+        "renew the account on the host",
+    ),
+    (
+        r"incorrect password|try again|no password was provided",
+        "the sudo password is wrong",
+        "check ansible_become_password, or give the right one with -K",
+    ),
+)
 """What sudo prints (in the C locale) and what it means; the first that matches counts."""
 
 

@@ -21,10 +21,22 @@ OVER_SSH = {"ssh", "smart", "paramiko", "paramiko_ssh"}
 UNSET = {"none", "", "no", "any", "false", "default", "internal"}
 
 BEYOND_PARAMIKO = (
-    "proxyjump", "proxycommand", "certificatefile", "pkcs11provider", "knownhostscommand", "remotecommand",
-    "bindaddress", "bindinterface", "addressfamily", "canonicalizehostname", "verifyhostkeydns", "hostbasedauthentication",
-    "securitykeyprovider", "gssapidelegatecredentials", "revokedhostkeys",
-)  # fmt: skip
+    "proxyjump",
+    "proxycommand",
+    "certificatefile",
+    "pkcs11provider",
+    "securitykeyprovider",
+    "knownhostscommand",
+    "verifyhostkeydns",
+    "revokedhostkeys",
+    "canonicalizehostname",
+    "addressfamily",
+    "bindaddress",
+    "bindinterface",
+    "hostbasedauthentication",
+    "gssapidelegatecredentials",
+    "remotecommand",
+)
 """Settings of ssh that only ssh itself can follow, once they are set to anything."""
 
 
@@ -37,7 +49,9 @@ def open_channel(host: Host, options: ConnectOptions) -> Channel:
         return LocalChannel(host, options)
     if connection not in OVER_SSH:
         raise InventoryError(
-            f"hosts are reached by ssh or local, not by {connection}", host=host.name, place="ansible_connection"
+            f"hosts are reached by ssh or local, not by {connection}",
+            host=host.name,
+            place="ansible_connection",
         )
     asked = wanted_channel(host, options)
     config = resolve(host, options)
@@ -115,6 +129,6 @@ def _is_hardware_key(path: Path) -> bool:
 
 def _master_runs(config: SshConfig) -> bool:
     """Return whether a master for this way is up: then its connection is there for nothing."""
-    from glmprov.remote.openssh import control_path
+    from glmprov.remote.sharing import control_path
 
     return control_path(config).exists()

@@ -67,7 +67,7 @@ def resolve(host: Host, options: ConnectOptions) -> SshConfig:
     """
     asked = reveal(first(host.variables, "ansible_host", "ansible_ssh_host") or host.name)
     arguments = login_arguments(host, options)
-    return ask(host.name, asked, arguments, own_arguments(host))
+    return ask(host.name, asked, arguments, own_arguments(host, options))
 
 
 def ask(name: str, asked: str, arguments: Sequence[str], extra: Sequence[str]) -> SshConfig:
@@ -150,15 +150,26 @@ def login_arguments(host: Host, options: ConnectOptions) -> list[str]:
     return arguments
 
 
-def own_arguments(host: Host) -> list[str]:
-    """Return ansible_ssh_common_args and ansible_ssh_extra_args as words."""
-    words: list[str] = []
-    for name in ("ansible_ssh_common_args", "ansible_ssh_extra_args"):
+def own_arguments(host: Host, options: ConnectOptions) -> list[str]:
+    """Return what inventory and ansible.cfg have ssh told, as words; how to share a connection is ours to say."""
+    words = list(options.ssh_arguments) if host.variables.get("ansible_ssh_args") is None else []
+    for name in ("ansible_ssh_args", "ansible_ssh_common_args", "ansible_ssh_extra_args"):
         try:
             words += shlex.split(reveal(host.variables.get(name) or ""))
         except ValueError as error:
             raise InventoryError(f"unbalanced quotes: {error}", host=host.name, place=name) from error
-    return words
+    return _without_sharing(words)
+
+
+def _without_sharing(words: Sequence[str]) -> list[str]:
+    """Drop ControlMaster, ControlPersist and ControlPath, written as -o X=Y, -oX=Y or -o "X Y"."""
+    kept: list[str] = []
+    rest = iter(words)
+    for word in rest:
+        option = next(rest, "") if word == "-o" else word[2:] if word.startswith("-o") else ""
+        if not option.lower().startswith(("controlmaster", "controlpersist", "controlpath")):
+            kept += ["-o", option] if word == "-o" else [word]
+    return kept
 
 
 def fast_first(allowed: Sequence[str]) -> tuple[str, ...]:

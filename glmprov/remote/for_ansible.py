@@ -29,4 +29,6 @@ def connection_variables(host: Host, options: ConnectOptions) -> dict[str, Any]:
         return variables
     variables["ansible_connection"] = "ssh"
     variables["ansible_ssh_args"] = shlex.join(ssh_arguments(host, options))
+    for name in ("ansible_ssh_common_args", "ansible_ssh_extra_args"):  # both are in ansible_ssh_args now
+        variables.pop(name, None)
     return variables

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-import os
 import select
 import socket
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
@@ -22,6 +21,7 @@ from glmprov.remote.become import wanted, way_to_root
 from glmprov.remote.config import SshConfig
 from glmprov.remote.conversation import Conversation
 from glmprov.remote.interruption import interruptible
+from glmprov.remote.paramiko_login import log_in
 from glmprov.remote.script import COMMAND_LINE
 from glmprov.secret import Secret
 
@@ -36,13 +36,15 @@ logging.getLogger("paramiko").addHandler(logging.NullHandler())
 class ParamikoChannel:
     """Commands over one paramiko connection."""
 
-    def __init__(self, host: Host, options: ConnectOptions, config: SshConfig, password: Secret | None) -> None:
+    def __init__(
+        self, host: Host, options: ConnectOptions, config: SshConfig, password: Secret | None
+    ) -> None:
         self.host = host
         self.options = options
         self.config = config
         self.transport = _connect(config, options, host.name)
         try:
-            _log_in(self.transport, config, password, host.name)
+            log_in(self.transport, config, password, host.name)
         except BaseException:
             self.transport.close()
             raise
@@ -75,8 +77,8 @@ class ParamikoChannel:
             session.exec_command(COMMAND_LINE)
         except (paramiko.SSHException, OSError, EOFError) as error:
             raise UnreachableError(f"the connection was lost: {error}", host=self.host.name) from error
-        with session, interruptible(self.transport.close):
-            return _converse(session, conversation)
+        with session, interruptible(session.close):
+            return _converse(self.transport, session, conversation)
 
     def __enter__(self) -> Self:
         return self
@@ -98,11 +100,15 @@ def _connect(config: SshConfig, options: ConnectOptions, name: str) -> paramiko.
         connection = socket.create_connection((config.hostname, config.port), timeout=options.connect_seconds)
     except socket.gaierror as error:
         raise UnreachableError(
-            f"the name {config.hostname} can't be resolved", host=name, next_step="check ansible_host, or the spelling"
+            f"the name {config.hostname} can't be resolved",
+            host=name,
+            next_step="check ansible_host, or the spelling",
         ) from error
     except ConnectionRefusedError as error:
         raise UnreachableError(
-            f"{where} refuses connections", host=name, next_step="check that sshd runs there, and ansible_port"
+            f"{where} refuses connections",
+            host=name,
+            next_step="check that sshd runs there, and ansible_port",
         ) from error
     except OSError as error:
         raise UnreachableError(
@@ -150,71 +156,9 @@ def _allowed(offered: Sequence[str], allowed: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name in allowed if name in offered)
 
 
-def _log_in(transport: paramiko.Transport, config: SshConfig, password: Secret | None, name: str) -> None:
-    """Log in with each key in turn, then with the password. Raise UnreachableError if nothing is accepted."""
-    tried: list[str] = []
-    try:
-        for key, origin in _keys(config, tried):
-            tried.append(origin)
-            with suppress(paramiko.AuthenticationException):
-                if not transport.auth_publickey(config.user, key):
-                    return
-        if password is not None:
-            tried.append("password")
-            with suppress(paramiko.AuthenticationException):
-                if not transport.auth_password(config.user, password.reveal()):
-                    return
-    except (paramiko.SSHException, OSError, EOFError) as error:
-        tried.append(f"then: {error or 'the server closed the connection'}")
-    raise UnreachableError(
-        f"the login as {config.user} is refused (tried {', '.join(tried) or 'nothing: there is no key'})",
-        host=name,
-        next_step="check the user (-u) and the key (--private-key), "
-        f"or try `ssh -l {config.user} -p {config.port} {config.asked}`",
-    )
-
-
-def _keys(config: SshConfig, tried: list[str]) -> Iterator[tuple[paramiko.PKey, str]]:
-    """Yield the keys to try with their origins: those named in the configuration, then the rest of the agent's."""
-    in_agent = _agent_keys(config)
-    for path in config.identity_files:
-        if not path.is_file():
-            continue
-        public = _public_half(path)
-        held = next((key for key in in_agent if public and key.get_base64() == public), None)
-        if held:
-            in_agent.remove(held)
-            yield held, f"{path} in the agent"
-            continue
-        try:
-            yield paramiko.PKey.from_path(path), str(path)
-        except paramiko.PasswordRequiredException:
-            tried.append(f"not {path}, which needs a passphrase: add it to ssh-agent")
-        except (paramiko.SSHException, OSError, ValueError) as error:
-            tried.append(f"not {path}: {error}")
-    if config.one("identitiesonly") != "yes":
-        for key in in_agent:
-            yield key, f"the agent's {key.comment or key.get_name()}"
-
-
-def _agent_keys(config: SshConfig) -> list[paramiko.AgentKey]:
-    """Return the agent's keys; none if the configuration wants no agent or there is none."""
-    if config.one("identityagent", "") == "none" or not os.environ.get("SSH_AUTH_SOCK"):
-        return []
-    try:
-        return list(paramiko.Agent().get_keys())
-    except paramiko.SSHException:
-        return []
-
-
-def _public_half(path: os.PathLike[str]) -> str | None:
-    """Return the public key beside a private one, in base64."""
-    with suppress(OSError, IndexError), open(f"{os.fspath(path)}.pub") as file:  # noqa: PTH123
-        return file.read().split()[1]
-    return None
-
-
-def _converse(session: paramiko.Channel, conversation: Conversation) -> Completed:
+def _converse(
+    transport: paramiko.Transport, session: paramiko.Channel, conversation: Conversation
+) -> Completed:
     """Let conversation speak with the shell behind session; return what came of it."""
     voice = _Voice(session)
     voice.say(conversation.opening(), close=conversation.finished_saying)
@@ -224,14 +168,12 @@ def _converse(session: paramiko.Channel, conversation: Conversation) -> Complete
         if patience_seconds <= 0:
             raise conversation.out_of_patience()
         ended = session.eof_received or session.closed
-        ready = select.select([session], [], [], 0 if ended else min(patience_seconds, 1.0))[0]
+        select.select([session], [], [], 0 if ended else min(patience_seconds, 1.0))
         if session.recv_ready():
             _answer(voice, conversation, conversation.hear_stdout(session.recv(CHUNK_BYTES)))
         if session.recv_stderr_ready():
             _answer(voice, conversation, conversation.hear_stderr(session.recv_stderr(CHUNK_BYTES)))
-        elif ended and not session.recv_ready():
-            break
-        elif ready and not session.recv_ready() and not session.transport.is_active():
+        elif not session.recv_ready() and (ended or not transport.is_active()):
             break
     if conversation.enough:
         return conversation.result(None)

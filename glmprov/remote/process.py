@@ -6,15 +6,21 @@ import os
 import selectors
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from typing import IO
 
+from glmprov.errors import UnreachableError
 from glmprov.remote import Completed
 from glmprov.remote.conversation import Conversation
 from glmprov.remote.interruption import interruptible
 
 CHUNK_BYTES = 64 << 10
+
+LOOK_UP_SECONDS = 0.5
+"""How often a silent talk looks whether the user has had enough of it."""
 
 
 def converse(
@@ -38,8 +44,11 @@ def converse(
         start_new_session=True,  # no terminal: nothing may prompt past us, and Ctrl-C comes to us alone
     )
     try:
-        with interruptible(lambda: _kill(child)):
-            heard_the_end = _pump(child, conversation)
+        hung_up = threading.Event()
+        with interruptible(hung_up.set):
+            heard_the_end = _pump(child, conversation, hung_up)
+        if hung_up.is_set():
+            raise UnreachableError("interrupted", host=conversation.host)
         if conversation.enough:
             return conversation.result(None)
         if not heard_the_end:
@@ -53,51 +62,62 @@ def converse(
         _end(child)
 
 
-def _pump(child: subprocess.Popen[bytes], conversation: Conversation) -> bool:
+def _pump(child: subprocess.Popen[bytes], conversation: Conversation, hung_up: threading.Event) -> bool:
     """Carry bytes both ways until both outputs end (True), it is enough, or patience runs out (False)."""
     assert child.stdin and child.stdout and child.stderr  # noqa: S101  # all three are pipes
-    hear = {child.stdout: conversation.hear_stdout, child.stderr: conversation.hear_stderr}
-    to_say = memoryview(conversation.opening())
     give_up_at = time.monotonic() + conversation.patience_seconds
     with selectors.DefaultSelector() as selector:
-        for pipe in (child.stdin, *hear):
+        mouth = _Mouth(child.stdin, selector)
+        mouth.say(conversation.opening(), last=conversation.finished_saying)
+        ears = {child.stdout: conversation.hear_stdout, child.stderr: conversation.hear_stderr}
+        for pipe, hear in ears.items():
             os.set_blocking(pipe.fileno(), False)
-        for pipe in hear:
-            selector.register(pipe, selectors.EVENT_READ)
-        saying = False
-        while len(selector.get_map()) > saying and not conversation.enough:
-            if not saying and to_say:
-                selector.register(child.stdin, selectors.EVENT_WRITE)
-                saying = True
-            elif not to_say and conversation.finished_saying and not child.stdin.closed:
-                with suppress(BrokenPipeError):
-                    child.stdin.close()
+            selector.register(pipe, selectors.EVENT_READ, hear)
+        listening = len(ears)
+        while listening and not conversation.enough and not hung_up.is_set():
             patience_seconds = give_up_at - time.monotonic()
             if patience_seconds <= 0:
                 return False
-            for key, _ in selector.select(patience_seconds):
-                if key.fileobj is child.stdin:
-                    to_say = _say(child.stdin.fileno(), to_say)
-                    if not to_say:
-                        selector.unregister(child.stdin)
-                        saying = False
-                    continue
-                data = os.read(key.fd, CHUNK_BYTES)
-                if not data:
+            for key, _ in selector.select(min(patience_seconds, LOOK_UP_SECONDS)):
+                if key.data is None:
+                    mouth.go_on()
+                elif data := os.read(key.fd, CHUNK_BYTES):
+                    mouth.say(key.data(data), last=conversation.finished_saying)
+                else:
                     selector.unregister(key.fileobj)
-                    continue
-                answer = hear[key.fileobj](data)  # type: ignore[index]
-                if answer:
-                    to_say = memoryview(bytes(to_say) + answer)
+                    listening -= 1
     return True
 
 
-def _say(descriptor: int, to_say: memoryview) -> memoryview:
-    """Write what fits and return the rest; nothing is left to say to a reader that is gone."""
-    try:
-        return to_say[os.write(descriptor, to_say[:CHUNK_BYTES]) :]
-    except BrokenPipeError:
-        return to_say[:0]
+class _Mouth:
+    """The way to the child's input: says what fits, waits for room with the rest, closes after the last."""
+
+    def __init__(self, pipe: IO[bytes], selector: selectors.BaseSelector) -> None:
+        self.pipe = pipe
+        self.selector = selector
+        self.rest = memoryview(b"")
+        self.last = False
+        os.set_blocking(pipe.fileno(), False)
+
+    def say(self, data: bytes, *, last: bool) -> None:
+        """Say data after what is still waiting; nothing comes after the last."""
+        if self.last:
+            return
+        self.last = last
+        if not self.rest and (data or last):
+            self.selector.register(self.pipe, selectors.EVENT_WRITE)
+        self.rest = memoryview(bytes(self.rest) + data)
+
+    def go_on(self) -> None:
+        """Write what fits. To a reader that is gone there is nothing left to say."""
+        try:
+            self.rest = self.rest[os.write(self.pipe.fileno(), self.rest[:CHUNK_BYTES]) :]
+        except BrokenPipeError:
+            self.rest = self.rest[:0]
+        if not self.rest:
+            self.selector.unregister(self.pipe)
+            if self.last:
+                self.pipe.close()
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:

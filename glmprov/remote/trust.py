@@ -14,7 +14,8 @@ from glmprov.errors import HostKeyError, UnreachableError
 from glmprov.inventory import Host
 from glmprov.remote import ConnectOptions, known_hosts
 from glmprov.remote.config import SshConfig, ask, resolve
-from glmprov.remote.openssh import control_directory, explain, quiet_environment
+from glmprov.remote.sharing import control_directory, quiet_environment
+from glmprov.remote.ssh_failures import explain
 
 DEEPEST_JUMP = 8
 """Jump hosts in a row. More is a configuration that names itself."""
@@ -47,7 +48,9 @@ class ShownKey:
     @property
     def contradicts(self) -> tuple[known_hosts.Line, ...]:
         """The lines by which known_hosts holds another key of this kind."""
-        return tuple(line for line in self.known if line.kind == self.kind and line.key != self.key and not line.marker)
+        return tuple(
+            line for line in self.known if line.kind == self.kind and line.key != self.key and not line.marker
+        )
 
 
 def way(host: Host, options: ConnectOptions) -> tuple[SshConfig, ...]:
@@ -132,12 +135,18 @@ def remember(shown: ShownKey, *, replace: bool = False) -> bool:
         text = file.read_text(errors="surrogateescape") if file.exists() else ""
         if replace:
             text = known_hosts.without(text, shown.name)
-            left = [line for line in known_hosts.parse(text, file) if line.speaks_of(shown.name) and not line.marker]
+            left = [
+                line
+                for line in known_hosts.parse(text, file)
+                if line.speaks_of(shown.name) and not line.marker
+            ]
             elsewhere = [line for line in shown.contradicts if line.file.resolve() != file]
             stubborn = next((line for line in [*left, *elsewhere] if line.kind == shown.kind), None)
             if stubborn:
                 raise HostKeyError(
-                    "this line holds another key, and isn't ours to change", host=shown.name, place=stubborn.place
+                    "this line holds another key, and isn't ours to change",
+                    host=shown.name,
+                    place=stubborn.place,
                 )
         text += "" if not text or text.endswith("\n") else "\n"
         name = known_hosts.hashed(shown.name) if shown.hash_name else shown.name
@@ -149,7 +158,9 @@ def _write(file: Path, text: str) -> None:
     """Put text in the place of file in one step, with the mode that it had."""
     mode = file.stat().st_mode & 0o777 if file.exists() else 0o600
     fresh = file.with_name(f".{file.name}.{os.getpid()}.new")
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", errors="surrogateescape") as out:
+    with os.fdopen(
+        os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", errors="surrogateescape"
+    ) as out:
         out.write(text)
         out.flush()
         os.fsync(out.fileno())

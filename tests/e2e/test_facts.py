@@ -14,11 +14,12 @@ from rehearsal import Fleet, running_fleet
 pytestmark = pytest.mark.fleet
 
 NODE = "turin-6x"
-SOURCE = "Types: deb\\nURIs: https://packages.glmprov.lab/nvidia\\nSuites: ./\\nSigned-By: /usr/share/keyrings/glmprov-lab.asc\\n"
+SOURCE = r"Types: deb\nURIs: https://packages.glmprov.lab/nvidia\nSuites: ./\nSigned-By: "
+KEYRING = "/usr/share/keyrings/glmprov-lab.asc"
 INSTALL_DRIVER = f"""
 set -e
 export DEBIAN_FRONTEND=noninteractive
-printf '{SOURCE}' > /etc/apt/sources.list.d/nvidia.sources
+printf '{SOURCE}{KEYRING}\\n' > /etc/apt/sources.list.d/nvidia.sources
 apt-get update -q
 apt-get install -yq linux-headers-$(uname -r) nvidia-driver-pinning-580
 apt-get install -yq nvidia-driver-cuda nvidia-kernel-open-dkms nvidia-persistenced
@@ -50,12 +51,12 @@ def test_a_bare_host_shows_its_cards_and_no_driver(six: Fleet) -> None:
 
 def test_a_profile_that_prints_and_floods_does_no_harm(six: Fleet) -> None:
     node = six.nodes[NODE]
-    noise = r"head -c 300000 /dev/urandom; printf '\033[2J\033]0;title\007{\"version\":1}\n'"
-    node.ssh(f"""cp .bashrc .bashrc.kept 2>/dev/null; printf '%s\\n' "{noise}" > .bashrc""", user="ops")
+    noise = r"head -c 300000 /dev/urandom; printf '\033[2J\033]0;title\007{}\n'"
+    node.ssh(f"""touch .bashrc; cp .bashrc .bashrc.kept; printf '%s\\n' "{noise}" > .bashrc""", user="ops")
     try:
         assert len(facts(six)["cards"]) == 6
     finally:
-        node.ssh("rm .bashrc; [ ! -e .bashrc.kept ] || mv .bashrc.kept .bashrc", user="ops")
+        node.ssh("mv /home/ops/.bashrc.kept /home/ops/.bashrc")
 
 
 def test_with_a_driver_the_cards_are_known_by_uuid(six: Fleet) -> None:

@@ -217,15 +217,18 @@ def test_up_starts_over_what_was_killed(bring_up: BringUp):
     assert fleet.nodes["genoa-4x"].boot_id != before
 
 
-def test_an_interrupted_up_leaves_nothing(_root: None, tmp_path: Path):
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])
+def test_an_interrupted_up_leaves_nothing(_root: None, tmp_path: Path, end: signal.Signals):
     fleet = Fleet(tmp_path / "state/glmprov/lab/lab", tmp_path / "lab.ini", environment(tmp_path), {})
     starting = subprocess.Popen(
         [*LAB, "up", "--yes"], env=fleet.environment, cwd=tmp_path, start_new_session=True
     )
     while starting.poll() is None and not list(fleet.directory.glob("nodes/*/boots")):
         time.sleep(0.01)
-    os.killpg(starting.pid, signal.SIGINT)
+    os.killpg(starting.pid, end)
     assert starting.wait(60) != 0
+    if end == signal.SIGKILL:
+        fleet.lab("down")
     assert traces(fleet) == []
 
 

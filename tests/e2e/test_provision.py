@@ -1,4 +1,4 @@
-"""The whole loop on two hosts with different hardware: bare → provisioned → clean → drifted → repaired → rebooted → clean.
+"""The whole loop on two hosts with different hardware: bare, provisioned, clean, drifted, repaired, rebooted, clean.
 
 The tests of this module share one fleet and go in order: each starts where the one before left the hosts.
 """
@@ -42,7 +42,9 @@ def test_a_bare_host_is_planned_with_what_is_known_later(fleet: Fleet) -> None:
 def test_an_audit_of_a_bare_host_says_never_provisioned(fleet: Fleet) -> None:
     host = run(fleet, "audit", "--json").expect(3).host("turin-8x")
     assert not keys(host, "DRIFT")
-    assert {each["reason"] for each in host["differences"] if each["verdict"] == "PENDING"} == {"never provisioned"}
+    assert {each["reason"] for each in host["differences"] if each["verdict"] == "PENDING"} == {
+        "never provisioned"
+    }
 
 
 def test_without_a_terminal_nothing_is_changed_unless_told(fleet: Fleet) -> None:
@@ -72,7 +74,10 @@ def test_the_audit_is_clean(fleet: Fleet) -> None:
 
 
 def test_a_second_run_changes_nothing_and_starts_no_ansible_playbook(fleet: Fleet, tmp_path: Path) -> None:
-    before = {name: fleet.nodes[name].ssh("find /etc /usr/local -type f -printf '%p %T@ %s\\n' | sort") for name in NODES}
+    before = {
+        name: fleet.nodes[name].ssh("find /etc /usr/local -type f -printf '%p %T@ %s\\n' | sort")
+        for name in NODES
+    }
     trace = tmp_path / "execve"
     strace = ("strace", "-f", "-qq", "-e", "trace=execve", "-s", "200", "-o", str(trace))
     ran = run(fleet, "provision", "--yes", "--json", prefix=strace).expect(0)
@@ -103,7 +108,7 @@ def drift_by_hand(node: Node) -> None:
     node.ssh(f"nvidia-smi -i {uuids(node)[0]} -pl 600")
     node.ssh("sed -i 's/^NCCL_P2P_LEVEL=.*/NCCL_P2P_LEVEL=LOC/' /etc/glmprov/nccl.env")
     node.ssh("rm -f /etc/default/grub.d/90-glmprov.cfg && update-grub")
-    node.ssh("echo '{\"log-driver\": \"json-file\"}' > /etc/docker/daemon.json")
+    node.ssh('echo \'{"log-driver": "json-file"}\' > /etc/docker/daemon.json')
 
 
 def test_each_drift_is_named_exactly(fleet: Fleet) -> None:
@@ -143,9 +148,23 @@ def test_limits_return_after_a_reboot_and_a_driver_reload(fleet: Fleet) -> None:
     node = fleet.nodes["genoa-4x"]
     fleet.reboot("genoa-4x")
     assert limits(node) == {"400.00"}
-    node.ssh("systemctl stop nvidia-persistenced && nvidia-smi -pl 600 && systemctl start nvidia-persistenced")
+    node.ssh(
+        "systemctl stop nvidia-persistenced && nvidia-smi -pl 600 && systemctl start nvidia-persistenced"
+    )
     node.ssh("systemctl is-active glmprov-gpu-power")
     assert limits(node) == {"400.00"}
+    run(fleet, "audit").expect(0)
+
+
+def test_a_second_run_is_refused_while_the_first_holds_the_lock(fleet: Fleet) -> None:
+    fleet.nodes["genoa-4x"].ssh("nvidia-smi -pl 600 && rm /etc/glmprov/nccl.env")
+    first = start(fleet, "provision", "--yes", "--json", "--reason", "new limits")
+    assert any("genoa-4x  changed" in line for line in first.stderr)
+    second = run(fleet, "provision", "--yes", "--json").expect(6).host("genoa-4x")
+    assert "new limits" in second["error"]["message"]
+    assert "glmprov lock release genoa-4x" in second["error"]["next_step"]
+    finish(first).expect(0)
+    assert [host["lock"] for host in run(fleet, "lock", "status", "--json").document["hosts"]] == [None, None]
     run(fleet, "audit").expect(0)
 
 

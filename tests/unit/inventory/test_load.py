@@ -49,7 +49,9 @@ def opened(value: Any) -> Any:
 @pytest.mark.parametrize("case", GOOD, ids=lambda case: case.name)
 def test_hosts_and_variables(case: Path) -> None:
     hosts = load([source(case)], vault_password_file=password(case))
-    assert {host.name: opened(dict(host.variables)) for host in hosts} == json.loads((case / "hosts.json").read_text())
+    assert {host.name: opened(dict(host.variables)) for host in hosts} == json.loads(
+        (case / "hosts.json").read_text()
+    )
     assert [host.name for host in hosts] == sorted(host.name for host in hosts)
 
 
@@ -104,7 +106,9 @@ def test_a_list_of_hosts() -> None:
 
 
 def test_extra_variables_win() -> None:
-    (host, *_) = load([source(CASES / "good" / "ini")], extra_vars=["gpu_power_limit_watts=350", '{"more": [1]}'])
+    (host, *_) = load(
+        [source(CASES / "good" / "ini")], extra_vars=["gpu_power_limit_watts=350", '{"more": [1]}']
+    )
     assert host.variables["gpu_power_limit_watts"] == "350"
     assert host.variables["more"] == [1]
 
@@ -179,7 +183,9 @@ def test_a_plug_in_is_never_cached(tmp_path: Path, cache: Path) -> None:
     assert not cache.exists()
 
 
-def test_a_template_that_asks_the_world_is_never_cached(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_template_that_asks_the_world_is_never_cached(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "hosts.ini").write_text("gpu-1 ansible_user=\"{{ lookup('env', 'WHO') }}\"\n")
     for who in ("one", "two"):
         monkeypatch.setenv("WHO", who)

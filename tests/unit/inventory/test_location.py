@@ -65,7 +65,9 @@ def test_an_ansible_cfg_that_anyone_may_write_is_ignored(here: Path) -> None:
     assert found(here) == ["inventories/lab.ini"]
 
 
-@pytest.mark.parametrize("more, message", [(["two.yml"], "lab.ini, two.yml"), (None, "no inventory is named")])
+@pytest.mark.parametrize(
+    "more, message", [(["two.yml"], "lab.ini, two.yml"), (None, "no inventory is named")]
+)
 def test_the_choices_are_named(here: Path, more: list[str] | None, message: str) -> None:
     for name in more or []:
         (here / "inventories" / name).touch()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -38,6 +40,16 @@ def test_a_fleet_name_that_is_no_plain_word_is_refused(name: str) -> None:
 
 def test_fleets_of_the_same_name_in_two_homes_are_two_fleets() -> None:
     assert Place("lab", Path("/a/lab")).identity != Place("lab", Path("/b/lab")).identity
+
+
+def test_without_root_nothing_is_looked_for(tmp_path: Path) -> None:
+    script = (
+        "import os; from glmprov.lab.take_down import down; os.geteuid() or os.setuid(65534); down('lab')"
+    )
+    environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
+    assert "LabError: The rehearsal fleet needs root" in done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_ssh_understands_the_configuration_also_with_spaces_in_paths(tmp_path: Path) -> None:

@@ -75,7 +75,8 @@ def test_cards_are_in_the_order_of_their_bus_ids(machine: Callable[[str], Machin
 nvmlInit()
 for i in range(nvmlDeviceGetCount()):
     h = nvmlDeviceGetHandleByIndex(i)
-    out.append([nvmlDeviceGetPciInfo(h).busId, nvmlDeviceGetMinorNumber(h), nvmlDeviceGetName(h), nvmlDeviceGetUUID(h),
+    out.append([nvmlDeviceGetPciInfo(h).busId, nvmlDeviceGetMinorNumber(h), nvmlDeviceGetName(h),
+                nvmlDeviceGetUUID(h),
                 nvmlDeviceGetPowerManagementLimitConstraints(h), nvmlDeviceGetCudaComputeCapability(h),
                 nvmlDeviceGetMemoryInfo(h).total, nvmlDeviceGetBAR1MemoryInfo(h).bar1Total])
 """)
@@ -140,9 +141,11 @@ def test_an_idle_card_and_one_whose_memory_is_held(machine: Callable[[str], Mach
     turin.load()
     asked = """
 nvmlInit(); h = nvmlDeviceGetHandleByIndex(0)
-out += [nvmlDeviceGetCurrPcieLinkGeneration(h), nvmlDeviceGetMaxPcieLinkGeneration(h), nvmlDeviceGetCurrPcieLinkWidth(h)]
+out += [nvmlDeviceGetCurrPcieLinkGeneration(h), nvmlDeviceGetMaxPcieLinkGeneration(h)]
+out.append(nvmlDeviceGetCurrPcieLinkWidth(h))
 out.append([[p.pid, p.usedGpuMemory] for p in nvmlDeviceGetComputeRunningProcesses(h)])
-out += [code(f, h) for f in (nvmlDeviceGetFanSpeed, nvmlDeviceGetNumaNodeId, nvmlDeviceGetRetiredPagesPendingStatus)]
+refused = nvmlDeviceGetFanSpeed, nvmlDeviceGetNumaNodeId, nvmlDeviceGetRetiredPagesPendingStatus
+out += [code(f, h) for f in refused]
 """
     unsupported = {"error": 3}
     assert turin.ask(asked) == [1, 5, 16, [], unsupported, unsupported, unsupported]

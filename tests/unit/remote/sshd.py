@@ -23,8 +23,7 @@ from glmprov.inventory import Host
 SSHD = "/usr/sbin/sshd"
 PASSWORD = "correct horse"
 HASHED_PASSWORD = (
-    "$6$glmprov$LjzP2MKC.s4YF07/WrBi0GDrvlW3wXPVdS3eW8SFAX3PO6zHL"
-    "Uh/bQnDWeowhKoYXhEa7z3IFSOFKmIHIZjOZ/"
+    "$6$glmprov$LjzP2MKC.s4YF07/WrBi0GDrvlW3wXPVdS3eW8SFAX3PO6zHLUh/bQnDWeowhKoYXhEa7z3IFSOFKmIHIZjOZ/"
 )
 
 ACCOUNTS = {

@@ -66,9 +66,9 @@ def test_refusals(server: Sshd, over: str, user: str, password: str | None, mess
     ],
 )
 def test_ways_that_are_none(server: Sshd, over: str, variables: dict[str, object], message: str) -> None:
-    with connect(server.host(over, ansible_user="ops", **variables)) as channel:
-        with pytest.raises(BecomeError, match=message):
-            channel.run(WHO, become=True)
+    host = server.host(over, ansible_user="ops", **variables)
+    with connect(host) as channel, pytest.raises(BecomeError, match=message):
+        channel.run(WHO, become=True)
 
 
 def test_the_deadline_kills_what_root_started(server: Sshd, over: str) -> None:

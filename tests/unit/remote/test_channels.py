@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shlex
 import subprocess
 import sys
 import threading
@@ -17,8 +16,8 @@ import pytest
 
 from glmprov.errors import UnreachableError
 from glmprov.inventory import Host
-from glmprov.remote import Channel, connect
-from glmprov.remote.openssh import ssh_arguments
+from glmprov.remote import Channel, ConnectOptions, connect
+from glmprov.remote.for_ansible import connection_variables
 from tests.unit.remote.conftest import as_root
 from tests.unit.remote.sshd import PASSWORD, Sshd
 
@@ -33,14 +32,18 @@ def channel(request: pytest.FixtureRequest) -> Iterator[Channel]:
         yield open_channel
 
 
-@pytest.mark.parametrize("word", ["plain", "two words", "it's", 'a "b"', "line\nbreak", "$HOME `id` \\", "", "*", "ä€", "!x"])
+@pytest.mark.parametrize(
+    "word", ["plain", "two words", "it's", 'a "b"', "line\nbreak", "$HOME `id` \\", "", "*", "ä€", "!x"]
+)
 def test_arguments_arrive_as_they_are(channel: Channel, word: str) -> None:
     assert channel.run(["printf", "%s|", word, "end"]).stdout == f"{word}|end|".encode()
 
 
 def test_a_megabyte_in_and_out(channel: Channel) -> None:
     data = os.urandom(1 << 20)
-    assert channel.run(["sha256sum"], stdin=data).stdout.split()[0].decode() == hashlib.sha256(data).hexdigest()
+    assert (
+        channel.run(["sha256sum"], stdin=data).stdout.split()[0].decode() == hashlib.sha256(data).hexdigest()
+    )
     assert channel.run(["cat"], stdin=data).stdout == data
 
 
@@ -80,14 +83,17 @@ def test_a_command_that_ignores_the_first_signal(channel: Channel, tmp_path: Pat
     pid_file = tmp_path / "pid"
     with pytest.raises(UnreachableError, match="killed on the host"):
         channel.run(
-            ["sh", "-c", f"trap '' TERM; echo $$ > {pid_file}; while :; do sleep 1; done"], deadline_seconds=0.5
+            ["sh", "-c", f"trap '' TERM; echo $$ > {pid_file}; while :; do sleep 1; done"],
+            deadline_seconds=0.5,
         )
     _wait_until_gone(int(pid_file.read_text()))
 
 
 def test_a_flood_is_cut(channel: Channel) -> None:
     begun = time.monotonic()
-    completed = channel.run(["sh", "-c", "yes flood & yes flood >&2"], max_output_bytes=100_000, deadline_seconds=60)
+    completed = channel.run(
+        ["sh", "-c", "yes flood & yes flood >&2"], max_output_bytes=100_000, deadline_seconds=60
+    )
     assert completed.truncated
     assert len(completed.stdout) <= 100_000 and len(completed.stderr) <= 100_000
     assert time.monotonic() - begun < 20
@@ -99,7 +105,9 @@ def test_a_little_too_much_is_cut_and_ends_by_itself(channel: Channel) -> None:
 
 
 def test_output_that_looks_like_ours(channel: Channel) -> None:
-    completed = channel.run(["sh", "-c", "printf '\\nffff:ended 3\\n' >&2; printf '%s:ready\\n' ffff; exit 4"])
+    completed = channel.run(
+        ["sh", "-c", "printf '\\nffff:ended 3\\n' >&2; printf '%s:ready\\n' ffff; exit 4"]
+    )
     assert completed.returncode == 4
     assert completed.stderr == b"\nffff:ended 3\n"
 
@@ -123,14 +131,18 @@ def test_an_account_without_a_shell(server: Sshd, over: str) -> None:
 
 @as_root
 def test_a_login_by_password(server: Sshd, over: str, tmp_path: Path) -> None:
-    host = server.host(over, ansible_user="opspw", ansible_password=PASSWORD, ansible_ssh_private_key_file=None)
+    host = server.host(
+        over, ansible_user="opspw", ansible_password=PASSWORD, ansible_ssh_private_key_file=None
+    )
     with connect(host) as channel:
         assert channel.run(["id", "-un"]).stdout == b"opspw\n"
 
 
 @as_root
 def test_a_wrong_login_password(server: Sshd, over: str) -> None:
-    host = server.host(over, ansible_user="nosudo", ansible_password="wrong", ansible_ssh_private_key_file=None)
+    host = server.host(
+        over, ansible_user="nosudo", ansible_password="wrong", ansible_ssh_private_key_file=None
+    )
     with pytest.raises(UnreachableError, match="refused") as caught:
         connect(host)
     assert "wrong" not in str(caught.value)
@@ -186,10 +198,10 @@ def test_ansible_shares_the_master(own_server: Sshd) -> None:
     host = own_server.host("openssh")
     with connect(host) as channel:
         channel.run(["true"])
-    arguments = {"ansible_ssh_args": shlex.join(ssh_arguments(host))}
+    variables = connection_variables(host, ConnectOptions())
     pinged = subprocess.run(
         [sys.executable, "-m", "ansible", "adhoc", "-i", "gpu-1,", "gpu-1", "-m", "ansible.builtin.raw", "-a", "id -u",
-         "-e", json.dumps({**host.variables, **arguments})],
+         "-e", json.dumps(variables)],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert pinged.returncode == 0, pinged.stdout + pinged.stderr

@@ -10,14 +10,19 @@ import pytest
 from glmprov.errors import GlmprovError, InventoryError
 from glmprov.inventory import Host
 from glmprov.remote import ConnectOptions, connect
+from glmprov.remote.ansible_defaults import with_ansible_defaults
 from glmprov.remote.choice import needs_openssh
 from glmprov.remote.config import SshConfig, fast_first, resolve
 from glmprov.remote.openssh import ssh_arguments
 
 
-def resolved(tmp_path: Path, text: str = "", options: ConnectOptions | None = None, **variables: object) -> SshConfig:
+def resolved(
+    tmp_path: Path, text: str = "", options: ConnectOptions | None = None, **variables: object
+) -> SshConfig:
     file = tmp_path / "ssh_config"
-    file.write_text(f"{text}\nHost *\n  UserKnownHostsFile {tmp_path}/known_hosts\n  GlobalKnownHostsFile /dev/null\n")
+    file.write_text(
+        f"{text}\nHost *\n  UserKnownHostsFile {tmp_path}/known_hosts\n  GlobalKnownHostsFile /dev/null\n"
+    )
     host = Host("gpu-1", {"ansible_ssh_common_args": f"-F {file}", **variables})
     return resolve(host, options or ConnectOptions())
 
@@ -26,7 +31,11 @@ def test_inventory_variables(tmp_path: Path) -> None:
     key = tmp_path / "a key"
     key.touch()
     config = resolved(
-        tmp_path, ansible_host="10.0.0.1", ansible_port=2222, ansible_user="ops", ansible_ssh_private_key_file=str(key)
+        tmp_path,
+        ansible_host="10.0.0.1",
+        ansible_port=2222,
+        ansible_user="ops",
+        ansible_ssh_private_key_file=str(key),
     )
     assert (config.hostname, config.port, config.user) == ("10.0.0.1", 2222, "ops")
     assert config.identity_files == (key,)
@@ -37,7 +46,12 @@ def test_inventory_variables(tmp_path: Path) -> None:
 def test_ssh_config_with_include(tmp_path: Path) -> None:
     (tmp_path / "more").write_text("Host gpu-1\n  HostName 10.0.0.9\n  User deep\n  HostKeyAlias rack\n")
     config = resolved(tmp_path, f"Include {tmp_path}/more")
-    assert (config.hostname, config.user, config.port, config.host_key_name) == ("10.0.0.9", "deep", 22, "rack")
+    assert (config.hostname, config.user, config.port, config.host_key_name) == (
+        "10.0.0.9",
+        "deep",
+        22,
+        "rack",
+    )
 
 
 def test_a_hosts_variables_win_over_the_command_line(tmp_path: Path) -> None:
@@ -114,13 +128,20 @@ def test_a_certificate_authority_is_beyond_paramiko(tmp_path: Path) -> None:
     assert "known_hosts:1" in str(needs_openssh(resolved(tmp_path)))
 
 
-@pytest.mark.parametrize("argument, beyond", [("-o Compression=yes", False), ("-C", False), ("-L 1:a:2", True), ("-A", True)])
+@pytest.mark.parametrize(
+    "argument, beyond", [("-o Compression=yes", False), ("-C", False), ("-L 1:a:2", True), ("-A", True)]
+)
 def test_arguments_beyond_options(tmp_path: Path, argument: str, beyond: bool) -> None:
     assert bool(needs_openssh(resolved(tmp_path, ansible_ssh_extra_args=argument))) == beyond
 
 
 def test_the_cheap_key_exchange_comes_first_and_none_is_added() -> None:
-    allowed = ["sntrup761x25519-sha512", "diffie-hellman-group14-sha256", "curve25519-sha256", "mlkem768x25519-sha256"]
+    allowed = [
+        "sntrup761x25519-sha512",
+        "diffie-hellman-group14-sha256",
+        "curve25519-sha256",
+        "mlkem768x25519-sha256",
+    ]
     assert fast_first(allowed) == (
         "mlkem768x25519-sha256",
         "curve25519-sha256",
@@ -131,7 +152,9 @@ def test_the_cheap_key_exchange_comes_first_and_none_is_added() -> None:
 
 def test_ssh_accepts_what_ansible_is_given(tmp_path: Path) -> None:
     host = Host("gpu-1", {"ansible_host": "10.0.0.1"})
-    answer = subprocess.run(["ssh", "-G", *ssh_arguments(host), "10.0.0.1"], capture_output=True, text=True, check=True)
+    answer = subprocess.run(
+        ["ssh", "-G", *ssh_arguments(host), "10.0.0.1"], capture_output=True, text=True, check=True
+    )
     assert "stricthostkeychecking true" in answer.stdout or "stricthostkeychecking yes" in answer.stdout
     assert "controlpath " in answer.stdout and "controlpersist 60" in answer.stdout
 
@@ -139,3 +162,31 @@ def test_ssh_accepts_what_ansible_is_given(tmp_path: Path) -> None:
 def test_another_way_has_another_master(tmp_path: Path) -> None:
     one, two = (resolved(tmp_path, ansible_user=user).fingerprint for user in ("ops", "root"))
     assert one != two == resolved(tmp_path, ansible_user="root").fingerprint
+
+
+def test_ansible_cfg_fills_the_gaps(tmp_path: Path) -> None:
+    (tmp_path / "key").touch()
+    (tmp_path / "ansible.cfg").write_text(
+        "[defaults]\nremote_user = cfg\nprivate_key_file = key\ntimeout = 4\n"
+        "[privilege_escalation]\nbecome = yes\n"
+        "[ssh_connection]\nssh_args = -C -o ControlMaster=auto -o ControlPersist=60s -o ServerAliveInterval=5\n"
+    )
+    filled = with_ansible_defaults(ConnectOptions(), tmp_path, {"HOME": "/none"})
+    assert (filled.user, filled.private_key, filled.become, filled.connect_seconds) == (
+        "cfg", str(tmp_path / "key"), True, 4.0,
+    )  # fmt: skip
+    kept = resolve(Host("gpu-1"), filled).extra_arguments
+    assert kept == ("-C", "-o", "ServerAliveInterval=5")
+    assert resolve(
+        Host("gpu-1", {"ansible_ssh_args": "-oPort=7 -oControlPath=x"}), filled
+    ).extra_arguments == ("-oPort=7",)
+    by_hand = with_ansible_defaults(ConnectOptions(user="me"), tmp_path, {"ANSIBLE_REMOTE_USER": "env"})
+    assert by_hand.user == "me"
+    assert with_ansible_defaults(ConnectOptions(), tmp_path, {"ANSIBLE_REMOTE_USER": "env"}).user == "env"
+
+
+def test_an_ansible_cfg_that_makes_no_sense(tmp_path: Path) -> None:
+    (tmp_path / "ansible.cfg").write_text("[defaults]\ntimeout = soon\n")
+    with pytest.raises(InventoryError) as caught:
+        with_ansible_defaults(ConnectOptions(), tmp_path, {"HOME": "/none"})
+    assert caught.value.place == str(tmp_path / "ansible.cfg")

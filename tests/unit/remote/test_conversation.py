@@ -70,7 +70,10 @@ def test_the_script_has_neither_password_nor_marks_in_it() -> None:
     assert conversation.marks.ready not in line and conversation.marks.begun not in line
 
 
-@pytest.mark.parametrize("heard, message", [(b"", "before a shell started"), (b"begun", "before probe started"), (b"ready", "while probe ran")])
+@pytest.mark.parametrize(
+    "heard, message",
+    [(b"", "before a shell started"), (b"begun", "before probe started"), (b"ready", "while probe ran")],
+)
 def test_a_connection_that_is_lost(heard: bytes, message: str) -> None:
     conversation = talk()
     conversation.hear_stderr(b"noise" if not heard else conversation.marks.begun)
@@ -95,7 +98,10 @@ def test_a_flood_before_the_command_is_forgotten() -> None:
     "said, message",
     [
         ("sudo: a password is required", "asks for a password"),
-        ("ops is not in the sudoers file.  This incident has been reported to the administrator.", "may not become"),
+        (
+            "ops is not in the sudoers file.  This incident has been reported to the administrator.",
+            "may not become",
+        ),
         ("Sorry, user ops is not allowed to execute '/bin/sh' as root on gpu-1.", "may not become"),
         ("Sorry, user ops may not run sudo on gpu-1.", "may not become"),
         ("sudo: sorry, you must have a tty to run sudo", "wants a terminal"),

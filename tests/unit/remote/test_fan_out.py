@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import signal
 import threading
+import time
+from pathlib import Path
 
 import pytest
 
 from glmprov.errors import UnreachableError
 from glmprov.inventory import Host
+from glmprov.remote import Completed, connect
 from glmprov.remote.fan_out import for_each
 
 HOSTS = [Host(f"gpu-{number}") for number in range(8)]
@@ -78,3 +82,24 @@ def test_a_fault_of_ours_is_raised() -> None:
 
 def test_no_host_is_no_work() -> None:
     assert list(for_each([], lambda host: host)) == []
+
+
+def test_ctrl_c_hangs_up_what_runs(tmp_path: Path) -> None:
+    here = Host("here", {"ansible_connection": "local"})
+    begun = time.monotonic()
+
+    def work(_: Host) -> Completed:
+        with connect(here) as channel:
+            return channel.run(["sh", "-c", f"touch {tmp_path}/runs; exec sleep 60"], deadline_seconds=60)
+
+    def press() -> None:
+        while not (tmp_path / "runs").exists():
+            time.sleep(0.01)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    threading.Thread(target=press).start()
+    with pytest.raises(KeyboardInterrupt):
+        list(for_each([here], work))
+    assert time.monotonic() - begun < 20
+    with connect(here) as channel:
+        assert channel.run(["true"]).returncode == 0

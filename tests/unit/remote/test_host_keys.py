@@ -47,7 +47,10 @@ def test_trust_and_connect(own_server: Sshd, over: str, hash_names: str) -> None
     (only,) = way(host, OPTIONS)
     shown = scan(only, host.name)
     keygen = subprocess.run(
-        ["ssh-keygen", "-l", "-f", own_server.folder / "host_ed25519.pub"], capture_output=True, text=True, check=True
+        ["ssh-keygen", "-l", "-f", own_server.folder / "host_ed25519.pub"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert shown.fingerprint == keygen.stdout.split()[1]
     assert not shown.trusted

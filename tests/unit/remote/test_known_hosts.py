@@ -53,7 +53,9 @@ def test_names_that_ssh_keygen_hashed(tmp_path: Path) -> None:
 
 def test_ssh_keygen_finds_what_we_hash(tmp_path: Path) -> None:
     file = write(tmp_path, f"{known_hosts.hashed('[host]:2222')} ssh-ed25519 {ED}")
-    found = subprocess.run(["ssh-keygen", "-F", "[host]:2222", "-f", file], capture_output=True, text=True, check=True)
+    found = subprocess.run(
+        ["ssh-keygen", "-F", "[host]:2222", "-f", file], capture_output=True, text=True, check=True
+    )
     assert ED in found.stdout
 
 
@@ -73,7 +75,9 @@ def test_keys_that_are_refused(tmp_path: Path, line: str, message: str) -> None:
         known_hosts.check([write(tmp_path, line)], "host", "ssh-ed25519", ED, host="gpu-1")
 
 
-@pytest.mark.parametrize("names, name", [("host", "host"), ("host", "[host]:2222"), ("[host]:2222", "[host]:2222")])
+@pytest.mark.parametrize(
+    "names, name", [("host", "host"), ("host", "[host]:2222"), ("[host]:2222", "[host]:2222")]
+)
 def test_keys_that_are_known(tmp_path: Path, names: str, name: str) -> None:
     file = write(tmp_path, f"{names} ssh-ed25519 {OTHER}", f"{names} ssh-ed25519 {ED}")
     known_hosts.check([file], name, "ssh-ed25519", ED, host="gpu-1")
@@ -88,7 +92,10 @@ def test_a_file_that_changes_is_read_again(tmp_path: Path) -> None:
 
 def test_without() -> None:
     hashed = known_hosts.hashed("host")
-    text = f"# host\nhost,two ssh-rsa A\nhost ssh-rsa B\n{hashed} ssh-rsa C\n*ost ssh-rsa D\n@revoked host ssh-rsa E\nlast ssh-rsa F"
+    text = (
+        f"# host\nhost,two ssh-rsa A\nhost ssh-rsa B\n{hashed} ssh-rsa C\n"
+        "*ost ssh-rsa D\n@revoked host ssh-rsa E\nlast ssh-rsa F"
+    )
     assert known_hosts.without(text, "host") == (
         "# host\ntwo ssh-rsa A\n*ost ssh-rsa D\n@revoked host ssh-rsa E\nlast ssh-rsa F"
     )

@@ -9,15 +9,24 @@ import re
 import shlex
 import shutil
 import subprocess
+import time
 from pathlib import Path
+from typing import Any
+
+Description = dict[str, Any]
 
 HARDWARE = Path(os.environ.get("GLMLAB_HARDWARE", "/opt/glmlab"))
 STATE = Path(os.environ.get("GLMLAB_STATE", "/run/glmlab"))
 ROOT = Path(os.environ.get("GLMLAB_ROOT", "/"))
 """Where /etc, /lib/modules and /boot are; another folder only in tests."""
 MODULES = ("nvidia", "nvidia_uvm", "nvidia_modeset", "nvidia_drm")
-NEEDS = {"nvidia": (), "nvidia_uvm": ("nvidia",), "nvidia_modeset": ("nvidia",), "nvidia_drm": ("nvidia_modeset",)}
-PARAMETERS = {
+NEEDS: dict[str, tuple[str, ...]] = {
+    "nvidia": (),
+    "nvidia_uvm": ("nvidia",),
+    "nvidia_modeset": ("nvidia",),
+    "nvidia_drm": ("nvidia_modeset",),
+}
+PARAMETERS: dict[str, dict[str, str]] = {
     "nvidia": {},
     "nvidia_uvm": {"uvm_disable_hmm": "N", "uvm_debug_prints": "0"},
     "nvidia_modeset": {"disable_vrr_memclk_switch": "N"},
@@ -37,16 +46,17 @@ DRIVER_PARAMS = {
 }  # fmt: skip
 
 
-class ModuleRefused(Exception):
+class ModuleRefusedError(Exception):
     """What modprobe says when a module can't be loaded or taken away."""
 
 
-def profile():
+def profile() -> Description:
     """Return the machine's description."""
-    return json.loads((HARDWARE / "profile.json").read_text())
+    described: Description = json.loads((HARDWARE / "profile.json").read_text())
+    return described
 
 
-def read(path):
+def read(path: str | Path) -> str | None:
     """Return a small file's text, or None."""
     try:
         return Path(path).read_text().strip()
@@ -54,34 +64,37 @@ def read(path):
         return None
 
 
-def kernel_release():
+def kernel_release() -> str:
     """Return the release of the kernel that this boot pretends to run."""
     return read(STATE / "kernel") or os.uname().release
 
 
-def write(path, text):
+def write(path: Path, text: str) -> None:
     """Write a file, folders included."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
 
 
-def loaded():
+def loaded() -> list[str]:
     """Return the names of the loaded modules."""
     folder = STATE / "module"
     return [name for name in MODULES if (folder / name).is_dir()]
 
 
-def built(name, release=None):
+def built(name: str, release: str | None = None) -> Description | None:
     """Return what dkms built for a kernel as a dict (version, open), or None."""
-    path = ROOT / "lib/modules" / (release or kernel_release()) / "updates/dkms" / f"{name.replace('_', '-')}.ko"
+    path = (
+        ROOT / "lib/modules" / (release or kernel_release()) / "updates/dkms" / f"{name.replace('_', '-')}.ko"
+    )
     text = read(path)
     return json.loads(text) if text else None
 
 
-def options():
-    """Return module options from modprobe.d as {module: {option: value}}; blacklists under the key None."""
-    found, blacklisted = {}, set()
-    files = {}
+def options() -> tuple[dict[str, dict[str, str]], set[str]]:
+    """Return what modprobe.d says: {module: {option: value}}, and the modules that are blacklisted."""
+    found: dict[str, dict[str, str]] = {}
+    blacklisted: set[str] = set()
+    files: dict[str, Path] = {}
     for folder in ("lib/modprobe.d", "usr/lib/modprobe.d", "run/modprobe.d", "etc/modprobe.d"):
         for path in sorted((ROOT / folder).glob("*.conf")):
             files[path.name] = path
@@ -89,27 +102,28 @@ def options():
         for line in files[name].read_text().splitlines():
             words = shlex.split(line, comments=True) if line.count('"') % 2 == 0 else line.split()
             if len(words) > 2 and words[0] == "options":
-                pairs = dict(word.partition("=")[::2] for word in words[2:])
+                pairs = {key: value for key, _, value in (word.partition("=") for word in words[2:])}
                 found.setdefault(words[1].replace("-", "_"), {}).update(pairs)
             elif len(words) == 2 and words[0] == "blacklist":
                 blacklisted.add(words[1].replace("-", "_"))
-    found[None] = blacklisted
-    return found
+    return found, blacklisted
 
 
-def load(name, given=None):
+def load(name: str, given: dict[str, str] | None = None) -> None:
     """Load a module and what it needs, with the options of modprobe.d and those given."""
     name = name.replace("-", "_")
     if name not in MODULES or name in loaded():
         return
     module = built(name)
     if module is None:
-        raise ModuleRefused(f"FATAL: Module {name} not found in directory /lib/modules/{kernel_release()}")
+        raise ModuleRefusedError(
+            f"FATAL: Module {name} not found in directory /lib/modules/{kernel_release()}"
+        )
     if name == "nvidia" and not profile()["cards"]:
-        raise ModuleRefused("could not insert 'nvidia': No such device")
+        raise ModuleRefusedError("could not insert 'nvidia': No such device")
     for needed in NEEDS[name]:
         load(needed)
-    wanted = {**options().get(name, {}), **(given or {})}
+    wanted = {**options()[0].get(name, {}), **(given or {})}
     values = dict(PARAMETERS[name])
     values.update({key: _as_kernel(values[key], value) for key, value in wanted.items() if key in values})
     for key, value in values.items():
@@ -120,14 +134,14 @@ def load(name, given=None):
         _start_driver(module, wanted)
 
 
-def _as_kernel(default, value):
+def _as_kernel(default: str, value: str) -> str:
     """Return a parameter as sysfs prints it: booleans become Y or N."""
     if default in ("Y", "N"):
         return "N" if value in ("0", "n", "N") else "Y"
     return value
 
 
-def _start_driver(module, wanted):
+def _start_driver(module: Description, wanted: dict[str, str]) -> None:
     shutil.rmtree(STATE / "cards", ignore_errors=True)
     missing = HARDWARE / "faults/missing"
     cards = [card for card in profile()["cards"] if not (missing / card["bus_id"]).exists()]
@@ -145,10 +159,12 @@ def _start_driver(module, wanted):
     for card in cards:
         _bind(card["bus_id"], "nvidia" if card in taken else None)
     if len(taken) < len(cards):
-        kernel_log(f"NVRM: {len(cards) - len(taken)} GPUs need the open kernel modules; installed are the proprietary ones")
+        kernel_log(
+            f"NVRM: {len(cards) - len(taken)} GPUs need the open kernel modules; these are proprietary"
+        )
 
 
-def _write_proc(module, wanted, cards):
+def _write_proc(module: Description, wanted: dict[str, str], cards: list[Description]) -> None:
     kind = "Open Kernel Module for x86_64" if module["open"] else "x86_64 Kernel Module"
     proc = STATE / "proc_nvidia"
     write(
@@ -168,19 +184,20 @@ def _write_proc(module, wanted, cards):
             proc / "gpus" / card["bus_id"] / "information",
             f"Model: \t\t {card['name']}\nIRQ:   \t\t 41\nGPU UUID: \t {card['uuid']}\n"
             f"Video BIOS: \t {card['vbios'].lower()}\nBus Type: \t PCIe\nDMA Size: \t 52 bits\n"
-            f"DMA Mask: \t 0xfffffffffffff\nBus Location: \t {card['bus_id']}\nDevice Minor: \t {card['minor']}\n"
+            f"DMA Mask: \t 0xfffffffffffff\nBus Location: \t {card['bus_id']}\n"
+            f"Device Minor: \t {card['minor']}\n"
             f"GPU Firmware: \t {module['version']}\nGPU Excluded:\t No\n",
         )
 
 
-def _device(name, major, minor):
+def _device(name: str, major: int, minor: int) -> None:
     path = ROOT / "dev" / name
     if str(ROOT) == "/" and not path.exists():
         os.mknod(path, 0o20666, os.makedev(major, minor))
         path.chmod(0o666)
 
 
-def _bind(bus_id, driver):
+def _bind(bus_id: str, driver: str | None) -> None:
     """Show in sysfs which driver a card has."""
     link = STATE / "sys/bus/pci/devices" / bus_id / "driver"
     link.unlink(missing_ok=True)
@@ -188,28 +205,30 @@ def _bind(bus_id, driver):
         link.symlink_to(f"/sys/bus/pci/drivers/{driver}")
 
 
-def users():
-    """Return what keeps the driver busy, as words for a message."""
-    found = []
-    for path in (STATE / "cards").glob("*/holders/*"):
-        if Path(f"/proc/{path.name}").exists():
-            found.append(f"process {path.name}")
+def holders() -> list[str]:
+    """Return the processes that hold memory of a card."""
+    return [
+        path.name for path in (STATE / "cards").glob("*/holders/*") if Path(f"/proc/{path.name}").exists()
+    ]
+
+
+def users(name: str) -> list[str]:
+    """Return the processes that keep a module busy."""
     pid = read("/run/nvidia-persistenced/nvidia-persistenced.pid")
-    if pid and Path(f"/proc/{pid}").exists():
-        found.append("nvidia-persistenced")
-    return found
+    daemon = [pid] if pid and name == "nvidia" and Path(f"/proc/{pid}").exists() else []
+    return holders() + daemon if name in ("nvidia", "nvidia_uvm") else []
 
 
-def unload(name):
+def unload(name: str) -> None:
     """Take a module away; what the cards were set to is lost with it."""
     name = name.replace("-", "_")
     if name not in loaded():
-        raise ModuleRefused(f"ERROR: Module {name} is not currently loaded")
+        raise ModuleRefusedError(f"ERROR: Module {name} is not currently loaded")
     above = [other for other in loaded() if name in NEEDS[other]]
     if above:
-        raise ModuleRefused(f"ERROR: Module {name} is in use by: {' '.join(above)}")
-    if name in ("nvidia", "nvidia_uvm") and users():
-        raise ModuleRefused(f"ERROR: Module {name} is in use")
+        raise ModuleRefusedError(f"ERROR: Module {name} is in use by: {' '.join(above)}")
+    if users(name):
+        raise ModuleRefusedError(f"ERROR: Module {name} is in use")
     shutil.rmtree(STATE / "module" / name)
     if name == "nvidia":
         for card in profile()["cards"]:
@@ -220,20 +239,23 @@ def unload(name):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def kernel_log(message):
+def kernel_log(message: str) -> bool:
     """Put a line into the journal as the kernel's own."""
-    machine, boot = read(ROOT / "etc/machine-id"), (read("/proc/sys/kernel/random/boot_id") or "").replace("-", "")
+    machine, boot = (
+        read(ROOT / "etc/machine-id"),
+        (read("/proc/sys/kernel/random/boot_id") or "").replace("-", ""),
+    )
     folder = ROOT / f"var/log/journal/{machine}"
     if not (machine and boot and shutil.which("/lib/systemd/systemd-journal-remote")):
         return False
     folder.mkdir(parents=True, exist_ok=True)
-    with open("/proc/uptime") as uptime:
-        monotonic = int(float(uptime.read().split()[0]) * 1_000_000)
+    monotonic = int(float((read("/proc/uptime") or "0").split()[0]) * 1_000_000)
     entry = {
-        "__REALTIME_TIMESTAMP": str(int(__import__("time").time() * 1_000_000)),
+        "__REALTIME_TIMESTAMP": str(int(time.time() * 1_000_000)),
         "__MONOTONIC_TIMESTAMP": str(monotonic),
         "_BOOT_ID": boot, "_MACHINE_ID": machine, "_TRANSPORT": "kernel", "PRIORITY": "3",
-        "SYSLOG_FACILITY": "0", "SYSLOG_IDENTIFIER": "kernel", "_HOSTNAME": os.uname().nodename, "MESSAGE": message,
+        "SYSLOG_FACILITY": "0", "SYSLOG_IDENTIFIER": "kernel", "_HOSTNAME": os.uname().nodename,
+        "MESSAGE": message,
     }  # fmt: skip
     text = "".join(f"{key}={value}\n" for key, value in entry.items()) + "\n"
     target = folder / f"kernel-{entry['__REALTIME_TIMESTAMP']}.journal"
@@ -242,7 +264,7 @@ def kernel_log(message):
     return True
 
 
-def installed_kernels():
+def installed_kernels() -> list[str]:
     """Return releases of the kernels in /boot, newest first."""
     found = [path.name.removeprefix("vmlinuz-") for path in (ROOT / "boot").glob("vmlinuz-*")]
     return sorted(found, key=lambda name: [int(part) for part in re.findall(r"\d+", name)], reverse=True)

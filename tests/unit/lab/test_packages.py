@@ -1,0 +1,81 @@
+"""The simulated packages and repositories, as dpkg, gpg and apt see them."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from glmprov.lab import deb, driver_packages, host_packages, repository
+
+
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("nvidia")
+    for package in driver_packages.packages():
+        deb.build(package, folder)
+    repository.index(folder, origin="NVIDIA", label="NVIDIA", codename="debian12")
+    return folder
+
+
+def run(*command: str | Path) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def test_every_version_is_there_and_each_is_coupled_to_its_own(driver: Path) -> None:
+    stanzas = [
+        dict(line.split(": ", 1) for line in stanza.splitlines() if ": " in line and line[0] != " ")
+        for stanza in (driver / "Packages").read_text().split("\n\n")
+    ]
+    versions = {s["Version"] for s in stanzas if s["Package"] == "nvidia-driver-cuda"}
+    assert versions == {"580.95.05-1", "580.105.08-1", "595.58.03-1"}
+    for stanza in stanzas:
+        if stanza["Package"] == "nvidia-driver-cuda":
+            assert f"libnvidia-ml1 (= {stanza['Version']})" in stanza["Depends"]
+    names = {s["Package"] for s in stanzas}
+    assert {"nvidia-driver-pinning-580", "nvidia-kernel-open-dkms", "nvidia-kernel-dkms"} <= names
+
+
+def test_the_index_tells_the_truth(driver: Path) -> None:
+    for stanza in (driver / "Packages").read_text().split("\n\n"):
+        fields = dict(line.split(": ", 1) for line in stanza.splitlines() if ": " in line and line[0] != " ")
+        data = (driver / fields["Filename"]).read_bytes()
+        assert int(fields["Size"]) == len(data)
+        assert fields["SHA256"] == hashlib.sha256(data).hexdigest()
+    release = (driver / "Release").read_text()
+    assert hashlib.sha256((driver / "Packages").read_bytes()).hexdigest() in release
+
+
+def test_a_library_is_of_its_packages_version(driver: Path, tmp_path: Path) -> None:
+    run("dpkg-deb", "-x", driver / "libnvidia-ml1_595.58.03-1_amd64.deb", tmp_path)
+    library = tmp_path / "usr/lib/x86_64-linux-gnu/libnvidia-ml.so.1"
+    assert library.resolve().name == "libnvidia-ml.so.595.58.03"
+    assert b"595.58.03" in library.read_bytes()
+    assert b"GLMPROV SIMULATED" in library.read_bytes()
+
+
+def test_signatures_are_of_one_key_that_stays(driver: Path, tmp_path: Path) -> None:
+    first = repository.sign([driver], tmp_path / "key.asc", tmp_path / "one.asc")
+    again = repository.sign([driver], tmp_path / "key.asc", tmp_path / "two.asc")
+    assert first == again
+    assert (tmp_path / "key.asc").stat().st_mode & 0o077 == 0
+    ring = tmp_path / "ring.gpg"
+    run("gpg", "--homedir", tmp_path, "--batch", "--output", ring, "--dearmor", tmp_path / "two.asc")
+    run("gpgv", "--keyring", ring, driver / "InRelease")
+    run("gpgv", "--keyring", ring, driver / "Release.gpg", driver / "Release")
+    (driver / "Release").write_text("Origin: somebody else\n")
+    with pytest.raises(subprocess.CalledProcessError):
+        run("gpgv", "--keyring", ring, driver / "Release.gpg", driver / "Release")
+
+
+def test_every_package_says_that_it_is_simulated() -> None:
+    everything = [*driver_packages.packages(), *host_packages.packages(), *host_packages.toolkit()]
+    assert len(everything) > 40
+    for package in everything:
+        assert "GLMPROV SIMULATED" in deb.control(package)
+
+
+def test_what_the_image_has_is_the_same_each_time() -> None:
+    assert host_packages.base() == host_packages.base()
