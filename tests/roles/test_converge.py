@@ -39,6 +39,9 @@ ENGINE = "container_engine : Merge the daemon's settings and run it"
 DRIVER = "gpu_driver : Install the driver and hold it"
 LIMITS = "nvidia-smi --query-gpu=uuid,power.limit --format=csv,noheader,nounits"
 
+# systemd starts our unit with the daemon but waits for the daemon alone.
+WAIT_FOR_400 = f'timeout 30 sh -c "while {LIMITS} | grep -v 400.00; do :; done"'
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -197,10 +200,10 @@ def test_broken_json_is_reported_and_left_as_it_is(rig: Rig) -> None:
 
 def test_limits_return_when_the_persistence_daemon_is_restarted(rig: Rig) -> None:
     rig.node.ssh("nvidia-smi -pl 600 && systemctl restart nvidia-persistenced.service")
-    assert {line.split(", ")[1] for line in rig.node.ssh(LIMITS).splitlines()} == {"400.00"}
+    rig.node.ssh(WAIT_FOR_400)
     rig.node.ssh("systemctl stop nvidia-persistenced.service && nvidia-smi -pl 600")
     rig.node.ssh("systemctl start nvidia-persistenced.service")
-    assert {line.split(", ")[1] for line in rig.node.ssh(LIMITS).splitlines()} == {"400.00"}
+    rig.node.ssh(WAIT_FOR_400)
 
 
 def test_a_reboot_brings_all_of_it_back(rig: Rig) -> None:
