@@ -98,9 +98,9 @@ def _plan_block(review: HostReview, verbose: bool) -> Block:
 
 def _plan_row(difference: Difference) -> Row:
     if difference.verdict is Verdict.LATER:
-        return Row(difference.key, "later", "dim", plain(difference.expected))
+        return Row(difference.key, "later", "dim", "", plain(difference.expected))
     if difference.verdict is Verdict.UNKNOWN:
-        return Row(difference.key, "unknown", "yellow", plain(difference.observed))
+        return Row(difference.key, "unknown", "yellow", "", difference.reason)
     change = f"{plain(difference.observed)} → {plain(difference.expected)}"
     if difference.pending_reboot:
         return Row(difference.key, "reboot", "cyan", change, "declared; takes effect at the next boot")
@@ -137,16 +137,12 @@ def _audit_block(review: HostReview, verbose: bool) -> Block:
 def _audit_row(difference: Difference) -> Row:
     verdict = difference.verdict
     word = "reboot pending" if difference.pending_reboot else verdict.value.lower()
-    # An unknown or later value is its own reason.
-    reason = "" if verdict in (Verdict.UNKNOWN, Verdict.LATER) else difference.reason
-    return Row(difference.key, word, _VERDICT_STYLE[verdict], _audit_change(difference), reason)
+    return Row(difference.key, word, _VERDICT_STYLE[verdict], _audit_change(difference), difference.reason)
 
 
 def _audit_change(difference: Difference) -> str:
-    if difference.verdict is Verdict.UNKNOWN:
-        return plain(difference.observed)
-    if difference.verdict is Verdict.LATER:
-        return plain(difference.expected)
+    if difference.verdict in (Verdict.UNKNOWN, Verdict.LATER):
+        return ""
     return f"expected {plain(difference.expected)}, found {plain(difference.observed)}"
 
 
@@ -217,6 +213,8 @@ def _mended_row(key: KeyResult) -> Row:
     change = f"{plain(key.before)} → {plain(key.after)}"
     if key.result in (Mended.FAILED, Mended.SKIPPED):
         change = f"{plain(key.after)}, wanted {plain(key.expected)}"
+    elif key.result is Mended.UNKNOWN:
+        change = ""
     elif key.result is Mended.PENDING_REBOOT:
         change = f"{plain(key.after)} → {plain(key.expected)}"
     return Row(key.key, key.result.value, _MENDED_STYLE[key.result], change, key.reason)
