@@ -259,7 +259,8 @@ def _mended(key: str, first: Difference, now: Difference | None, work: Work, ord
     if now is None and work.error is None:
         result, reason = Mended.FIXED, ""
     elif work.error is not None or orders.check or now is None:
-        result, reason = Mended.SKIPPED, "check only" if orders.check else "the host was lost on the way"
+        lost = "the host was lost on the way" if work.applied else "not begun"
+        result, reason = Mended.SKIPPED, "check only" if orders.check else lost
     elif now.pending_reboot:
         result, reason = Mended.PENDING_REBOOT, "takes effect at the next boot"
     elif now.verdict is Verdict.UNKNOWN:

@@ -224,8 +224,8 @@ def _provision_summary(results: Sequence[HostProvision]) -> Text:
     failed = sum(result.error is not None or result.count(Mended.FAILED) > 0 for result in results)
     waiting = sum(result.count(Mended.PENDING_REBOOT) > 0 for result in results)
     unchanged = sum(not result.keys and result.error is None for result in results)
-    changed = sum(bool(result.keys) for result in results) - sum(
-        bool(result.keys) and (result.error is not None or result.count(Mended.FAILED) > 0)
+    changed = sum(
+        result.count(Mended.FIXED) > 0 and result.error is None and not result.count(Mended.FAILED)
         for result in results
     )
     parts = [
