@@ -123,7 +123,9 @@ class _Run:
             self.stage(todo)
             self._look_again(todo)
             for work in todo:
-                work.stuck = {each.key for each in work.actionable} == before[work.host.name]
+                left = {each.key for each in work.actionable}
+                # What failed once fails again: the person mends it, not another stage.
+                work.stuck = work.failure is not None or left == before[work.host.name]
 
     def stage(self, todo: Sequence[Work]) -> None:
         """Let Ansible apply the sections that differ, on the hosts where they differ."""

@@ -96,7 +96,7 @@ class Work:
         if check:
             return Mended.SKIPPED, "check only"
         if now is None or self.error is not None:
-            return Mended.SKIPPED, "the host was lost on the way" if self.applied else "nothing was changed here"
+            return Mended.SKIPPED, "the host was lost on the way" if self.applied else "not begun"
         if now.pending_reboot:
             return Mended.PENDING_REBOOT, "takes effect at the next boot"
         if now.verdict is Verdict.UNKNOWN:
