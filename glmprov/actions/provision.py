@@ -266,5 +266,15 @@ def _mended(key: str, first: Difference, now: Difference | None, work: Work, ord
         result, reason = Mended.SKIPPED, now.reason
     else:
         stopped = "applying stopped at the error above" if work.failure else ""
-        result, reason = Mended.FAILED, stopped or "applied without an error, and still not so"
+        result, reason = Mended.FAILED, stopped or _unmended(key)
     return KeyResult(key, first.observed, expected, after, result, reason)
+
+
+def _unmended(key: str) -> str:
+    """Return why a key is still not so, and what a person can do where no role can do anything."""
+    card = key.removeprefix("gpu_driver.cards[").removesuffix("]")
+    if card == key:
+        return "applied without an error, and still not so"
+    if not card.startswith("GPU-"):
+        return "the card is in its slot and doesn't answer: reboot the host, or pull the card"
+    return f"the card is gone: look at the host, or accept it with --forget-card {card}"
