@@ -85,18 +85,26 @@ class Recorder:
 
 
 def receipt_of(settings: HostSettings, plan: HostPlan, observation: Observation) -> Receipt:
-    """Return the receipt of a host as it is now. A card that is lost stays in it: it is missing, not forgotten."""
-    cards = plan.expected.gpu_driver.cards if plan.expected.gpu_driver else None
+    """Return the receipt of a host as it is now. A card that is lost stays in it: it is missing, not forgotten.
+
+    A card that only the PCI bus shows isn't in it: bus ids move, and once it is pulled nobody could name it.
+    """
+    expected = plan.expected.gpu_driver.cards if plan.expected.gpu_driver else None
+    cards = [card for card in expected if _is_uuid(card)] if isinstance(expected, Mapping) else []
     return Receipt(
         written_at=datetime.now(UTC).isoformat(timespec="seconds"),
         by=getpass.getuser(),
         controller=socket.gethostname(),
         glmprov_version=__version__,
         expected=plan.expected,
-        cards=tuple(cards) if isinstance(cards, Mapping) else (),
+        cards=tuple(cards),
         files={path: digest for path, digest in observation.files.items() if digest is not None},
         settings=settings.written(),
     )
+
+
+def _is_uuid(card: str) -> bool:
+    return card.startswith("GPU-")
 
 
 def _says_the_same(new: Receipt, old: Receipt | Unknown | None) -> bool:

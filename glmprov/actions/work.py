@@ -104,7 +104,17 @@ class Work:
         if now.verdict is Verdict.LATER:
             return Mended.SKIPPED, now.reason
         stopped = "applying stopped at the error above" if self.failure else ""
-        return Mended.FAILED, stopped or "applied without an error, and still not so"
+        return Mended.FAILED, stopped or unmended(now.key)
+
+
+def unmended(key: str) -> str:
+    """Return why a key is still not so, and what a person can do where no role can do anything."""
+    card = key.removeprefix("gpu_driver.cards[").removesuffix("]")
+    if card == key:
+        return "applied without an error, and still not so"
+    if not card.startswith("GPU-"):
+        return "the card is in its slot and doesn't answer: reboot the host, or pull the card"
+    return f"the card is gone: look at the host, or accept it with --forget-card {card}"
 
 
 def forgetting(observation: Observation, cards: Collection[str]) -> Observation:

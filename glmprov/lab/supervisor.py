@@ -86,9 +86,10 @@ class Supervisor:
 
     def _boot(self) -> int:
         # A fresh network namespace a boot: net.* sysctls are lost at a reboot, as on a real host.
+        # The cable goes first: with the old namespace the kernel removes it too, at a moment of its choosing.
+        network.unplug(self.number)
         with suppress(LabError):
             run(["umount", _NETWORK])
-        network.unplug(self.number)
         run(["unshare", f"--net={_NETWORK}", "true"])
         network.plug_in(self.number, str(_NETWORK), up=not (self.directory / UNPLUGGED_FILE).exists())
         self.group.make()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
+from glmprov_program import run
 from rehearsal import PROFILES, Fleet, running_fleet
 
 
@@ -21,6 +22,13 @@ def fleet(_root: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fle
     """A fleet for the whole run: nodes turin-8x and genoa-4x, bare at first, shared by the tests in order."""
     with running_fleet(tmp_path_factory.mktemp("fleet"), *PROFILES) as up:
         yield up
+
+
+@pytest.fixture
+def provisioned(fleet: Fleet) -> Fleet:
+    """The fleet for the whole run, brought to its plan: changes nothing where an earlier test has left it so."""
+    run(fleet, "provision", "--yes", "--reboot").expect(0)
+    return fleet
 
 
 @pytest.fixture
