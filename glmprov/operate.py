@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
 
 from glmprov.errors import UnreachableError
 from glmprov.inventory import Host
-from glmprov.remote import ConnectOptions, connect
+from glmprov.remote import ConnectOptions, connect, interruption
 
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 _REBOOT_SECONDS = 900.0
@@ -31,7 +30,7 @@ def reboot(host: Host, connection: ConnectOptions, said: Callable[[str, str], No
             said(host.name, "is back")
             return
         # The host itself can't tell us when it is up: asking is the only way.
-        threading.Event().wait(_ASK_AGAIN_SECONDS)
+        interruption.wait(_ASK_AGAIN_SECONDS)
     raise UnreachableError(
         f"did not come back within {_REBOOT_SECONDS:.0f} s of its reboot",
         host=host.name,

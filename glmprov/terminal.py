@@ -75,7 +75,7 @@ class Terminal:
         self.err = _console(sys.stderr)
         self._live: Live | None = None
         self._board: _Board | None = None
-        self._steps: set[str] = set()
+        self._steps = {"rebooting"}
 
     @contextmanager
     def progress(self, title: str) -> Iterator[Callable[[str, str], None]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from glmprov import journal
 from glmprov.actions.observe import Fleet
@@ -21,7 +22,7 @@ def status(fleet: Fleet) -> tuple[HostLock, ...]:
 
 def release(fleet: Fleet) -> tuple[HostLock, ...]:
     """Remove the lock of every host, whoever holds it; return what was there."""
-    return _each(fleet, journal.release)
+    return tuple(replace(each, released=each.info is not None) for each in _each(fleet, journal.release))
 
 
 def _each(fleet: Fleet, act: Callable[[Channel], LockState | None]) -> tuple[HostLock, ...]:

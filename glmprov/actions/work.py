@@ -103,8 +103,11 @@ class Work:
             return Mended.UNKNOWN, now.reason
         if now.verdict is Verdict.LATER:
             return Mended.SKIPPED, now.reason
-        stopped = "applying stopped at the error above" if self.failure else ""
-        return Mended.FAILED, stopped or unmended(now.key)
+        if self.failure is None:
+            return Mended.FAILED, unmended(now.key)
+        if (self.failure.place or "").startswith(f"{now.section}:"):
+            return Mended.FAILED, "applying stopped at the error above"
+        return Mended.SKIPPED, "not reached: applying stopped at the error above"
 
 
 def unmended(key: str) -> str:

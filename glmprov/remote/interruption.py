@@ -39,3 +39,9 @@ def all_hung_up() -> Iterator[None]:
         yield
     finally:
         _interrupted.clear()
+
+
+def wait(seconds: float) -> None:
+    """Wait between two tries to reach a host. Raise UnreachableError as soon as there is an interrupt."""
+    if _interrupted.wait(seconds):
+        raise UnreachableError("interrupted")

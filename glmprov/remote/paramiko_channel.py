@@ -131,7 +131,9 @@ def _connect(config: SshConfig, options: ConnectOptions, name: str) -> paramiko.
     except (paramiko.SSHException, OSError, EOFError) as error:
         transport.close()
         raise UnreachableError(
-            f"{where} doesn't speak SSH as we do: {error or 'it closed the connection'}",
+            f"{where} doesn't speak SSH as we do: {error}"
+            if str(error)
+            else f"{where} takes the connection and closes it at once",
             host=name,
             next_step=f"try `ssh -v {config.asked}`, or the other channel with GLMPROV_CHANNEL=openssh",
         ) from error

@@ -243,12 +243,7 @@ def _provision_summary(results: Sequence[HostProvision]) -> Text:
 def locks(results: Sequence[HostLock], *, verbose: bool = False) -> Iterable[RenderableType]:
     """Yield who holds each host's lock."""
     blocks = [
-        Block(
-            (each.host,),
-            "not read" if each.error else each.info.text if each.info else "not locked",
-            error=each.error,
-        )
-        for each in results
+        Block((each.host,), "not read" if each.error else each.text, error=each.error) for each in results
     ]
     yield from _blocks(blocks, verbose)
 

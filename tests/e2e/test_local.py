@@ -45,7 +45,11 @@ def archive() -> bytes:
                 if ".." not in file.parts and "__pycache__" not in file.parts:
                     tar.add(str(file.locate()), f"lib/{file}")
         for folder in ("glmprov", "playbooks", "roles"):
-            tar.add(ROOT / folder, f"lib/{folder}", filter=lambda member: member if "__pycache__" not in member.name else None)
+            tar.add(
+                ROOT / folder,
+                f"lib/{folder}",
+                filter=lambda member: member if "__pycache__" not in member.name else None,
+            )
         script = tarfile.TarInfo("bin/ansible-playbook")
         script.mode, script.size = 0o755, len(PLAYBOOK_SCRIPT)
         tar.addfile(script, io.BytesIO(PLAYBOOK_SCRIPT))
@@ -54,7 +58,9 @@ def archive() -> bytes:
 
 def inventory(fleet: Fleet) -> str:
     """Return the fleet's inventory as the rig's owner would write it for the rig itself."""
-    text = re.sub(r"^(\S+) ansible_host=.*$", r"\1 ansible_connection=local", fleet.inventory.read_text(), flags=re.M)
+    text = re.sub(
+        r"^(\S+) ansible_host=.*$", r"\1 ansible_connection=local", fleet.inventory.read_text(), flags=re.M
+    )
     return re.sub(r"^ansible_(user|ssh)\S*=.*\n", "", text, flags=re.M)
 
 

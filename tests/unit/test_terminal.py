@@ -36,8 +36,10 @@ def test_an_interrupt_says_where_each_host_is(capsys: pytest.CaptureFixture[str]
         said("rig", "probed")
         said("other", "probed")
         terminal.event(event("Install the driver", Status.STARTED))
+        said("third", "rebooting")
         raise KeyboardInterrupt
     err = capsys.readouterr().err
+    assert "third: interrupted at rebooting\n" in err
     assert "rig: interrupted at gpu_driver: Install the driver\n" in err
     assert "other" not in err and "Run the same again" in err
 

@@ -44,8 +44,16 @@ class Apt:
         return set(self._output("apt-mark", "showhold").split())
 
     def hold(self, names):
-        """Put packages on hold."""
-        self._output("apt-mark", "hold", *sorted(names))
+        """Put packages on hold. apt-get waits for dpkg's lock, apt-mark doesn't."""
+        deadline = time.monotonic() + self.lock_seconds
+        while True:
+            try:
+                self._output("apt-mark", "hold", *sorted(names))
+                return
+            except AptError as error:
+                if "locked by another process" not in str(error) or time.monotonic() > deadline:
+                    raise
+            time.sleep(1)
 
     def versions(self, name):
         """Return the versions of a package that the sources offer, the best first."""

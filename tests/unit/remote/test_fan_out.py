@@ -11,7 +11,7 @@ import pytest
 
 from glmprov.errors import UnreachableError
 from glmprov.inventory import Host
-from glmprov.remote import Completed, connect
+from glmprov.remote import Completed, connect, interruption
 from glmprov.remote.fan_out import for_each
 
 HOSTS = [Host(f"gpu-{number}") for number in range(8)]
@@ -103,3 +103,21 @@ def test_ctrl_c_hangs_up_what_runs(tmp_path: Path) -> None:
     assert time.monotonic() - begun < 20
     with connect(here) as channel:
         assert channel.run(["true"]).returncode == 0
+
+
+def test_ctrl_c_ends_the_wait_for_a_host_that_boots() -> None:
+    waits = threading.Event()
+    begun = time.monotonic()
+
+    def work(_: Host) -> None:
+        waits.set()
+        interruption.wait(60)
+
+    def press() -> None:
+        waits.wait()
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    threading.Thread(target=press).start()
+    with pytest.raises(KeyboardInterrupt):
+        list(for_each([Host("rig")], work))
+    assert time.monotonic() - begun < 20

@@ -13,9 +13,10 @@ from unit.summary import observation
 from glmprov.drift import Difference, Verdict
 from glmprov.errors import HostKeyError, UnreachableError
 from glmprov.plan import HostPlan
+from glmprov.receipt import LockState
 from glmprov.report import table
 from glmprov.report.values import plain, short
-from glmprov.results import HostProvision, HostReview, KeyResult, Mended
+from glmprov.results import HostLock, HostProvision, HostReview, KeyResult, Mended
 from glmprov.state import Disruption, HostState, Later, Setting, Unit, Unknown
 
 UUIDS = [f"GPU-0000000{n}-1111-2222-3333-444444444444" for n in range(4)]
@@ -169,6 +170,13 @@ def test_a_failure_is_shown_above_what_was_fixed() -> None:
     )
     text = printed(table.provision([HostProvision("rig", keys)]))
     assert text.index("FAILED") < text.index("FIXED")
+
+
+def test_a_released_lock_is_not_taken_for_one_that_is_held() -> None:
+    info = LockState("ann@desk (pid 7)", "provision", "2026-11-22T20:00:00+00:00", 80.0, "", False)
+    text = printed(table.locks([HostLock("rig-1", info, released=True), HostLock("rig-2", info)]))
+    assert "rig-1  released, was held by ann@desk" in text
+    assert "rig-2  ann@desk" in text
 
 
 @pytest.mark.parametrize(
