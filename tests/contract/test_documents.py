@@ -64,7 +64,9 @@ def test_a_failure_is_a_document_too() -> None:
     assert (document["schema"], document["exit_code"]) == ("glmprov/error/1", 2)
 
 
-@pytest.mark.parametrize("command", ["facts", "plan", "audit", "provision", "host trust", "lock status", "lock release"])
+@pytest.mark.parametrize(
+    "command", ["facts", "plan", "audit", "provision", "host trust", "lock status", "lock release"]
+)
 def test_every_command_that_has_json_answers_an_error_in_it(command: str, tmp_path: Path) -> None:
     ran = subprocess.run(
         [sys.executable, "-m", "glmprov", *command.split(), "--json", "-i", "nowhere.ini"],

@@ -45,7 +45,11 @@ def archive() -> bytes:
                 if ".." not in file.parts and "__pycache__" not in file.parts:
                     tar.add(str(file.locate()), f"lib/{file}")
         for folder in ("glmprov", "playbooks", "roles"):
-            tar.add(ROOT / folder, f"lib/{folder}", filter=lambda member: member if "__pycache__" not in member.name else None)
+            tar.add(
+                ROOT / folder,
+                f"lib/{folder}",
+                filter=lambda member: member if "__pycache__" not in member.name else None,
+            )
         script = tarfile.TarInfo("bin/ansible-playbook")
         script.mode, script.size = 0o755, len(PLAYBOOK_SCRIPT)
         tar.addfile(script, io.BytesIO(PLAYBOOK_SCRIPT))
@@ -54,7 +58,9 @@ def archive() -> bytes:
 
 def inventory(fleet: Fleet) -> str:
     """Return the fleet's inventory as the rig's owner would write it for the rig itself."""
-    text = re.sub(r"^(\S+) ansible_host=.*$", r"\1 ansible_connection=local", fleet.inventory.read_text(), flags=re.M)
+    text = re.sub(
+        r"^(\S+) ansible_host=.*$", r"\1 ansible_connection=local", fleet.inventory.read_text(), flags=re.M
+    )
     return re.sub(r"^ansible_(user|ssh)\S*=.*\n", "", text, flags=re.M)
 
 
@@ -64,8 +70,8 @@ def put(node: Node, path: str, content: bytes, how: str = "cat > {}") -> None:
 
 
 def on_the_rig(node: Node, *arguments: str) -> tuple[int, dict[str, object]]:
-    command = f"cd /root && PATH={HOME}/bin:$PATH PYTHONPATH={HOME}/lib python3 -m glmprov {' '.join(arguments)} --json -i local.ini"
-    done = node.try_ssh(command)
+    environment = f"PATH={HOME}/bin:$PATH PYTHONPATH={HOME}/lib"
+    done = node.try_ssh(f"{environment} python3 -m glmprov {' '.join(arguments)} --json -i /root/local.ini")
     assert done.stdout.startswith("{") and "Traceback" not in done.stderr, done.stdout + done.stderr
     document = json.loads(done.stdout)
     (host,) = document["hosts"]

@@ -1,4 +1,4 @@
-"""What hands and hardware do to a provisioned host: files edited with the same values, a card lost, a driver that hangs."""
+"""What hands and hardware do to a provisioned host: edited files, a lost card, a hung driver."""
 
 from __future__ import annotations
 
@@ -102,9 +102,7 @@ def test_a_driver_that_hangs_is_said_to_hang_and_holds_up_nobody(provisioned: Fl
         provisioned.fault(NAME, "hang-nvml", "off")
     assert took < HUNG_AUDIT_SECONDS
     unknown = {
-        each["key"]: each["reason"]
-        for each in ran.host(NAME)["differences"]
-        if each["verdict"] == "UNKNOWN"
+        each["key"]: each["reason"] for each in ran.host(NAME)["differences"] if each["verdict"] == "UNKNOWN"
     }
     assert {"gpu_driver.cards", "gpu_power.limit_watts"} <= {key.partition("[")[0] for key in unknown}
     assert all(reason.startswith("HUNG") for reason in unknown.values())

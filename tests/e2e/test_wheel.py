@@ -44,7 +44,15 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The glmprov of a fresh environment that has nothing but the wheel and what it asks for."""
     directory = tmp_path_factory.mktemp("venv")
     venv.create(directory, with_pip=True, symlinks=True)
-    install = [str(directory / "bin/python"), "-m", "pip", "install", "--quiet", "--prefer-binary", str(wheel)]
+    install = [
+        str(directory / "bin/python"),
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--prefer-binary",
+        str(wheel),
+    ]
     subprocess.run(install, check=True, timeout=500)
     return directory / "bin/glmprov"
 
