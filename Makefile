@@ -4,6 +4,9 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 
+# What tests run besides Python: real SSH servers, sudo, gpg, a compiler for the simulated NVML, and a trace of what starts.
+TEST_PACKAGES := openssh-client openssh-server sudo gnupg gcc libc6-dev strace
+
 .PHONY: help demo test lint unit fleet bench docs clean
 
 help:  ## Say what there is.
@@ -31,10 +34,14 @@ lint: .venv/done  ## ruff, mypy, ansible-lint, yamllint.
 	$(BIN)/yamllint --strict .
 	cd $(CURDIR) && PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/ansible-lint --offline --strict
 
-unit: .venv/done  ## Tests that need no fleet.
+.venv/packages: .venv/done
+	tools/system-packages $(TEST_PACKAGES)
+	@touch $@
+
+unit: .venv/packages  ## Tests that need no fleet.
 	$(BIN)/pytest -m 'not fleet and not gpu'
 
-fleet: .venv/done  ## Tests against a rehearsal fleet of their own.
+fleet: .venv/packages  ## Tests against a rehearsal fleet of their own.
 	$(BIN)/pytest -m fleet
 
 bench: .venv/done  ## Start-up against bare Python and Ansible: a report of ratios.

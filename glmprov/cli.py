@@ -20,9 +20,7 @@ if TYPE_CHECKING:
     from glmprov.actions.observe import Fleet
     from glmprov.terminal import Terminal
 
-_FROM_ROOMS = {
-    "lab": ("glmprov.lab.cli", "Rehearse on simulated GPU hosts with real systemd, sshd, apt and Docker.")
-}
+_FROM_ROOMS = {"lab": ("glmprov.lab.cli", "Rehearse on hosts with simulated GPUs.")}
 
 
 class _Commands(click.Group):
@@ -72,7 +70,9 @@ _fleet_options = _stack(
     click.option("-e", "--extra-vars", multiple=True, help="Variables that win over the inventory's."),
     click.option("-u", "--user", help="Connect as this user."),
     click.option("--private-key", type=click.Path(dir_okay=False), help="Connect with this key."),
-    click.option("-b/-B", "--become/--no-become", default=True, show_default=True, help="Become root."),
+    click.option(
+        "-b/-B", "--become/--no-become", default=True, help="Become root on hosts (the default), or don't."
+    ),
     click.option("-K", "--ask-become-pass", is_flag=True, help="Ask for the sudo password."),
     click.option("--vault-password-file", type=click.Path(), help="File or program with the vault password."),
     click.option("--ask-vault-pass", is_flag=True, help="Ask for the vault password."),
@@ -87,6 +87,7 @@ _fleet_options = _stack(
     ),
     click.option("-f", "--forks", type=click.IntRange(1, 256), help="Hosts at a time (default: 16 a core)."),
     click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output."),
+    click.option("-v", "--verbose", count=True, help="Say more; -vv shows tracebacks."),
 )
 
 
@@ -125,7 +126,10 @@ def _terminal(options: dict[str, Any]) -> Terminal:
     from glmprov.terminal import Terminal
 
     return Terminal(
-        as_json=options["as_json"], verbose=click.get_current_context().obj, diff=options.get("diff", False)
+        as_json=options["as_json"],
+        verbose=click.get_current_context().obj + options["verbose"],
+        diff=options.get("diff", False),
+        check=options.get("check", False),
     )
 
 
@@ -133,7 +137,7 @@ def _exit(code: int) -> NoReturn:
     click.get_current_context().exit(code)
 
 
-@main.command()
+@main.command(short_help="Show each host: cards, limits, sockets, PCIe, P2P.")
 @_fleet_options
 def facts(**options: Any) -> None:
     """Show each host: cards and editions, limits, sockets, PCIe, P2P, sets."""
@@ -160,7 +164,7 @@ def plan(exit_code: bool, **options: Any) -> None:
     _exit(terminal.report("plan", reviews, plan_code(reviews, exit_code)))
 
 
-@main.command()
+@main.command(short_help="Say what is not as applied or declared.")
 @_fleet_options
 @click.option(
     "--fail-on", help="What counts for the exit code: drift,pending,unknown,unreachable (default all)."
@@ -175,14 +179,17 @@ def audit(fail_on: str | None, **options: Any) -> None:
             frozenset(FailOn(word.strip()) for word in fail_on.split(",")) if fail_on else frozenset(FailOn)
         )
     except ValueError as error:
-        raise UsageError(f"--fail-on: {error}", next_step=f"choose from {','.join(FailOn)}") from error
+        raise UsageError(
+            f"--fail-on: {str(error).split(' is ')[0]} is no such thing",
+            next_step=f"choose from {','.join(FailOn)}",
+        ) from error
     terminal = _terminal(options)
     with terminal.progress("probing") as said:
         reviews = review(_load(options), said)
     _exit(terminal.report("audit", reviews, audit_code(reviews, counted)))
 
 
-@main.command()
+@main.command(short_help="Bring each host to its plan.")
 @_fleet_options
 @click.option("-y", "--yes", is_flag=True, help="Don't ask.")
 @click.option("-C", "--check", is_flag=True, help="Let Ansible say what it would do; change nothing.")
@@ -191,7 +198,7 @@ def audit(fail_on: str | None, **options: Any) -> None:
 @click.option(
     "--forget-card", "forgotten", multiple=True, metavar="UUID", help="This card was taken out on purpose."
 )
-@click.option("--reason", default="", help="Why, for the host's lock and receipt.")
+@click.option("--reason", default="", help="Why, for the lock that others see.")
 def provision(yes: bool, **options: Any) -> None:
     """Bring each host to its plan: driver, container engine, power limit, tuning, NCCL."""
     from glmprov.actions.provision import Aborted, Orders
@@ -206,6 +213,7 @@ def provision(yes: bool, **options: Any) -> None:
         with terminal.progress("provisioning") as said:
             results = bring(fleet, orders, terminal.confirmation(yes), said, terminal.event)
     except Aborted:
+        click.echo("nothing was changed", err=True)
         _exit(ExitCode.FAILED)
     _exit(terminal.report("provision", results, provision_code(results)))
 
@@ -253,7 +261,7 @@ _lock_command("status", "Say who is changing each host, since when and why.")
 _lock_command("release", "Remove the lock of each host, whoever holds it.")
 
 
-@main.command()
+@main.command(short_help="Print the completion script of a shell.")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
     """Print the completion script of a shell: eval "$(glmprov completion bash)"."""
@@ -285,7 +293,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:  # the last line of defense: a person gets a sentence, -vv the traceback
         fault = GlmprovError(
             f"a fault of glmprov itself: {type(error).__name__}: {error}",
-            next_step="run it again with -vv before the command, and report what it prints",
+            next_step="run it again with -vv, and report what it prints",
         )
         _tell(fault, "--json" in arguments)
         return int(ExitCode.FAILED)

@@ -57,33 +57,46 @@ class _Board:
         return table
 
 
+def step(event: Event) -> str:
+    """Return what Ansible does, for a person: the section and its task, without Ansible's own book-keeping."""
+    book_keeping = event.task.startswith("Validating arguments against arg spec")
+    return ": ".join(part for part in (event.section, "" if book_keeping else event.task) if part)
+
+
 class Terminal:
     """One command's way to its person: progress and questions on stderr, results on stdout."""
 
-    def __init__(self, *, as_json: bool, verbose: int, diff: bool = False) -> None:
+    def __init__(self, *, as_json: bool, verbose: int, diff: bool = False, check: bool = False) -> None:
         self.as_json = as_json
         self.diff = diff
+        self.check = check
         self.verbose = verbose
         self.out = _console(sys.stdout)
         self.err = _console(sys.stderr)
         self._live: Live | None = None
         self._board: _Board | None = None
+        self._steps: set[str] = set()
 
     @contextmanager
     def progress(self, title: str) -> Iterator[Callable[[str, str], None]]:
         """Yield the function that takes (host, what is happening to it) while a command runs."""
         self._board = _Board(title)
-        if not self.err.is_terminal:
-            yield self._say_plainly
-            return
-        with Live(self._board, console=self.err, transient=True, refresh_per_second=8) as live:
-            self._live = live
-            try:
-                yield self._say_on_board
-            finally:
-                self._live = None
+        try:
+            if not self.err.is_terminal:
+                yield self._say_plainly
+                return
+            with Live(self._board, console=self.err, transient=True, refresh_per_second=8) as live:
+                self._live = live
+                try:
+                    yield self._say_on_board
+                finally:
+                    self._live = None
+        except KeyboardInterrupt:
+            self._say_where_each_host_is()
+            raise
 
     def _say_plainly(self, host: str, text: str) -> None:
+        self._say_on_board(host, text)
         if text != "probed" or self.verbose:
             self.err.print(Text(f"{host}: {text}"), highlight=False)
 
@@ -91,18 +104,30 @@ class Terminal:
         if self._board is not None:
             self._board.lines[host] = _Line(text)
 
+    def _say_where_each_host_is(self) -> None:
+        """After an interrupt: what each host was at. Hosts that were only looked at are as they were."""
+        lines = self._board.lines.items() if self._board is not None else ()
+        at_work = {host: line.text for host, line in lines if line.text in self._steps}
+        for host, text in at_work.items():
+            self.err.print(Text(f"{host}: interrupted at {text}"), highlight=False)
+        if at_work:
+            self.err.print("A step that was begun ends by itself on its host. Run the same again to go on.")
+
     def event(self, event: Event) -> None:
-        """Show one step of Ansible: on the board, and as a line that stays if it changed anything."""
+        """Show one step of Ansible: on the board, and as a line that stays if it changed anything or failed.
+
+        Why it failed is in the report, which is read last.
+        """
         if event.status in ("changed", "failed", "unreachable"):
             style = "green" if event.status == "changed" else "red"
-            line = Text.assemble(
-                (event.host, "bold"), "  ", (event.status, style), f"  {event.section}: {event.task}"
+            word = (
+                ("would change" if self.check else "changed") if event.status == "changed" else event.status
             )
-            if event.status != "changed" and event.message:
-                line.append(f"  {event.message}")
+            line = Text.assemble((event.host, "bold"), "  ", (word, style), f"  {step(event)}")
             self.err.print(line, highlight=False)
-        elif self._live is not None:
-            self._say_on_board(event.host, f"{event.section}: {event.task}")
+        elif event.status == "started":
+            self._steps.add(step(event))
+            self._say_on_board(event.host, step(event))
         if self.diff and event.diff:
             self.err.print(Text(event.diff, style="dim"), highlight=False)
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from glmprov import apply, state
@@ -20,15 +18,13 @@ from glmprov.actions.observe import (
     review,
 )
 from glmprov.actions.record import Recorder
+from glmprov.actions.work import Work, forgetting
 from glmprov.apply import Event
-from glmprov.drift import Difference, Verdict
 from glmprov.errors import GlmprovError
-from glmprov.inventory import Host
 from glmprov.observation import Observation
-from glmprov.receipt import Receipt
 from glmprov.remote.fan_out import default_forks, for_each
 from glmprov.remote.for_ansible import connection_variables
-from glmprov.results import HostFacts, HostProvision, HostReview, KeyResult, Mended
+from glmprov.results import HostFacts, HostProvision, HostReview
 
 _STAGES = 4
 """Facts that appear on the way (a driver, then its cards) need two; more doesn't converge."""
@@ -55,54 +51,6 @@ class Orders:
     forgotten: tuple[str, ...] = ()
 
 
-@dataclass
-class Work:
-    """One host on its way. wanted holds the first difference of every key that ever differed."""
-
-    host: Host
-    first: HostReview
-    latest: HostReview = field(init=False)
-    wanted: dict[str, Difference] = field(default_factory=dict)
-    error: GlmprovError | None = None
-    failure: GlmprovError | None = None
-    stuck: bool = False
-    applied: bool = False
-    rebooted: bool = False
-    started: float = field(default_factory=time.monotonic)
-
-    def __post_init__(self) -> None:
-        self.take(self.first)
-
-    @property
-    def compare(self) -> Compare:
-        """How to compare a later look: files that changed since the first one are the run's own writing."""
-        first = self.first.observation
-        return partial(against_plan, before=first.files if first else {})
-
-    def take(self, latest: HostReview) -> None:
-        """Remember a second look."""
-        self.latest = latest
-        self.error = latest.error
-        for each in latest.differences:
-            if each.verdict is not Verdict.LATER:
-                self.wanted.setdefault(each.key, each)
-
-    @property
-    def actionable(self) -> tuple[Difference, ...]:
-        """The differences that applying a role can mend."""
-        return tuple(each for each in self.latest.having(Verdict.DRIFT) if not each.pending_reboot)
-
-    @property
-    def waits_for_reboot(self) -> bool:
-        """Whether something declared takes effect only at the next boot."""
-        return any(each.pending_reboot for each in self.latest.differences)
-
-    @property
-    def goes_on(self) -> bool:
-        """Whether another stage makes sense."""
-        return self.error is None and not self.stuck and bool(self.actionable)
-
-
 Confirm = Callable[[Sequence[HostReview]], bool]
 
 
@@ -124,7 +72,7 @@ def provision(
             run.converge()
     if not orders.check:
         run.record()
-    return tuple(_result(work, orders) for work in run.works)
+    return tuple(work.result(check=orders.check) for work in run.works)
 
 
 class _Run:
@@ -179,7 +127,9 @@ class _Run:
             self.stage(todo)
             self._look_again(todo)
             for work in todo:
-                work.stuck = {each.key for each in work.actionable} == before[work.host.name]
+                left = {each.key for each in work.actionable}
+                # What failed once fails again: the person mends it, not another stage.
+                work.stuck = work.failure is not None or left == before[work.host.name]
 
     def stage(self, todo: Sequence[Work]) -> None:
         """Let Ansible apply the sections that differ, on the hosts where they differ."""
@@ -188,7 +138,7 @@ class _Run:
         outcome = apply.run(
             "provision",
             {work.host.name: self._variables(work) for work in todo},
-            sections={work.host.name: _sections(work.actionable) for work in todo},
+            sections={work.host.name: work.sections for work in todo},
             on_event=self.on_event,
             check=self.orders.check,
             diff=self.orders.diff,
@@ -225,60 +175,3 @@ class _Run:
         if facts.observation is not None:
             facts = replace(facts, observation=forgetting(facts.observation, self.orders.forgotten))
         return review(facts, self.settings[facts.host], compare)
-
-
-def forgetting(observation: Observation, cards: Collection[str]) -> Observation:
-    """Return the observation with a receipt that doesn't know these cards: they were taken out on purpose."""
-    receipt = observation.receipt
-    if not cards or not isinstance(receipt, Receipt):
-        return observation
-    left = tuple(card for card in receipt.cards if card not in cards)
-    return replace(observation, receipt=replace(receipt, cards=left))
-
-
-def _sections(differences: Iterable[Difference]) -> tuple[str, ...]:
-    found = {each.section for each in differences}
-    return tuple(section for section in state.SECTIONS if section in found)
-
-
-def _result(work: Work, orders: Orders) -> HostProvision:
-    now = {each.key: each for each in work.latest.differences}
-    return HostProvision(
-        host=work.host.name,
-        keys=tuple(_mended(key, first, now.get(key), work, orders) for key, first in work.wanted.items()),
-        notes=work.latest.plan.notes if work.latest.plan else (),
-        error=work.error,
-        applied=work.applied,
-        rebooted=work.rebooted,
-        seconds=time.monotonic() - work.started,
-        failure=work.failure,
-    )
-
-
-def _mended(key: str, first: Difference, now: Difference | None, work: Work, orders: Orders) -> KeyResult:
-    after = now.observed if now else first.expected
-    expected = now.expected if now else first.expected
-    if now is None and work.error is None:
-        result, reason = Mended.FIXED, ""
-    elif work.error is not None or orders.check or now is None:
-        result, reason = Mended.SKIPPED, "check only" if orders.check else "the host was lost on the way"
-    elif now.pending_reboot:
-        result, reason = Mended.PENDING_REBOOT, "takes effect at the next boot"
-    elif now.verdict is Verdict.UNKNOWN:
-        result, reason = Mended.UNKNOWN, now.reason
-    elif now.verdict is Verdict.LATER:
-        result, reason = Mended.SKIPPED, now.reason
-    else:
-        stopped = "applying stopped at the error above" if work.failure else ""
-        result, reason = Mended.FAILED, stopped or _unmended(key)
-    return KeyResult(key, first.observed, expected, after, result, reason)
-
-
-def _unmended(key: str) -> str:
-    """Return why a key is still not so, and what a person can do where no role can do anything."""
-    card = key.removeprefix("gpu_driver.cards[").removesuffix("]")
-    if card == key:
-        return "applied without an error, and still not so"
-    if not card.startswith("GPU-"):
-        return "the card is in its slot and doesn't answer: reboot the host, or pull the card"
-    return f"the card is gone: look at the host, or accept it with --forget-card {card}"

@@ -68,7 +68,7 @@ def run(
     """Run a playbook of ours ("provision") on the hosts of variables, and return what became of each.
 
     variables are a host's role variables and connection variables by its name, sections the roles to apply
-    there. on_event hears of each task as it ends, in this thread. Raise ApplyError if Ansible fails before
+    there. on_event hears of each task as it starts and ends, in this thread. Raise ApplyError if Ansible fails before
     it
     reaches any host, KeyboardInterrupt after stopping Ansible if the user interrupts.
     """
@@ -131,7 +131,8 @@ class _Tally:
         del self._words[:-20]
         event = understand(raw, self._secrets)
         if event is not None:
-            self._count(event)
+            if event.status is not Status.STARTED:
+                self._count(event)
             self._on_event(event)
         return False
 

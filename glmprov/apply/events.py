@@ -14,8 +14,9 @@ from glmprov.secret import Secret, redact
 
 
 class Status(StrEnum):
-    """How a task ended on a host."""
+    """A task started, or how it ended, on a host."""
 
+    STARTED = "started"
     OK = "ok"
     CHANGED = "changed"
     FAILED = "failed"
@@ -25,7 +26,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class Event:
-    """A task ended on a host. section is the role's name; diff is text, one block a thing that differed."""
+    """A task started or ended on a host. section is the role's name; diff is text, one block a thing that differed."""
 
     host: str
     task: str
@@ -36,7 +37,8 @@ class Event:
     seconds: float = 0.0
 
 
-ENDINGS = {
+STATUSES = {
+    "runner_on_start": Status.STARTED,
     "runner_on_ok": Status.OK,
     "runner_on_failed": Status.FAILED,
     "runner_on_skipped": Status.SKIPPED,
@@ -45,8 +47,8 @@ ENDINGS = {
 
 
 def understand(raw: Mapping[str, Any], secrets: Sequence[Secret] = ()) -> Event | None:
-    """Given an event of ansible-runner, return it as ours, None if no task ended on a host with it."""
-    status = ENDINGS.get(str(raw.get("event")))
+    """Given an event of ansible-runner, return it as ours, None if it isn't about a task on a host."""
+    status = STATUSES.get(str(raw.get("event")))
     data = raw.get("event_data") or {}
     if status is None or (status is Status.FAILED and data.get("ignore_errors")):
         return None

@@ -6,6 +6,7 @@ it when they are gone, however they went. Being private, it can use the same sub
 
 from __future__ import annotations
 
+from glmprov.errors import LabError
 from glmprov.lab.machine import run
 
 BRIDGE = "lab"
@@ -51,8 +52,17 @@ def plug_in(number: int, namespace: str, up: bool) -> None:
 
 def unplug(number: int) -> None:
     """Remove a node's cable, if there is one."""
-    if f" {link(number)}@" in run(["ip", "-oneline", "link"]):
-        batch(f"link del {link(number)}")
+    if _is_plugged_in(number):
+        try:
+            batch(f"link del {link(number)}")
+        except LabError:
+            # The kernel takes the cable away itself, some time after the last process of the node's network is gone.
+            if _is_plugged_in(number):
+                raise
+
+
+def _is_plugged_in(number: int) -> bool:
+    return f" {link(number)}@" in run(["ip", "-oneline", "link"])
 
 
 def batch(*commands: str) -> None:

@@ -35,14 +35,14 @@ def wraps(function):
 
 @cache
 def nvml_source() -> str:
-    """Return payload_nvml.py with what it calls of the installed pynvml before it.
+    """Return payload/nvml.py with what it calls of the installed pynvml before it.
 
     Raise ProbeError if nvidia-ml-py isn't installed or doesn't have what we call.
     """
     spec = importlib.util.find_spec("pynvml")
     if spec is None or spec.origin is None:
         raise ProbeError("nvidia-ml-py is not installed", next_step="pip install nvidia-ml-py")
-    sources = [Path(spec.origin), Path(__file__).with_name("payload_nvml.py"), Path(__file__)]
+    sources = [Path(spec.origin), Path(__file__).parent / "payload" / "nvml.py", Path(__file__)]
     module, payload, program = (path.read_text(encoding="utf-8") for path in sources)
     digest = sha256("\0".join((module, payload, program)).encode()).hexdigest()
     kept = user_cache_path("glmprov") / f"nvml-cut-{digest[:32]}.py"

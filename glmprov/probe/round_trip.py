@@ -7,11 +7,11 @@ import re
 import secrets
 from binascii import crc32
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from glmprov.errors import ProbeError
 from glmprov.observation import Observation
+from glmprov.probe import payload
 from glmprov.probe.clean import clean_all
 from glmprov.probe.nvml_cut import nvml_source
 from glmprov.probe.parse import observation
@@ -50,8 +50,7 @@ def observe(
 
 def program(mark: str, orders: dict[str, Any]) -> bytes:
     """Return the program for the host: the payload's source and the call with its orders."""
-    source = Path(__file__).with_name("payload.py").read_text(encoding="utf-8")
-    return f"{source}\nmain({mark!r}, {orders!r}, {nvml_source()!r})\n".encode()
+    return f"{payload.source()}\nmain({mark!r}, {orders!r}, {nvml_source()!r})\n".encode()
 
 
 def answer_of(completed: Completed, mark: str, host: str) -> dict[str, Any]:

@@ -1,19 +1,23 @@
-"""Results as a person reads them: one block a host, worst first inside it, one line of summary at the end."""
+"""Results as a person reads them: one block a host, worst first inside it, one line of summary at the end.
+
+What is alike is said once, over keys and over hosts; verbose says it all.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
-from rich.table import Table
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.text import Text
 
 from glmprov.drift import Difference, Verdict
-from glmprov.errors import GlmprovError
 from glmprov.observation import Observation
+from glmprov.report.blocks import Block, error_text, together
 from glmprov.report.facts import text as drawn
-from glmprov.report.values import plain, short
+from glmprov.report.rows import Row, folded
+from glmprov.report.values import plain
 from glmprov.results import HostFacts, HostLock, HostProvision, HostReview, HostTrust, KeyResult, Mended
 
 _VERDICT_STYLE = {
@@ -30,18 +34,7 @@ _MENDED_STYLE = {
     Mended.SKIPPED: "dim",
     Mended.PENDING_REBOOT: "cyan",
 }
-_FOLD_FROM = 3
-
-
-@dataclass(frozen=True)
-class _Row:
-    """A line of a host's block."""
-
-    key: str
-    word: str
-    style: str
-    change: str
-    reason: str
+_WORST_FIRST = (Mended.FAILED, Mended.UNKNOWN, Mended.SKIPPED, Mended.PENDING_REBOOT, Mended.FIXED)
 
 
 def show(console: Console, blocks: Iterable[RenderableType]) -> None:
@@ -53,18 +46,6 @@ def show(console: Console, blocks: Iterable[RenderableType]) -> None:
         with console.capture() as capture:
             console.print(block, highlight=False)
         console.file.writelines(f"{line.rstrip()}\n" for line in capture.get().splitlines())
-
-
-def error_text(error: GlmprovError) -> Text:
-    """Return an error as a person reads it: where, what, what to do next."""
-    text = Text("error ", style="bold red")
-    lines = str(error).splitlines() or [""]
-    text.append(lines[0], style="default not bold")
-    for line in lines[1:]:
-        text.append(f"\n      {line}", style="default not bold")
-    if error.next_step:
-        text.append(f"\n      next: {error.next_step}", style="default not bold")
-    return text
 
 
 @dataclass(frozen=True)
@@ -92,29 +73,40 @@ def facts(results: Sequence[HostFacts], *, verbose: bool = False) -> Iterable[Re
 
 def plan(reviews: Sequence[HostReview], *, verbose: bool = False) -> Iterable[RenderableType]:
     """Yield what provisioning would change on each host, and why."""
-    for review in reviews:
-        changes = review.having(Verdict.DRIFT, Verdict.PENDING)
-        unknown, later = review.having(Verdict.UNKNOWN), review.having(Verdict.LATER)
-        parts = [_count(len(changes), "change"), f"{len(later)} known later" if later else ""]
-        parts.append(f"{len(unknown)} unknown" if unknown else "")
-        summary = ", ".join(part for part in parts if part) if review.error is None else ""
-        rows = [_plan_row(each) for each in (*changes, *unknown, *later)]
-        notes = review.plan.notes if review.plan else ()
-        yield _block(review.host, summary or "cannot be planned", rows, notes, review.error, verbose)
+    yield from _blocks([_plan_block(review, verbose) for review in reviews], verbose)
     yield _plan_summary(reviews)
 
 
-def _plan_row(difference: Difference) -> _Row:
+def _plan_block(review: HostReview, verbose: bool) -> Block:
+    changes = review.having(Verdict.DRIFT, Verdict.PENDING)
+    unknown, later = review.having(Verdict.UNKNOWN), review.having(Verdict.LATER)
+    counts = [
+        _count(len(changes), "change"),
+        _count(len(later), "known later"),
+        _count(len(unknown), "unknown"),
+    ]
+    summary = ", ".join(filter(None, counts)) or "as planned"
+    rows = [_plan_row(each) for each in (*changes, *unknown, *later)]
+    return Block(
+        (review.host,),
+        summary if review.error is None else "cannot be planned",
+        _shown(rows, verbose),
+        tuple(review.plan.notes) if review.plan else (),
+        review.error,
+    )
+
+
+def _plan_row(difference: Difference) -> Row:
     if difference.verdict is Verdict.LATER:
-        return _Row(difference.key, "later", "dim", plain(difference.expected), "")
+        return Row(difference.key, "later", "dim", "", plain(difference.expected))
     if difference.verdict is Verdict.UNKNOWN:
-        return _Row(difference.key, "unknown", "yellow", plain(difference.observed), difference.reason)
+        return Row(difference.key, "unknown", "yellow", "", difference.reason)
     change = f"{plain(difference.observed)} → {plain(difference.expected)}"
     if difference.pending_reboot:
-        return _Row(difference.key, "reboot", "cyan", change, "declared; takes effect at the next boot")
+        return Row(difference.key, "reboot", "cyan", change, "declared; takes effect at the next boot")
     word = difference.disruption.value
     style = "default" if word == "none" else "yellow"
-    return _Row(difference.key, "change" if word == "none" else word, style, change, difference.reason)
+    return Row(difference.key, "change" if word == "none" else word, style, change, difference.reason)
 
 
 def _plan_summary(reviews: Sequence[HostReview]) -> Text:
@@ -126,27 +118,31 @@ def _plan_summary(reviews: Sequence[HostReview]) -> Text:
 
 def audit(reviews: Sequence[HostReview], *, verbose: bool = False) -> Iterable[RenderableType]:
     """Yield what is not as applied or declared on each host."""
-    for review in reviews:
-        rows = [
-            _Row(
-                each.key,
-                each.verdict.value.lower() if not each.pending_reboot else "reboot pending",
-                _VERDICT_STYLE[each.verdict],
-                _audit_change(each),
-                each.reason,
-            )
-            for each in review.differences
-        ]
-        remarks = review.observation.remarks if review.observation else ()
-        yield _block(review.host, _verdict(review), rows, remarks, review.error, verbose)
+    yield from _blocks([_audit_block(review, verbose) for review in reviews], verbose)
     yield _audit_summary(reviews)
 
 
+def _audit_block(review: HostReview, verbose: bool) -> Block:
+    bare = review.observation is not None and review.observation.receipt is None
+    summary = f"never provisioned, {_verdict(review)}" if bare else _verdict(review)
+    notes = tuple(review.observation.remarks) if review.observation else ()
+    rows = _shown([_audit_row(each) for each in review.differences], verbose)
+    if bare and not verbose:
+        # Everything is still to be done there, and `plan` says it better.
+        rows = tuple(row for row in rows if row.word not in ("pending", "later"))
+        notes = (*notes, "`glmprov plan` shows what is to be done")
+    return Block((review.host,), summary, rows, notes, review.error)
+
+
+def _audit_row(difference: Difference) -> Row:
+    verdict = difference.verdict
+    word = "reboot pending" if difference.pending_reboot else verdict.value.lower()
+    return Row(difference.key, word, _VERDICT_STYLE[verdict], _audit_change(difference), difference.reason)
+
+
 def _audit_change(difference: Difference) -> str:
-    if difference.verdict is Verdict.UNKNOWN:
-        return plain(difference.observed)
-    if difference.verdict is Verdict.LATER:
-        return plain(difference.expected)
+    if difference.verdict in (Verdict.UNKNOWN, Verdict.LATER):
+        return ""
     return f"expected {plain(difference.expected)}, found {plain(difference.observed)}"
 
 
@@ -161,7 +157,12 @@ def _verdict(review: HostReview) -> str:
         Verdict.PENDING: "pending",
         Verdict.LATER: "later",
     }
-    counts = [(len(review.having(verdict)), name) for verdict, name in names.items()]
+    waiting = sum(each.pending_reboot for each in review.differences)
+    counts = [
+        (sum(not each.pending_reboot for each in review.having(verdict)), name)
+        for verdict, name in names.items()
+    ]
+    counts.append((waiting, "waiting for a reboot"))
     return ", ".join(f"{count} {name}" for count, name in counts if count)
 
 
@@ -181,32 +182,50 @@ def _audit_summary(reviews: Sequence[HostReview]) -> Text:
 
 def provision(results: Sequence[HostProvision], *, verbose: bool = False) -> Iterable[RenderableType]:
     """Yield what became of every key, by a second look."""
-    for result in results:
-        rows = [_mended_row(key) for key in result.keys]
-        counts = [(result.count(mended), mended.value.lower()) for mended in Mended]
-        summary = ", ".join(f"{count} {word}" for count, word in counts if count)
-        if not result.keys and result.error is None:
-            summary = "nothing to do"
-        error = result.error or result.failure
-        yield _block(result.host, summary or "not provisioned", rows, result.notes, error, verbose)
+    yield from _blocks([_provision_block(result, verbose) for result in results], verbose)
     yield _provision_summary(results)
 
 
-def _mended_row(key: KeyResult) -> _Row:
+def _provision_block(result: HostProvision, verbose: bool) -> Block:
+    counts = [(result.count(mended), mended.value.lower()) for mended in Mended]
+    summary = ", ".join(f"{count} {word}" for count, word in counts if count)
+    if not result.keys:
+        summary = "nothing to do" if result.error is None else "not provisioned"
+    worst_first = sorted(result.keys, key=lambda key: _WORST_FIRST.index(key.result))
+    rows = _shown(
+        [_mended_row(key) for key in worst_first if verbose or key.result is not Mended.FIXED], verbose
+    )
+    if not verbose:
+        rows += tuple(_fixed_rows(result.keys))
+    return Block((result.host,), summary, rows, tuple(result.notes), result.error or result.failure)
+
+
+def _fixed_rows(keys: Sequence[KeyResult]) -> Iterable[Row]:
+    """Yield how many keys of each section are as they should be now."""
+    sections = Counter(key.key.partition(".")[0] for key in keys if key.result is Mended.FIXED)
+    for section, count in sections.items():
+        yield Row(
+            section, Mended.FIXED, _MENDED_STYLE[Mended.FIXED], f"{count} key{'s' if count != 1 else ''}"
+        )
+
+
+def _mended_row(key: KeyResult) -> Row:
     change = f"{plain(key.before)} → {plain(key.after)}"
     if key.result in (Mended.FAILED, Mended.SKIPPED):
         change = f"{plain(key.after)}, wanted {plain(key.expected)}"
+    elif key.result is Mended.UNKNOWN:
+        change = ""
     elif key.result is Mended.PENDING_REBOOT:
         change = f"{plain(key.after)} → {plain(key.expected)}"
-    return _Row(key.key, key.result.value, _MENDED_STYLE[key.result], change, key.reason)
+    return Row(key.key, key.result.value, _MENDED_STYLE[key.result], change, key.reason)
 
 
 def _provision_summary(results: Sequence[HostProvision]) -> Text:
     failed = sum(result.error is not None or result.count(Mended.FAILED) > 0 for result in results)
     waiting = sum(result.count(Mended.PENDING_REBOOT) > 0 for result in results)
     unchanged = sum(not result.keys and result.error is None for result in results)
-    changed = sum(bool(result.keys) for result in results) - sum(
-        bool(result.keys) and (result.error is not None or result.count(Mended.FAILED) > 0)
+    changed = sum(
+        result.count(Mended.FIXED) > 0 and result.error is None and not result.count(Mended.FAILED)
         for result in results
     )
     parts = [
@@ -223,18 +242,22 @@ def _provision_summary(results: Sequence[HostProvision]) -> Text:
 
 def locks(results: Sequence[HostLock], *, verbose: bool = False) -> Iterable[RenderableType]:
     """Yield who holds each host's lock."""
-    for result in results:
-        if result.error is not None:
-            yield _block(result.host, "not read", [], (), result.error, False)
-        else:
-            yield Text(f"{result.host}  {result.info.text if result.info else 'not locked'}")
+    blocks = [
+        Block(
+            (each.host,),
+            "not read" if each.error else each.info.text if each.info else "not locked",
+            error=each.error,
+        )
+        for each in results
+    ]
+    yield from _blocks(blocks, verbose)
 
 
 def trust(results: Sequence[HostTrust], *, verbose: bool = False) -> Iterable[RenderableType]:
     """Yield the keys that known_hosts holds now."""
     for result in results:
-        rows = [
-            _Row(
+        rows = tuple(
+            Row(
                 f"{key.name} {key.kind}",
                 "added" if key.added else "known",
                 "green",
@@ -242,68 +265,21 @@ def trust(results: Sequence[HostTrust], *, verbose: bool = False) -> Iterable[Re
                 key.file,
             )
             for key in result.keys
-        ]
-        yield _block(
-            result.host, "not trusted" if result.error else "trusted", rows, (), result.error, verbose
         )
+        yield Block((result.host,), "not trusted" if result.error else "trusted", rows, error=result.error)
 
 
-def _block(
-    host: str,
-    summary: str,
-    rows: Sequence[_Row],
-    notes: Sequence[str],
-    error: GlmprovError | None,
-    verbose: bool,
-) -> RenderableType:
-    parts: list[RenderableType] = [Text.assemble((host, "bold"), "  ", summary)]
-    if error is not None:
-        parts.append(_indented(error_text(error)))
-    if rows:
-        table = Table.grid(padding=(0, 2, 0, 0))
-        for no_wrap in (True, True, True, False, False):
-            table.add_column(no_wrap=no_wrap, overflow="fold")
-        for row in rows if verbose else _folded(rows):
-            cells = (Text(row.word, row.style), Text(short(row.key)), Text(short(row.change)))
-            table.add_row("", *cells, Text(short(row.reason), "dim"))
-        parts.append(table)
-    parts.extend(_indented(Text(f"note: {short(note)}")) for note in notes)
-    return Group(*parts)
+def _shown(rows: Sequence[Row], verbose: bool) -> tuple[Row, ...]:
+    return tuple(rows if verbose else folded(rows))
 
 
-def _indented(text: Text) -> RenderableType:
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_row("", text)
-    return table
-
-
-def _folded(rows: Sequence[_Row]) -> Iterable[_Row]:
-    """Fold rows that say the same of several items: limit_watts[8 cards].effective 600 → 400."""
-    order: dict[tuple[str, ...], list[_Row]] = {}
-    for row in rows:
-        head, item, tail = _split(row.key)
-        identity = (head, tail, row.word, row.change, row.reason) if item else (row.key,)
-        order.setdefault(identity, []).append(row)
-    for group in order.values():
-        if len(group) < _FOLD_FROM:
-            yield from group
-            continue
-        head, item, tail = _split(group[0].key)
-        what = "cards" if item.startswith("GPU-") else "items"
-        first = group[0]
-        yield _Row(f"{head}[{len(group)} {what}]{tail}", first.word, first.style, first.change, first.reason)
-
-
-def _split(key: str) -> tuple[str, str, str]:
-    head, bracket, rest = key.partition("[")
-    if not bracket:
-        return key, "", ""
-    item, _, tail = rest.rpartition("]")
-    return head, item, tail
+def _blocks(blocks: Sequence[Block], verbose: bool) -> Sequence[Block]:
+    return blocks if verbose else together(blocks)
 
 
 def _count(number: int, word: str) -> str:
-    return "as planned" if not number else f"{number} {word}{'s' if number != 1 else ''}"
+    plural = "s" if word == "change" and number != 1 else ""
+    return f"{number} {word}{plural}" if number else ""
 
 
 def _summary(total: int, parts: Sequence[tuple[int, str]]) -> Text:

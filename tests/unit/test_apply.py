@@ -43,6 +43,11 @@ def test_an_event_is_understood_and_cleared_of_secrets() -> None:
     assert understand({"event": "playbook_on_stats"}) is None
 
 
+def test_a_task_that_starts_is_heard_of() -> None:
+    raw = {"event": "runner_on_start", "event_data": {"host": "rig", "task": "Install", "role": "gpu_driver"}}
+    assert understand(raw) == apply.Event("rig", "Install", "gpu_driver", apply.Status.STARTED)
+
+
 def test_a_diff_is_unified() -> None:
     diff = {"before_header": "/etc/a", "before": "x\n", "after_header": "/etc/a", "after": "y\n"}
     assert diff_text([diff, {}]).splitlines() == ["--- /etc/a", "+++ /etc/a", "@@ -1 +1 @@", "-x", "+y"]

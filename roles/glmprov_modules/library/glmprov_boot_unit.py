@@ -53,7 +53,7 @@ def main():
     try:
         diffs = write_files(module.params["files"], module.check_mode)
     except OSError as error:
-        module.fail_json(msg=f"{error.filename}: {error.strerror}")
+        module.fail_json(msg=f"{error.filename2 or error.filename}: {error.strerror}")
     unit = Unit(module, module.params["name"])
     diff = unit.bring_to(module.params["state"], restart=bool(diffs), reload=bool(diffs))
     if diff:

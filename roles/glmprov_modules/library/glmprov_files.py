@@ -44,7 +44,7 @@ def main():
     try:
         diffs = write_files(module.params["files"], module.check_mode)
     except OSError as error:
-        module.fail_json(msg=f"{error.filename}: {error.strerror}")
+        module.fail_json(msg=f"{error.filename2 or error.filename}: {error.strerror}")
     rebuild = stale_initramfs(module.params["files"])
     if rebuild:
         diffs.append(difference("initramfs", "older than its files\n", "rebuilt\n"))

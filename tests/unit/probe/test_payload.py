@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glmprov.probe import payload, payload_nvml
 from glmprov.probe.nvml_cut import LARGEST_CUT_BYTES, called_names, cut, nvml_source
+from glmprov.probe.payload import nvml, pci, reading, watching
 from glmprov.probe.round_trip import answer_of, program
 from glmprov.probe.wanted import wanted
 from glmprov.remote import Completed
@@ -79,7 +79,7 @@ FREEZER = Path("/sys/fs/cgroup/freezer")
 def test_a_child_that_cannot_die_is_left_behind_and_not_stacked_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(payload, "HANGING", str(tmp_path))
+    monkeypatch.setattr(watching, "HANGING", str(tmp_path))
     group = FREEZER / f"glmprov-test-{os.getpid()}"
     group.mkdir()
 
@@ -88,44 +88,44 @@ def test_a_child_that_cannot_die_is_left_behind_and_not_stacked_on(
         (group / "cgroup.procs").write_text(str(os.getpid()))
         (group / "freezer.state").write_text("FROZEN")
 
-    child = payload.start("nvml", freeze, 1)
+    child = watching.start("nvml", freeze, 1)
     try:
-        payload.wait_for([child])
-        record = payload.end_of(child)
+        watching.wait_for([child])
+        record = watching.end_of(child)
         assert record == {"task": "nvml", "pid": child["pid"], "state": "D"}
         assert child["parts"] == [b'"before":1\n']
-        assert payload.still_hanging("nvml", 30) == record | {"earlier": True}
-        assert payload.still_hanging("host", 30) is None
+        assert watching.still_hanging("nvml", 30) == record | {"earlier": True}
+        assert watching.still_hanging("host", 30) is None
     finally:
         (group / "freezer.state").write_text("THAWED")
         os.waitpid(child["pid"], 0)
         group.rmdir()
-    assert payload.still_hanging("nvml", 30) is None
+    assert watching.still_hanging("nvml", 30) is None
     assert list(tmp_path.iterdir()) == []
 
 
 @given(ANSWERS)
 def test_what_it_writes_is_json(value: Any) -> None:
-    written = payload.to_json(value)
+    written = reading.to_json(value)
     assert written.isascii()
     assert json.loads(written) == value
 
 
 def test_a_fifo_under_a_name_does_not_block(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
-    assert payload.read(str(tmp_path / "fifo")) == ""
+    assert reading.read(str(tmp_path / "fifo")) == ""
 
 
 def test_absent_unreadable_and_endless_files(tmp_path: Path) -> None:
-    assert payload.read(str(tmp_path / "nothing")) is None
-    assert "directory" in payload.read(str(tmp_path))["error"].lower()
-    assert len(payload.read("/dev/zero", 4096)) == 4096
+    assert reading.read(str(tmp_path / "nothing")) is None
+    assert "directory" in reading.read(str(tmp_path))["error"].lower()
+    assert len(reading.read("/dev/zero", 4096)) == 4096
 
 
 def test_patterns(tmp_path: Path) -> None:
     for name in ("a.conf", "b.conf", "c.txt", ".conf.swp"):
         (tmp_path / name).write_text(name)
-    found = payload.read_all([f"{tmp_path}/*.conf", f"{tmp_path}/absent"])
+    found = reading.read_all([f"{tmp_path}/*.conf", f"{tmp_path}/absent"])
     assert found == {
         f"{tmp_path}/a.conf": "a.conf",
         f"{tmp_path}/b.conf": "b.conf",
@@ -137,7 +137,7 @@ def test_a_link_has_no_sum(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     (tmp_path / "link").symlink_to("file")
     empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-    assert payload.sums([f"{tmp_path}/*"]) == {f"{tmp_path}/file": empty, f"{tmp_path}/link": None}
+    assert reading.sums([f"{tmp_path}/*"]) == {f"{tmp_path}/file": empty, f"{tmp_path}/link": None}
 
 
 def configuration(capabilities: dict[int, tuple[int, int, bytes]], size: int = 4096) -> bytes:
@@ -170,7 +170,7 @@ def test_acs_is_found_by_its_capability(
     tmp_path: Path, space: bytes, registers: dict[str, int] | None
 ) -> None:
     (tmp_path / "config").write_bytes(space)
-    assert payload.acs(str(tmp_path / "config")) == registers
+    assert pci.acs(str(tmp_path / "config")) == registers
 
 
 def test_the_cut_of_nvml_is_small_and_complete() -> None:
@@ -178,7 +178,7 @@ def test_the_cut_of_nvml_is_small_and_complete() -> None:
     assert len(source) < LARGEST_CUT_BYTES
     space: dict[str, Any] = {"__name__": "nvml_cut"}
     exec(compile(source, "nvml_cut", "exec"), space)
-    assert called_names(Path(payload_nvml.__file__).read_text()) <= space.keys()
+    assert called_names(Path(nvml.__file__).read_text()) <= space.keys()
     assert "nvmlVgpuTypeGetName" not in source
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glmprov.probe.texts import by_precedence, cpu_list, modprobe_blocks
-from glmprov.report.facts_tree import cpu_ranges
+from glmprov.report.facts.tree import cpu_ranges
 
 CPUS = st.sets(st.integers(0, 8191), max_size=300).map(lambda cpus: tuple(sorted(cpus)))
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+import re
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
+from unit.summary import observation
 
 from glmprov.drift import Difference, Verdict
-from glmprov.errors import HostKeyError
+from glmprov.errors import HostKeyError, UnreachableError
 from glmprov.plan import HostPlan
 from glmprov.report import table
 from glmprov.report.values import plain, short
@@ -61,7 +64,8 @@ def test_a_clean_host_is_said_to_be_clean() -> None:
 def test_an_error_shows_the_next_step() -> None:
     error = HostKeyError("its key is unknown", host="rig", next_step="glmprov host trust rig")
     text = printed(table.audit([HostReview("rig", error=error)]))
-    assert "rig: its key is unknown" in text
+    assert "rig  not audited" in text
+    assert "error its key is unknown" in text
     assert "next: glmprov host trust rig" in text
 
 
@@ -72,9 +76,99 @@ def test_provision_says_fixed_failed_and_pending() -> None:
         KeyResult("host_tuning.kernel_arguments[iommu].effective", None, "pt", None, Mended.PENDING_REBOOT),
     )
     text = printed(table.provision([HostProvision("rig", keys)]))
-    assert "FIXED" in text and "absent → SYS" in text
+    assert re.search(r"FIXED +nccl_env +1 key\n", text) and "absent → SYS" not in text
+    assert "absent → SYS" in printed(table.provision([HostProvision("rig", keys)], verbose=True))
     assert "60, wanted 0" in text and "read-only" in text
     assert "PENDING REBOOT" in text and "glmprov provision --reboot" in text
+
+
+def sysctl(side: str, observed: object, host: str = "rig") -> Difference:
+    return Difference(
+        host,
+        f"host_tuning.sysctl[vm.swappiness].{side}",
+        "0",
+        observed,
+        Verdict.DRIFT,
+        Disruption.NONE,
+        reason="an engine's host memory must not be swapped out",
+    )
+
+
+def test_a_setting_that_differs_on_both_sides_is_one_row() -> None:
+    review = HostReview("rig", differences=(sysctl("declared", None), sysctl("effective", "60")))
+    text = printed(table.plan([review]))
+    assert re.search(r"host_tuning.sysctl\[vm.swappiness\] +60 → 0", text) and "2 changes" in text
+    assert "absent → 0" not in text and "absent → 0" in printed(table.plan([review], verbose=True))
+
+
+def test_a_setting_that_differs_on_one_side_names_it() -> None:
+    text = printed(table.audit([HostReview("rig", differences=(sysctl("effective", "60"),))]))
+    assert "sysctl[vm.swappiness].effective" in text
+
+
+def test_keys_side_by_side_that_say_the_same_are_one_row() -> None:
+    unit = [
+        Difference(
+            "rig", f"gpu_power.boot_unit.{side}", True, None, Verdict.DRIFT, Disruption.NONE, reason="lost"
+        )
+        for side in ("enabled", "active")
+    ]
+    assert "gpu_power.boot_unit.{enabled, active}" in printed(
+        table.plan([HostReview("rig", differences=tuple(unit))])
+    )
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_a_narrow_terminal_gets_rows_of_several_lines_and_loses_no_word(width: int) -> None:
+    review = HostReview("rig", differences=(sysctl("effective", "60"), sysctl("declared", None)))
+    lines = printed(table.plan([review]), width).splitlines()
+    assert all(len(line) <= width for line in lines)
+    assert len(lines) <= 7
+    assert "an engine's host memory must not be swapped out" in re.sub(r"\s+", " ", " ".join(lines))
+
+
+def test_hosts_of_which_the_same_is_to_be_said_share_a_block() -> None:
+    reviews = [HostReview(f"rig-{n}", differences=(sysctl("effective", "60", f"rig-{n}"),)) for n in range(3)]
+    text = printed(table.plan(reviews))
+    assert "rig-0, rig-1, rig-2 (3 hosts)  1 change" in text and text.count("60 → 0") == 1
+    assert printed(table.plan(reviews, verbose=True)).count("60 → 0") == 3
+
+
+def test_the_next_step_of_a_shared_error_names_every_host() -> None:
+    errors = [
+        HostKeyError("its key is unknown", host=name, next_step=f"glmprov host trust {name}")
+        for name in ("rig-1", "rig-2")
+    ]
+    text = printed(table.plan([HostReview(str(error.host), error=error) for error in errors]))
+    assert "rig-1, rig-2 (2 hosts)  cannot be planned" in text
+    assert "next: glmprov host trust rig-1 rig-2\n" in text
+
+
+def test_a_next_step_that_hosts_in_a_row_share_is_said_once() -> None:
+    step = "check that sshd runs there"
+    reviews = [
+        HostReview(name, error=UnreachableError(f"192.0.2.{n} refuses", host=name, next_step=step))
+        for n, name in enumerate(("rig-1", "rig-2"))
+    ]
+    text = printed(table.audit(reviews))
+    assert "192.0.2.0 refuses" in text and text.count(step) == 1
+    assert text.index("192.0.2.1 refuses") < text.index(step)
+
+
+def test_a_host_that_was_never_provisioned_is_audited_in_a_line() -> None:
+    bare = observation({"cards": [{}]})
+    pending = replace(sysctl("effective", "60"), verdict=Verdict.PENDING, reason="never provisioned")
+    text = printed(table.audit([HostReview("rig", bare, differences=(pending,))]))
+    assert "rig  never provisioned, 1 pending" in text and "glmprov plan" in text and "swappiness" not in text
+
+
+def test_a_failure_is_shown_above_what_was_fixed() -> None:
+    keys = (
+        KeyResult("nccl_env.env[A]", None, "1", "1", Mended.FIXED),
+        KeyResult("nccl_env.env[B]", None, "1", None, Mended.FAILED, "read-only"),
+    )
+    text = printed(table.provision([HostProvision("rig", keys)]))
+    assert text.index("FAILED") < text.index("FIXED")
 
 
 @pytest.mark.parametrize(

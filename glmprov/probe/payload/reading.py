@@ -1,0 +1,177 @@
+"""The payload's first part: values as JSON, files as texts, None where there is no such file, {"error": …} where
+it can't be read.
+"""
+
+import os
+
+LONGEST_FILE = 1 << 20
+
+try:
+    from _json import encode_basestring_ascii as quote
+except ImportError:  # another Python than CPython
+
+    def quote(text):
+        """Return the text as a JSON string in ASCII."""
+        units = text.encode("utf-16-be", "surrogatepass")
+        codes = [units[i] << 8 | units[i + 1] for i in range(0, len(units), 2)]
+        plain = [chr(c) if 32 <= c < 127 and c not in (34, 92) else "\\u%04x" % c for c in codes]
+        return '"' + "".join(plain) + '"'
+
+
+def to_json(value):
+    """Return the value as JSON in ASCII, so that nothing in it can be taken for a control sequence."""
+    if value is None:
+        return "null"
+    if value is True or value is False:
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        return repr(value)
+    if isinstance(value, dict):
+        return "{" + ",".join([quote(str(key)) + ":" + to_json(value[key]) for key in value]) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ",".join([to_json(item) for item in value]) + "]"
+    return quote(str(value))
+
+
+def failure(problem):
+    """Return an operating system error as a value of the answer; None for a file that isn't there."""
+    if isinstance(problem, OSError) and problem.errno in (2, 20):
+        return None
+    return {"error": getattr(problem, "strerror", None) or str(problem)}
+
+
+def read_bytes(path, limit=LONGEST_FILE):
+    """Return the first limit bytes of a file. A FIFO under the name doesn't block."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        parts = []
+        while limit > 0:
+            part = os.read(descriptor, min(limit, 1 << 18))
+            if not part:
+                break
+            parts.append(part)
+            limit -= len(part)
+        return b"".join(parts)
+    finally:
+        os.close(descriptor)
+
+
+def read(path, limit=LONGEST_FILE):
+    """Return a file's text, None or {"error": …}."""
+    try:
+        return read_bytes(path, limit).decode("utf-8", "replace")
+    except OSError as problem:
+        return failure(problem)
+
+
+def read_hex(path):
+    """Return the first bytes of a file as hexadecimal digits."""
+    try:
+        return read_bytes(path, 64).hex()
+    except OSError as problem:
+        return failure(problem)
+
+
+def names(folder):
+    """Return the names in a folder in order, none where it can't be listed."""
+    try:
+        return sorted(os.listdir(folder))
+    except OSError:
+        return []
+
+
+def expand(pattern):
+    """Return the paths that a pattern with single stars in its parts stands for."""
+    paths = [""]
+    for part in pattern.split("/")[1:]:
+        if "*" not in part:
+            paths = [path + "/" + part for path in paths]
+            continue
+        head, _, tail = part.partition("*")
+        paths = [
+            path + "/" + name
+            for path in paths
+            for name in names(path or "/")
+            if name.startswith(head) and name.endswith(tail) and len(name) >= len(head) + len(tail)
+        ]
+    return paths
+
+
+def read_all(patterns):
+    """Return {path: text} for plain paths (None where there is none) and for what patterns stand for."""
+    found = {}
+    for pattern in patterns:
+        for path in expand(pattern) if "*" in pattern else [pattern]:
+            text = read(path)
+            if text is not None or path == pattern:
+                found[path] = text
+    return found
+
+
+def tally(pattern):
+    """Return {text: how many files of the pattern hold it}: what 256 CPUs say, in a line."""
+    counts = {}
+    for path in expand(pattern):
+        text = read(path, 256)
+        if isinstance(text, str):
+            counts[text.strip()] = counts.get(text.strip(), 0) + 1
+    return counts
+
+
+def listing(folder):
+    """Return the names in a folder, None or {"error": …}."""
+    try:
+        return sorted(os.listdir(folder))
+    except OSError as problem:
+        return failure(problem)
+
+
+def first_line(path, word):
+    """Return the first line of a file whose first word is the given one."""
+    text = read(path)
+    if not isinstance(text, str):
+        return text
+    for line in text.split("\n"):
+        if line.split(None, 1)[:1] == [word]:
+            return line.strip()
+    return ""
+
+
+def sums(patterns):
+    """Return {path: sha256} for regular files; None for a link, a device and what can't be read."""
+    try:
+        from _sha2 import sha256
+    except ImportError:
+        try:
+            from _sha256 import sha256
+        except ImportError:
+            from hashlib import sha256
+    found = {}
+    for pattern in patterns:
+        for path in expand(pattern):
+            try:
+                regular = os.lstat(path).st_mode & 0o170000 == 0o100000
+                found[path] = sha256(read_bytes(path)).hexdigest() if regular else None
+            except OSError as problem:
+                if failure(problem):
+                    found[path] = None
+    return found
+
+
+def packages(prefixes):
+    """Return [name, status, version] of the packages whose name has one of the prefixes, in one pass."""
+    try:
+        stanzas = read_bytes("/var/lib/dpkg/status", 64 << 20).split(b"\n\n")
+    except OSError as problem:
+        return failure(problem)
+    wanted = tuple([b"Package: " + prefix.encode() for prefix in prefixes])
+    found = []
+    for stanza in stanzas:
+        if stanza.lstrip(b"\n").startswith(wanted):
+            field = {}
+            for line in stanza.decode("utf-8", "replace").split("\n"):
+                key, _, value = line.partition(": ")
+                if key in ("Package", "Status", "Version"):
+                    field[key] = value
+            found.append([field.get("Package", ""), field.get("Status", ""), field.get("Version", "")])
+    return found

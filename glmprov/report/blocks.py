@@ -1,0 +1,97 @@
+"""Blocks of text, one a host, or one for several hosts of which the same is to be said."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass, replace
+
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.padding import Padding
+from rich.text import Text
+
+from glmprov.errors import GlmprovError
+from glmprov.report.rows import Lines, Row
+from glmprov.report.values import short
+
+_INDENT = (0, 0, 0, 2)
+
+
+@dataclass(frozen=True)
+class Block:
+    """What is to be said of the hosts: a line that sums it up, an error, rows and notes.
+
+    says_next: the error's next step is shown here, and not by a block below that has the same one.
+    """
+
+    hosts: tuple[str, ...]
+    summary: str
+    rows: tuple[Row, ...] = ()
+    notes: tuple[str, ...] = ()
+    error: GlmprovError | None = None
+    says_next: bool = True
+
+    @property
+    def said(self) -> Hashable:
+        """Return what the block says, whichever host it says it of."""
+        error = self.error
+        words = error and (_instead(error, _words(error), "…"), _instead(error, error.next_step or "", "…"))
+        return self.summary, self.rows, self.notes, words
+
+    @property
+    def next_step(self) -> str | None:
+        """What to do about the error, on all hosts of the block."""
+        if self.error is None or self.error.next_step is None:
+            return None
+        return _instead(self.error, self.error.next_step, " ".join(self.hosts))
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield the block's lines."""
+        count = f" ({len(self.hosts)} hosts)" if len(self.hosts) > 1 else ""
+        yield Text.assemble((", ".join(self.hosts) + count, "bold"), "  ", self.summary)
+        if self.error is not None:
+            yield Padding(_error(_words(self.error), self.next_step if self.says_next else None), _INDENT)
+        yield Lines(self.rows)
+        for note in self.notes:
+            yield Padding(Text(f"note: {short(note)}"), _INDENT)
+
+
+def together(blocks: Iterable[Block]) -> list[Block]:
+    """Return the blocks with those joined that say the same of different hosts, in the order of the first.
+
+    A next step that several blocks in a row would name is left to the last of them.
+    """
+    groups: dict[Hashable, list[Block]] = {}
+    for block in blocks:
+        groups.setdefault(block.said, []).append(block)
+    joined = [
+        replace(group[0], hosts=tuple(host for block in group for host in block.hosts))
+        for group in groups.values()
+    ]
+    following = [*(block.next_step for block in joined[1:]), None]
+    return [
+        replace(block, says_next=block.next_step != below)
+        for block, below in zip(joined, following, strict=True)
+    ]
+
+
+def error_text(error: GlmprovError) -> Text:
+    """Return an error as a person reads it: where, what, what to do next."""
+    return _error(str(error), error.next_step)
+
+
+def _error(words: str, next_step: str | None) -> Text:
+    lines = [*(words.splitlines() or [""]), *([f"next: {next_step}"] if next_step else [])]
+    return Text("error ", style="bold red").append("\n      ".join(lines), style="default not bold")
+
+
+def _words(error: GlmprovError) -> str:
+    """Return the error without its host, which stands above it."""
+    return f"{error.place}: {error.message}" if error.place else error.message
+
+
+def _instead(error: GlmprovError, text: str, name: str) -> str:
+    """Return the text with another name in the place of the error's host."""
+    if not error.host:
+        return text
+    return re.sub(rf"(?<![\w.-]){re.escape(error.host)}(?![\w.-])", lambda _: name, text)
