@@ -97,6 +97,10 @@ class _Run:
         self._stages()
         if self.orders.reboot:
             waiting = [work for work in self.works if work.error is None and work.waits_for_reboot]
+            for work in waiting:
+                if work.host.is_local:  # the run would end with it, before the receipt is written
+                    self.said(work.host.name, "this run's own machine: reboot it yourself")
+            waiting = [work for work in waiting if not work.host.is_local]
             for work, result in self._each(waiting, lambda work: self.recorder.reboot(work.host)):
                 work.rebooted = not isinstance(result, GlmprovError)
                 work.error = result if isinstance(result, GlmprovError) else work.error

@@ -18,3 +18,8 @@ class Host:
     name: str
     variables: Mapping[str, Any] = field(default_factory=dict)
     source: str = ""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is the machine that we run on (ansible_connection=local)."""
+        return self.variables.get("ansible_connection") in ("local", "ansible.builtin.local")

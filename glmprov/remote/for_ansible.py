@@ -25,7 +25,7 @@ def connection_variables(host: Host, options: ConnectOptions) -> dict[str, Any]:
     for name, value in asked.items():
         if value is not None:
             variables.setdefault(name, value)
-    if variables.get("ansible_connection") == "local":
+    if host.is_local:
         return variables
     variables["ansible_connection"] = "ssh"
     variables["ansible_ssh_args"] = shlex.join(ssh_arguments(host, options))

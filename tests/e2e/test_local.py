@@ -70,8 +70,8 @@ def put(node: Node, path: str, content: bytes, how: str = "cat > {}") -> None:
 
 
 def on_the_rig(node: Node, *arguments: str) -> tuple[int, dict[str, object]]:
-    command = f"cd /root && PATH={HOME}/bin:$PATH PYTHONPATH={HOME}/lib python3 -m glmprov {' '.join(arguments)} --json -i local.ini"
-    done = node.try_ssh(command)
+    environment = f"PATH={HOME}/bin:$PATH PYTHONPATH={HOME}/lib"
+    done = node.try_ssh(f"{environment} python3 -m glmprov {' '.join(arguments)} --json -i /root/local.ini")
     assert done.stdout.startswith("{") and "Traceback" not in done.stderr, done.stdout + done.stderr
     document = json.loads(done.stdout)
     (host,) = document["hosts"]

@@ -1,4 +1,4 @@
-"""What hands and hardware do to a provisioned host: files edited with the same values, a card lost, a driver that hangs."""
+"""What hands and hardware do to a provisioned host: edited files, a lost card, a hung driver."""
 
 from __future__ import annotations
 
