@@ -24,6 +24,13 @@ demo: .venv/done  ## Two simulated GPU hosts from bare operating system to provi
 	$(BIN)/glmprov provision --inventory lab.ini --yes --reboot
 	$(BIN)/glmprov audit --inventory lab.ini
 	@$(BIN)/glmprov lab status
+	@echo
+	@echo "What to type next, in this folder:"
+	@echo "  $(BIN)/glmprov facts --inventory lab.ini                             # the hosts as they are"
+	@echo "  $(BIN)/glmprov lab ssh -l root turin-8x nvidia-smi -i 0 -pl 600      # break one thing"
+	@echo "  $(BIN)/glmprov audit --inventory lab.ini                             # exit 3, and what drifted"
+	@echo "  $(BIN)/glmprov provision --inventory lab.ini                         # repair it"
+	@echo "  $(BIN)/glmprov lab down                                              # remove the fleet"
 
 test: lint unit fleet  ## Everything: lint, types, unit, contract, and the whole tool against its own fleet.
 
