@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -11,7 +11,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from glmprov.errors import GlmprovError
-from glmprov.report.rows import Lines, Row
+from glmprov.report.table.rows import Lines, Row, folded
 from glmprov.report.values import short
 
 _INDENT = (0, 0, 0, 2)
@@ -95,3 +95,25 @@ def _instead(error: GlmprovError, text: str, name: str) -> str:
     if not error.host:
         return text
     return re.sub(rf"(?<![\w.-]){re.escape(error.host)}(?![\w.-])", lambda _: name, text)
+
+
+def shown(rows: Sequence[Row], verbose: bool) -> tuple[Row, ...]:
+    """Return the rows, alike ones folded unless verbose."""
+    return tuple(rows if verbose else folded(rows))
+
+
+def merged(blocks: Sequence[Block], verbose: bool) -> Sequence[Block]:
+    """Return the blocks, hosts that are alike in one unless verbose."""
+    return blocks if verbose else together(blocks)
+
+
+def counted(number: int, word: str) -> str:
+    """Return how many there are of something, nothing for none."""
+    plural = "s" if word == "change" and number != 1 else ""
+    return f"{number} {word}{plural}" if number else ""
+
+
+def summed_up(total: int, parts: Sequence[tuple[int, str]]) -> Text:
+    """Return the last line: how many hosts, and how many of each kind."""
+    told = ", ".join(f"{count} {word}" for count, word in parts if count)
+    return Text(f"{total} host{'s' if total != 1 else ''}: {told}", style="bold")

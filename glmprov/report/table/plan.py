@@ -1,0 +1,61 @@
+"""What provisioning would change on each host, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from glmprov.drift import Difference, Verdict
+from glmprov.report.table.blocks import Block, counted, merged, shown, summed_up
+from glmprov.report.table.rows import Row
+from glmprov.report.values import plain
+from glmprov.results import HostReview
+
+
+def plan(reviews: Sequence[HostReview], *, verbose: bool = False) -> Iterable[RenderableType]:
+    """Yield what provisioning would change on each host, and why."""
+    yield from merged([_plan_block(review, verbose) for review in reviews], verbose)
+    yield _plan_summary(reviews)
+
+
+def _plan_block(review: HostReview, verbose: bool) -> Block:
+    changes = review.having(Verdict.DRIFT, Verdict.PENDING)
+    unknown, later = review.having(Verdict.UNKNOWN), review.having(Verdict.LATER)
+    counts = [
+        counted(len(changes), "change"),
+        counted(len(later), "known later"),
+        counted(len(unknown), "unknown"),
+    ]
+    summary = ", ".join(filter(None, counts)) or "as planned"
+    rows = [_plan_row(each) for each in (*changes, *unknown, *later)]
+    return Block(
+        (review.host,),
+        summary if review.error is None else "cannot be planned",
+        shown(rows, verbose),
+        tuple(review.plan.notes) if review.plan else (),
+        review.error,
+    )
+
+
+def _plan_row(difference: Difference) -> Row:
+    if difference.verdict is Verdict.LATER:
+        return Row(difference.key, "later", "dim", "", plain(difference.expected))
+    if difference.verdict is Verdict.UNKNOWN:
+        return Row(difference.key, "unknown", "yellow", "", difference.reason)
+    change = f"{plain(difference.observed)} → {plain(difference.expected)}"
+    if difference.pending_reboot:
+        return Row(difference.key, "reboot", "cyan", change, "declared; takes effect at the next boot")
+    word = difference.disruption.value
+    style = "default" if word == "none" else "yellow"
+    return Row(difference.key, "change" if word == "none" else word, style, change, difference.reason)
+
+
+def _plan_summary(reviews: Sequence[HostReview]) -> Text:
+    ready = sum(not review.error and not review.differences for review in reviews)
+    failed = sum(review.error is not None for review in reviews)
+    changing = len(reviews) - ready - failed
+    return summed_up(
+        len(reviews), [(ready, "as planned"), (changing, "to change"), (failed, "with an error")]
+    )

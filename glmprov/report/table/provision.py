@@ -1,0 +1,84 @@
+"""What became of every key, by a second look."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from glmprov.report.table.blocks import Block, merged, shown, summed_up
+from glmprov.report.table.rows import Row
+from glmprov.report.values import plain
+from glmprov.results import HostProvision, KeyResult, Mended
+
+_MENDED_STYLE = {
+    Mended.FIXED: "green",
+    Mended.FAILED: "red",
+    Mended.UNKNOWN: "yellow",
+    Mended.SKIPPED: "dim",
+    Mended.PENDING_REBOOT: "cyan",
+}
+_WORST_FIRST = (Mended.FAILED, Mended.UNKNOWN, Mended.SKIPPED, Mended.PENDING_REBOOT, Mended.FIXED)
+
+
+def provision(results: Sequence[HostProvision], *, verbose: bool = False) -> Iterable[RenderableType]:
+    """Yield what became of every key, by a second look."""
+    yield from merged([_provision_block(result, verbose) for result in results], verbose)
+    yield _provision_summary(results)
+
+
+def _provision_block(result: HostProvision, verbose: bool) -> Block:
+    counts = [(result.count(mended), mended.value.lower()) for mended in Mended]
+    summary = ", ".join(f"{count} {word}" for count, word in counts if count)
+    if not result.keys:
+        summary = "nothing to do" if result.error is None else "not provisioned"
+    worst_first = sorted(result.keys, key=lambda key: _WORST_FIRST.index(key.result))
+    rows = shown(
+        [_mended_row(key) for key in worst_first if verbose or key.result is not Mended.FIXED], verbose
+    )
+    if not verbose:
+        rows += tuple(_fixed_rows(result.keys))
+    return Block((result.host,), summary, rows, tuple(result.notes), result.error or result.failure)
+
+
+def _fixed_rows(keys: Sequence[KeyResult]) -> Iterable[Row]:
+    """Yield how many keys of each section are as they should be now."""
+    sections = Counter(key.key.partition(".")[0] for key in keys if key.result is Mended.FIXED)
+    for section, count in sections.items():
+        yield Row(
+            section, Mended.FIXED, _MENDED_STYLE[Mended.FIXED], f"{count} key{'s' if count != 1 else ''}"
+        )
+
+
+def _mended_row(key: KeyResult) -> Row:
+    change = f"{plain(key.before)} → {plain(key.after)}"
+    if key.result in (Mended.FAILED, Mended.SKIPPED):
+        change = f"{plain(key.after)}, wanted {plain(key.expected)}"
+    elif key.result is Mended.UNKNOWN:
+        change = ""
+    elif key.result is Mended.PENDING_REBOOT:
+        change = f"{plain(key.after)} → {plain(key.expected)}"
+    return Row(key.key, key.result.value, _MENDED_STYLE[key.result], change, key.reason)
+
+
+def _provision_summary(results: Sequence[HostProvision]) -> Text:
+    failed = sum(_failed(result) for result in results)
+    waiting = sum(result.count(Mended.PENDING_REBOOT) > 0 for result in results)
+    unchanged = sum(not result.keys and result.error is None for result in results)
+    changed = sum(result.count(Mended.FIXED) > 0 and not _failed(result) for result in results)
+    parts = [
+        (changed, "changed"),
+        (unchanged, "unchanged"),
+        (waiting, "waiting for a reboot"),
+        (failed, "failed"),
+    ]
+    text = summed_up(len(results), parts)
+    if waiting:
+        text.append("\nnext: glmprov provision --reboot, or reboot them when it suits")
+    return text
+
+
+def _failed(result: HostProvision) -> bool:
+    return bool(result.error or result.failure or result.count(Mended.FAILED))
