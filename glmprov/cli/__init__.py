@@ -1,0 +1,55 @@
+"""The command line: parse, load, call one action, render, exit code. Heavy imports wait for a command."""
+
+from __future__ import annotations
+
+import re
+import sys
+import traceback
+from collections.abc import Sequence
+
+import click
+
+from glmprov.cli import access, changing, looking
+from glmprov.cli.group import main
+from glmprov.errors import ExitCode, GlmprovError
+
+__all__ = ["access", "changing", "looking", "main", "run"]
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit code. The only place that catches errors."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        result = main(
+            list(arguments), prog_name="glmprov", standalone_mode=False, complete_var="_GLMPROV_COMPLETE"
+        )
+        return int(result) if isinstance(result, int) else 0
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except GlmprovError as error:
+        _tell(error, "--json" in arguments)
+        return int(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted", err=True)
+        return int(ExitCode.INTERRUPTED)
+    except Exception as error:  # the last line of defense: a person gets a sentence, -vv the traceback
+        fault = GlmprovError(
+            f"a fault of glmprov itself: {type(error).__name__}: {error}",
+            next_step="run it again with -vv, and report what it prints",
+        )
+        _tell(fault, "--json" in arguments)
+        return int(ExitCode.FAILED)
+
+
+def _tell(error: GlmprovError, as_json: bool) -> None:
+    """Say an error; called while it is handled, so that -vv can show where it came from."""
+    if as_json:
+        from glmprov.report.json import failure
+
+        click.echo(failure(error))
+    click.echo(f"glmprov: {error}", err=True)
+    if error.next_step:
+        click.echo(f"next: {error.next_step}", err=True)
+    if sum(word.count("v") for word in sys.argv if re.fullmatch("-v+", word)) > 1:
+        traceback.print_exc()

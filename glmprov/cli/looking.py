@@ -1,0 +1,63 @@
+"""Commands that look: facts, plan, audit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from glmprov.cli.group import main
+from glmprov.cli.options import fleet_options, leave, load, terminal_for
+from glmprov.errors import UsageError
+
+
+@main.command(short_help="Show each host: cards, limits, sockets, PCIe, P2P.")
+@fleet_options
+def facts(**options: Any) -> None:
+    """Show each host: cards and editions, limits, sockets, PCIe, P2P, sets."""
+    from glmprov.actions.facts import facts as look
+    from glmprov.results import errors_code
+
+    terminal = terminal_for(options)
+    with terminal.progress("probing") as said:
+        results = look(load(options), said)
+    leave(terminal.report("facts", results, errors_code(results)))
+
+
+@main.command()
+@fleet_options
+@click.option("--exit-code", is_flag=True, help="Exit 3 if anything would change.")
+def plan(exit_code: bool, **options: Any) -> None:
+    """Show what provisioning would change, and why."""
+    from glmprov.actions.plan import plan as review
+    from glmprov.results import plan_code
+
+    terminal = terminal_for(options)
+    with terminal.progress("probing") as said:
+        reviews = review(load(options), said)
+    leave(terminal.report("plan", reviews, plan_code(reviews, exit_code)))
+
+
+@main.command(short_help="Say what is not as applied or declared.")
+@fleet_options
+@click.option(
+    "--fail-on", help="What counts for the exit code: drift,pending,unknown,unreachable (default all)."
+)
+def audit(fail_on: str | None, **options: Any) -> None:
+    """Hold each host against what was applied and what the inventory declares. Exit 3 on drift."""
+    from glmprov.actions.audit import audit as review
+    from glmprov.results import FailOn, audit_code
+
+    try:
+        counted = (
+            frozenset(FailOn(word.strip()) for word in fail_on.split(",")) if fail_on else frozenset(FailOn)
+        )
+    except ValueError as error:
+        raise UsageError(
+            f"--fail-on: {str(error).split(' is ')[0]} is no such thing",
+            next_step=f"choose from {','.join(FailOn)}",
+        ) from error
+    terminal = terminal_for(options)
+    with terminal.progress("probing") as said:
+        reviews = review(load(options), said)
+    leave(terminal.report("audit", reviews, audit_code(reviews, counted)))
