@@ -1,100 +1,13 @@
-"""What a host is set to: one frozen dataclass a section, filled twice.
-
-The plan fills it with what is *expected*, the probe with what is *observed*; drift/ compares the two with one generic
-walk, and `role_variables` flattens the expected one into the role's variables. A section's name is the dataclass'
-field in HostState, the role in roles/, the prefix of the role's variables and the first word of an audit line.
-
-Values:
-  expected None    not managed, never compared
-  expected Later   can't be known yet, with what it waits for; never compared, never given to a role
-  observed None    absent on the host
-  observed Unknown could not be read, with the reason: neither right nor wrong
-"""
+"""The sections, field by field. Each is a role in roles/ and the first word of an audit line."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import Field, dataclass, field, fields
-from enum import StrEnum
+from dataclasses import dataclass
 from typing import Any
 
-
-@dataclass(frozen=True)
-class Unknown:
-    """What could not be read, and why."""
-
-    reason: str
-
-
-@dataclass(frozen=True)
-class Later:
-    """What can't be known yet, and what it waits for ("known after the driver is installed")."""
-
-    reason: str
-
-
-@dataclass(frozen=True)
-class Setting:
-    """A value in two places: declared in the file that is read at boot, effective in the running system."""
-
-    declared: str | int | bool | Unknown | None
-    effective: str | int | bool | Unknown | None
-
-
-@dataclass(frozen=True)
-class Unit:
-    """A systemd unit: starts at boot (enabled), runs or has run since boot (active)."""
-
-    enabled: bool | Unknown
-    active: bool | Unknown
-
-
-class Kind(StrEnum):
-    """What a field is to plan, role and audit."""
-
-    SETTING = "setting"
-    """Given to the role and compared."""
-    INPUT = "input"
-    """Given to the role, not compared: it says how, not what."""
-    OUTCOME = "outcome"
-    """Compared, but no option of the role: it follows from what the role does."""
-    FACT = "fact"
-    """Only observed and shown."""
-
-
-class Disruption(StrEnum):
-    """What a change interrupts, mildest first."""
-
-    NONE = "none"
-    SERVICE = "service"
-    DOCKER = "docker"
-    DRIVER = "driver"
-    REBOOT = "reboot"
-
-
-def _of(kind: Kind, disruption: Disruption, exact: bool, default: Any) -> Any:
-    """Return a dataclass field that knows its kind. exact: in a mapping, a key that isn't expected is drift."""
-    return field(default=default, metadata={"kind": kind, "disruption": disruption, "exact": exact})
-
-
-def setting(disruption: Disruption = Disruption.NONE, *, exact: bool = False) -> Any:
-    """Declare a field that the role sets and the audit compares."""
-    return _of(Kind.SETTING, disruption, exact, None)
-
-
-def role_input() -> Any:
-    """Declare a field that the role needs and nobody compares."""
-    return _of(Kind.INPUT, Disruption.NONE, False, None)
-
-
-def outcome(disruption: Disruption = Disruption.NONE) -> Any:
-    """Declare a field that is compared and follows from what the role does."""
-    return _of(Kind.OUTCOME, disruption, False, None)
-
-
-def fact() -> Any:
-    """Declare a field that is only observed."""
-    return _of(Kind.FACT, Disruption.NONE, False, None)
+from glmprov.state.kinds import Disruption, fact, outcome, role_input, setting
+from glmprov.state.values import Later, Setting, Unit, Unknown
 
 
 @dataclass(frozen=True)
@@ -205,52 +118,3 @@ class HostState:
     gpu_power: GpuPower | None = None
     host_tuning: HostTuning | None = None
     nccl_env: NcclEnv | None = None
-
-
-SECTIONS: tuple[str, ...] = tuple(f.name for f in fields(HostState))
-"""Names of the sections, in the order in which they are applied."""
-
-SECTION_TYPES: Mapping[str, type[Any]] = {
-    "gpu_driver": GpuDriver,
-    "container_engine": ContainerEngine,
-    "gpu_power": GpuPower,
-    "host_tuning": HostTuning,
-    "nccl_env": NcclEnv,
-}
-
-
-def kind_of(a_field: Field[Any]) -> Kind:
-    """Return what a section's field is to plan, role and audit."""
-    return Kind(a_field.metadata["kind"])
-
-
-def role_options(section: str) -> tuple[str, ...]:
-    """Return the fields of a section that are options of its role."""
-    return tuple(f.name for f in fields(SECTION_TYPES[section]) if kind_of(f) in (Kind.SETTING, Kind.INPUT))
-
-
-def role_variables(state: HostState) -> dict[str, Any]:
-    """Return the variables that bring a host to the expected state, by the roles' names for them.
-
-    A Setting becomes its declared value, a Unit a dict; what is None or Later is left to the role's default.
-    """
-    variables: dict[str, Any] = {}
-    for section in SECTIONS:
-        expected = getattr(state, section)
-        if expected is None:
-            continue
-        for option in role_options(section):
-            value = getattr(expected, option)
-            if value is not None and not isinstance(value, Later):
-                variables[f"{section}_{option}"] = _plain(value)
-    return variables
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Setting):
-        return value.declared
-    if isinstance(value, Unit):
-        return {"enabled": value.enabled, "active": value.active}
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    return value

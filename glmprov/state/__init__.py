@@ -1,0 +1,90 @@
+"""What a host is set to: one frozen dataclass a section, filled twice.
+
+The plan fills it with what is *expected*, the probe with what is *observed*; drift/ compares the two with one generic
+walk, and `role_variables` flattens the expected one into the role's variables. A section's name is the dataclass'
+field in HostState, the role in roles/, the prefix of the role's variables and the first word of an audit line.
+
+Values:
+  expected None    not managed, never compared
+  expected Later   can't be known yet, with what it waits for; never compared, never given to a role
+  observed None    absent on the host
+  observed Unknown could not be read, with the reason: neither right nor wrong
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import Field, fields
+from typing import Any
+
+from glmprov.state.kinds import Disruption, Kind
+from glmprov.state.sections import ContainerEngine, GpuDriver, GpuPower, HostState, HostTuning, NcclEnv
+from glmprov.state.values import Later, Setting, Unit, Unknown
+
+__all__ = [
+    "SECTIONS",
+    "SECTION_TYPES",
+    "ContainerEngine",
+    "Disruption",
+    "GpuDriver",
+    "GpuPower",
+    "HostState",
+    "HostTuning",
+    "Kind",
+    "Later",
+    "NcclEnv",
+    "Setting",
+    "Unit",
+    "Unknown",
+    "kind_of",
+    "role_options",
+    "role_variables",
+]
+
+SECTIONS: tuple[str, ...] = tuple(f.name for f in fields(HostState))
+"""Names of the sections, in the order in which they are applied."""
+
+SECTION_TYPES: Mapping[str, type[Any]] = {
+    "gpu_driver": GpuDriver,
+    "container_engine": ContainerEngine,
+    "gpu_power": GpuPower,
+    "host_tuning": HostTuning,
+    "nccl_env": NcclEnv,
+}
+
+
+def kind_of(a_field: Field[Any]) -> Kind:
+    """Return what a section's field is to plan, role and audit."""
+    return Kind(a_field.metadata["kind"])
+
+
+def role_options(section: str) -> tuple[str, ...]:
+    """Return the fields of a section that are options of its role."""
+    return tuple(f.name for f in fields(SECTION_TYPES[section]) if kind_of(f) in (Kind.SETTING, Kind.INPUT))
+
+
+def role_variables(state: HostState) -> dict[str, Any]:
+    """Return the variables that bring a host to the expected state, by the roles' names for them.
+
+    A Setting becomes its declared value, a Unit a dict; what is None or Later is left to the role's default.
+    """
+    variables: dict[str, Any] = {}
+    for section in SECTIONS:
+        expected = getattr(state, section)
+        if expected is None:
+            continue
+        for option in role_options(section):
+            value = getattr(expected, option)
+            if value is not None and not isinstance(value, Later):
+                variables[f"{section}_{option}"] = _plain(value)
+    return variables
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Setting):
+        return value.declared
+    if isinstance(value, Unit):
+        return {"enabled": value.enabled, "active": value.active}
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return value
