@@ -32,7 +32,8 @@ def node(fleet: Fleet) -> Node:
 
 
 def test_plain_ssh_works_with_what_the_inventory_says(fleet: Fleet):
-    command = ["ansible-inventory", "-i", fleet.inventory, "--host", "turin-8x"]
+    reader = Path(sys.executable).with_name("ansible-inventory")
+    command = [reader, "-i", fleet.inventory, "--host", "turin-8x"]
     host = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
     argv = ["ssh", "-F", "none", "-i", host["ansible_ssh_private_key_file"], "-o", "BatchMode=yes"]
     argv += [*shlex.split(host["ansible_ssh_common_args"]), "-p", str(host.get("ansible_port", 22))]
