@@ -1,4 +1,4 @@
-"""What is true on a host: payload.py is sent on standard input, parse*.py understand its answer.
+"""What is true on a host: payload/ is sent on standard input, parse*.py understand its answer.
 
 Nothing on the host is changed.
 """

@@ -13,7 +13,7 @@ NO_SUCH_PART = "the host's answer came without it"
 
 @dataclass(frozen=True)
 class Answer:
-    """What payload.py printed. A part is missing where the process that reads it had to be killed."""
+    """What the payload printed. A part is missing where the process that reads it had to be killed."""
 
     parts: Mapping[str, Any]
 
