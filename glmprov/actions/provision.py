@@ -96,7 +96,9 @@ class _Run:
         """Apply and look again until nothing is left; reboot where that is wanted, and once more."""
         self._stages()
         if self.orders.reboot:
-            waiting = [work for work in self.works if work.error is None and work.waits_for_reboot]
+            # A host on which applying failed is not rebooted: what is half done might not come back.
+            ended_well = [work for work in self.works if work.error is None and work.failure is None]
+            waiting = [work for work in ended_well if work.waits_for_reboot]
             for work in waiting:
                 if work.host.is_local:  # the run would end with it, before the receipt is written
                     self.said(work.host.name, "this run's own machine: reboot it yourself")
@@ -104,6 +106,7 @@ class _Run:
             for work, result in self._each(waiting, lambda work: self.recorder.reboot(work.host)):
                 work.rebooted = not isinstance(result, GlmprovError)
                 work.error = result if isinstance(result, GlmprovError) else work.error
+                work.stuck = False  # what could not be mended before the reboot may be now
             self._look_again(work for work in waiting if work.error is None)
             self._stages()
 

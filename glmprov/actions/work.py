@@ -52,12 +52,24 @@ class Work:
     @property
     def actionable(self) -> tuple[Difference, ...]:
         """The differences that applying a role can mend."""
-        return tuple(each for each in self.latest.having(Verdict.DRIFT) if not each.pending_reboot)
+        drifted = self.latest.having(Verdict.DRIFT)
+        return tuple(each for each in drifted if not each.pending_reboot and not self._waits_for_driver(each))
 
     @property
     def waits_for_reboot(self) -> bool:
         """Whether something declared takes effect only at the next boot."""
         return any(each.pending_reboot for each in self.latest.differences)
+
+    def _waits_for_driver(self, difference: Difference) -> bool:
+        """Say whether a difference waits for the boot that loads the installed driver: no card can be asked before."""
+        asks_cards = difference.section == "gpu_power" or difference.key.startswith(
+            "gpu_driver.persistence_daemon"
+        )
+        other_is_loaded = any(
+            each.key == "gpu_driver.version.effective" and each.pending_reboot
+            for each in self.latest.differences
+        )
+        return other_is_loaded and (asks_cards or difference.verdict is Verdict.UNKNOWN)
 
     @property
     def goes_on(self) -> bool:
@@ -99,6 +111,8 @@ class Work:
             return Mended.SKIPPED, "the host was lost on the way" if self.applied else "not begun"
         if now.pending_reboot:
             return Mended.PENDING_REBOOT, "takes effect at the next boot"
+        if self._waits_for_driver(now):
+            return Mended.PENDING_REBOOT, "the loaded driver is not the installed one until the next boot"
         if now.verdict is Verdict.UNKNOWN:
             return Mended.UNKNOWN, now.reason
         if now.verdict is Verdict.LATER:

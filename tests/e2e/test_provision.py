@@ -13,6 +13,9 @@ import pytest
 from glmprov_program import finish, keys, run, start
 from rehearsal import Fleet, Node
 
+from glmprov import inventory, journal
+from glmprov.remote import ConnectOptions, connect
+
 pytestmark = pytest.mark.fleet
 
 NODES = ("turin-8x", "genoa-4x")
@@ -151,20 +154,27 @@ def test_limits_return_after_a_reboot_and_a_driver_reload(fleet: Fleet) -> None:
     node.ssh(
         "systemctl stop nvidia-persistenced && nvidia-smi -pl 600 && systemctl start nvidia-persistenced"
     )
-    node.ssh("systemctl is-active glmprov-gpu-power")
+    node.ssh("timeout 30 sh -c 'until systemctl is-active --quiet glmprov-gpu-power; do :; done'")
     assert limits(node) == {"400.00"}
     run(fleet, "audit").expect(0)
 
 
-def test_a_second_run_is_refused_while_the_first_holds_the_lock(fleet: Fleet) -> None:
-    fleet.nodes["genoa-4x"].ssh("nvidia-smi -pl 600 && rm /etc/glmprov/nccl.env")
-    first = start(fleet, "provision", "--yes", "--json", "--reason", "new limits")
-    assert any("genoa-4x  changed" in line for line in first.stderr)
-    second = run(fleet, "provision", "--yes", "--json").expect(6).host("genoa-4x")
-    assert "new limits" in second["error"]["message"]
-    assert "glmprov lock release genoa-4x" in second["error"]["next_step"]
-    finish(first).expect(0)
-    assert [host["lock"] for host in run(fleet, "lock", "status", "--json").document["hosts"]] == [None, None]
+def test_a_run_is_refused_while_somebody_else_holds_the_lock(fleet: Fleet) -> None:
+    fleet.nodes["genoa-4x"].ssh("nvidia-smi -pl 600")
+    (host,) = inventory.load([fleet.inventory], limit="genoa-4x")
+    with (
+        connect(host, ConnectOptions(become=True)) as channel,
+        journal.Lock(channel, host.name, "new limits"),
+    ):
+        status = run(fleet, "lock", "status", "--json").expect(0)
+        assert status.host("turin-8x")["lock"] is None
+        assert status.host("genoa-4x")["lock"]["reason"] == "new limits"
+        error = run(fleet, "provision", "--yes", "--json").expect(6).host("genoa-4x")["error"]
+        assert "new limits" in error["message"]
+        assert "glmprov lock release genoa-4x" in error["next_step"]
+        assert limits(fleet.nodes["genoa-4x"]) == {"600.00"}
+    run(fleet, "provision", "--yes").expect(0)
+    assert run(fleet, "lock", "status", "--json").host("genoa-4x")["lock"] is None
     run(fleet, "audit").expect(0)
 
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.glmprov_host import FILE_OPTIONS, write_files
+from ansible.module_utils.glmprov_host import FILE_OPTIONS, another_driver_is_loaded, write_files
 from ansible.module_utils.glmprov_systemd import STATE_OPTIONS, Unit
 
 DOCUMENTATION = r"""
@@ -25,6 +25,10 @@ options:
     type: list
     elements: dict
     required: true
+  needs_driver:
+    description: The unit asks cards, so it waits for the reboot where another driver than the installed one is loaded.
+    type: bool
+    default: false
   state:
     description: The wanted state as {enabled, active}.
     type: dict
@@ -46,6 +50,7 @@ def main():
         argument_spec={
             "name": {"type": "str", "required": True},
             "files": {"type": "list", "elements": "dict", "required": True, "options": FILE_OPTIONS},
+            "needs_driver": {"type": "bool", "default": False},
             "state": {"type": "dict", "required": True, "options": STATE_OPTIONS},
         },
         supports_check_mode=True,
@@ -55,7 +60,8 @@ def main():
     except OSError as error:
         module.fail_json(msg=f"{error.filename2 or error.filename}: {error.strerror}")
     unit = Unit(module, module.params["name"])
-    diff = unit.bring_to(module.params["state"], restart=bool(diffs), reload=bool(diffs))
+    can_run = not (module.params["needs_driver"] and another_driver_is_loaded())
+    diff = unit.bring_to(module.params["state"], restart=bool(diffs), reload=bool(diffs), can_run=can_run)
     if diff:
         diffs.append(diff)
     module.exit_json(changed=bool(diffs), diff=diffs)

@@ -21,6 +21,21 @@ FILE_OPTIONS = {
 initramfs, it is read before the root file system is there."""
 
 
+DRIVER_VERSION = "/proc/driver/nvidia/version"
+DRIVER_LIBRARY = "/usr/lib/x86_64-linux-gnu/libnvidia-ml.so.1"
+
+
+def another_driver_is_loaded():
+    """Say whether the loaded driver is of another version than the installed library.
+
+    Until the reboot no card can be asked or set then.
+    """
+    loaded = read_text(DRIVER_VERSION)
+    if loaded is None or not os.path.exists(DRIVER_LIBRARY):
+        return False
+    return os.path.realpath(DRIVER_LIBRARY).rpartition(".so.")[2] not in loaded.split()
+
+
 def read_text(path):
     """Return the file's text, None where it doesn't exist."""
     try:

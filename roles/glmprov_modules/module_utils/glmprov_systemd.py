@@ -39,14 +39,14 @@ class Unit:
         text = self.module.run_command(command)[1].strip()
         return f"\n{text}" if text else ""
 
-    def bring_to(self, state, *, restart=False, reload=False):
+    def bring_to(self, state, *, restart=False, reload=False, can_run=True):
         """Bring the unit to state, {enabled, active}. Return the diff, None if nothing changed.
 
-        A unit whose condition isn't met stays inactive. Links are made before a daemon-reload: it would cut
+        A unit whose condition isn't met stays inactive, one that can't run before the reboot as it is. Links are made before a daemon-reload: it would cut
         containers off their cards otherwise.
         """
-        wanted = (state["enabled"], state["active"])
         before, stale = self.show()
+        wanted = (state["enabled"], state["active"] if can_run else before[1])
         if self.module.check_mode:
             return self.changed(before, wanted)
         if reload or stale or before[0] != wanted[0]:
@@ -55,7 +55,7 @@ class Unit:
             self.systemctl("daemon-reload")
         if before[0] != wanted[0]:
             self.systemctl("enable" if wanted[0] else "disable", self.name)
-        if wanted[1] and (restart or not before[1]):
+        if wanted[1] and can_run and (restart or not before[1]):
             self.systemctl("restart", self.name)
         elif before[1] and not wanted[1]:
             self.systemctl("stop", self.name)

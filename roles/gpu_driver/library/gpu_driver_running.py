@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.glmprov_host import difference
+from ansible.module_utils.glmprov_host import another_driver_is_loaded, difference
 from ansible.module_utils.glmprov_systemd import STATE_OPTIONS, Unit
 
 DOCUMENTATION = r"""
@@ -59,10 +59,12 @@ def load(module):
 
 
 def run_daemon(module):
-    """Bring the daemon to its state. Without a driver of ours it can't run, and the reboot starts it."""
+    """Bring the daemon to its state. Where a reboot is due before it can run, the reboot starts it."""
     if os.path.exists("/sys/module/nouveau"):
         return None
-    return Unit(module, UNIT).bring_to(module.params["persistence_daemon"])
+    return Unit(module, UNIT).bring_to(
+        module.params["persistence_daemon"], can_run=not another_driver_is_loaded()
+    )
 
 
 if __name__ == "__main__":

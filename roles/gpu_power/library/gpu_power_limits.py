@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.glmprov_host import difference
+from ansible.module_utils.glmprov_host import another_driver_is_loaded, difference
 
 DOCUMENTATION = r"""
 module: gpu_power_limits
@@ -73,6 +73,8 @@ def main():
         supports_check_mode=True,
     )
     limits = {uuid: int(value) for uuid, value in module.params["limits"].items()}
+    if another_driver_is_loaded():
+        module.exit_json(changed=False, msg="the cards can be asked after the reboot")
     cards = look(module)
     if cards is None and module.check_mode:
         module.exit_json(changed=True, msg="known after the driver is there")
