@@ -42,8 +42,8 @@ class Unit:
     def bring_to(self, state, *, restart=False, reload=False, can_run=True):
         """Bring the unit to state, {enabled, active}. Return the diff, None if nothing changed.
 
-        A unit whose condition isn't met stays inactive, one that can't run before the reboot as it is. Links are made before a daemon-reload: it would cut
-        containers off their cards otherwise.
+        A unit whose condition isn't met stays inactive, one that can't run before the reboot as it is. Links are
+        made before a daemon-reload: it would cut containers off their cards otherwise.
         """
         before, stale = self.show()
         wanted = (state["enabled"], state["active"] if can_run else before[1])
