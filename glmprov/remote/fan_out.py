@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 from glmprov.errors import GlmprovError
@@ -12,6 +14,9 @@ from glmprov.inventory import Host
 from glmprov.remote.interruption import all_hung_up
 
 T = TypeVar("T")
+
+HEAR_SECONDS = 0.5
+"""How long a Ctrl-C may go unheard."""
 
 FORKS_PER_CORE = 16
 MOST_FORKS = 64
@@ -33,15 +38,30 @@ def for_each(
     """
     pool = ThreadPoolExecutor(max_workers=forks or default_forks(), thread_name_prefix="host")
     try:
+        ended: SimpleQueue[Future[T]] = SimpleQueue()
         futures: dict[Future[T], Host] = {pool.submit(work, host): host for host in hosts}
-        for future in as_completed(futures):
+        for future in futures:
+            future.add_done_callback(ended.put)
+        for _ in futures:
+            future = _next(ended)
             try:
                 yield futures[future], future.result()
             except GlmprovError as error:
                 error.host = error.host or futures[future].name
                 yield futures[future], error
     except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)  # first, or those who are hung up begin the next host
         with all_hung_up():
-            pool.shutdown(wait=True, cancel_futures=True)
+            pool.shutdown(wait=True)
         raise
     pool.shutdown()
+
+
+def _next(ended: SimpleQueue[Future[T]]) -> Future[T]:
+    """Return the next future that has ended.
+
+    A signal that comes just before a thread blocks is heard only when it wakes, so it wakes now and then.
+    """
+    while True:
+        with suppress(Empty):
+            return ended.get(timeout=HEAR_SECONDS)

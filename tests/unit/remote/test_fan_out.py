@@ -65,11 +65,13 @@ def test_an_interruption_begins_no_further_host() -> None:
 
     def work(host: Host) -> None:
         begun.append(host.name)
+        if len(begun) > 1:
+            interruption.wait(60)
 
     with pytest.raises(KeyboardInterrupt):
         for _ in for_each([Host(f"gpu-{n}") for n in range(500)], work, forks=1):
             raise KeyboardInterrupt
-    assert len(begun) < 500
+    assert len(begun) <= 2
 
 
 def test_a_fault_of_ours_is_raised() -> None:
