@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from glmprov.state import Disruption
+from glmprov.state import Disruption, Manage
 
 
 class Verdict(StrEnum):
@@ -28,7 +28,8 @@ class Difference:
 
     key is "section.field[item].part" ("gpu_power.limit_watts[GPU-4f…].effective"). pending_reboot: what is
     declared is right and the running system isn't yet. disruption: what mending it interrupts. reason: why
-    the expected value is what it is, or why the observed one could not be read.
+    the expected value is what it is, or why the observed one could not be read. manage: whether provisioning may
+    mend it, or only says it.
     """
 
     host: str
@@ -39,6 +40,7 @@ class Difference:
     disruption: Disruption = Disruption.NONE
     pending_reboot: bool = False
     reason: str = ""
+    manage: Manage = Manage.ENFORCE
 
     @property
     def section(self) -> str:

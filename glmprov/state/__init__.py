@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import Field, fields
 from typing import Any
 
-from glmprov.state.kinds import Disruption, Kind
+from glmprov.state.kinds import Disruption, Kind, Manage
 from glmprov.state.sections import ContainerEngine, GpuDriver, GpuPower, HostState, HostTuning, NcclEnv
 from glmprov.state.values import Later, Setting, Unit, Unknown
 
@@ -32,6 +32,7 @@ __all__ = [
     "HostTuning",
     "Kind",
     "Later",
+    "Manage",
     "NcclEnv",
     "Setting",
     "Unit",

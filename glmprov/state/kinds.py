@@ -30,6 +30,17 @@ class Disruption(StrEnum):
     REBOOT = "reboot"
 
 
+class Manage(StrEnum):
+    """What the operator lets us do with a section or a key. Declared in the inventory."""
+
+    ENFORCE = "enforce"
+    """Brought to the plan."""
+    AUDIT = "audit"
+    """Compared and reported, never changed: somebody else sets it."""
+    IGNORE = "ignore"
+    """Neither compared nor changed."""
+
+
 def _of(kind: Kind, disruption: Disruption, exact: bool, default: Any) -> Any:
     """Return a dataclass field that knows its kind. exact: in a mapping, a key that isn't expected is drift."""
     return field(default=default, metadata={"kind": kind, "disruption": disruption, "exact": exact})
