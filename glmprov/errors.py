@@ -104,6 +104,14 @@ class ApplyError(GlmprovError):
     """A change failed on the host."""
 
 
+class MovedOnError(GlmprovError):
+    """The host is no longer what the plan was made for: more would be done there than was shown."""
+
+
+class HookError(GlmprovError):
+    """A command of the operator's, before or after a host is changed, failed or took too long."""
+
+
 class LockError(GlmprovError):
     """Somebody else holds the host's lock."""
 
