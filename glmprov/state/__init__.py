@@ -19,7 +19,7 @@ from typing import Any
 
 from glmprov.state.kinds import Disruption, Kind, Manage
 from glmprov.state.sections import ContainerEngine, GpuDriver, GpuPower, HostState, HostTuning, NcclEnv
-from glmprov.state.values import Later, Setting, Unit, Unknown
+from glmprov.state.values import Later, Setting, Unit, Unknown, data
 
 __all__ = [
     "SECTIONS",
@@ -37,6 +37,7 @@ __all__ = [
     "Setting",
     "Unit",
     "Unknown",
+    "data",
     "kind_of",
     "role_options",
     "role_variables",
