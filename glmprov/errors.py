@@ -100,6 +100,10 @@ class PlanError(GlmprovError):
     """The host can't be brought to what the inventory asks for. The message holds every reason, one a line."""
 
 
+class MovedError(GlmprovError):
+    """A saved plan no longer fits: host, inventory, commit or program moved on. The message says what, one a line."""
+
+
 class ApplyError(GlmprovError):
     """A change failed on the host."""
 
