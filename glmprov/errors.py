@@ -100,12 +100,19 @@ class PlanError(GlmprovError):
     """The host can't be brought to what the inventory asks for. The message holds every reason, one a line."""
 
 
-class MovedError(GlmprovError):
-    """A saved plan no longer fits: host, inventory, commit or program moved on. The message says what, one a line."""
-
-
 class ApplyError(GlmprovError):
     """A change failed on the host."""
+
+
+class MovedOnError(GlmprovError):
+    """What a plan was made for is no longer so: the host, or for a saved plan the inventory, its commit, the program.
+
+    The message says what moved.
+    """
+
+
+class HookError(GlmprovError):
+    """A command of the operator's, before or after a host is changed, failed or took too long."""
 
 
 class LockError(GlmprovError):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from glmprov import __version__
 from glmprov.actions.observe import Fleet, read_settings
-from glmprov.errors import MovedError, NoHostError, UsageError
+from glmprov.errors import MovedOnError, NoHostError, UsageError
 from glmprov.inventory.commit import Commit, commits
 from glmprov.plan import saved
 from glmprov.plan.saved import SavedHost, SavedPlan
@@ -92,7 +92,7 @@ def read(path: Path) -> SavedPlan:
 def narrowed(plan: SavedPlan, fleet: Fleet, limited: bool) -> Fleet:
     """Return the fleet with the plan's hosts alone. limited: the user asked for some of them only.
 
-    Raise MovedError, and so touch no host, if the program, the inventory or its commit isn't what it was; NoHostError
+    Raise MovedOnError, and so touch no host, if the program, the inventory or its commit isn't what it was; NoHostError
     if no host is of the plan.
     """
     planned = {host.host: host for host in plan.hosts}
@@ -108,7 +108,7 @@ def narrowed(plan: SavedPlan, fleet: Fleet, limited: bool) -> Fleet:
         *_settings_moved(planned, read_settings(hosts)),
     ]
     if lines:
-        raise MovedError(
+        raise MovedOnError(
             "the plan no longer fits, nothing was changed:\n" + "\n".join(lines),
             place=f"plan {plan.name} of {plan.made_at}",
             next_step="look at the new plan with `glmprov plan`, and save it with --out",
@@ -148,7 +148,7 @@ def held_to(plan: SavedPlan, review: HostReview, settings: HostSettings) -> Host
     lines = saved.moved(then, _host(review, settings), begun=begun)
     if not lines:
         return review
-    refused = MovedError(
+    refused = MovedOnError(
         "the host moved on since the plan was made, nothing was changed:\n" + "\n".join(lines),
         host=review.host,
         place=f"plan {plan.name}",

@@ -51,6 +51,14 @@ fleet_options = _stack(
     click.option("-v", "--verbose", count=True, help="Say more; -vv shows tracebacks."),
 )
 
+allow_option = click.option(
+    "--allow",
+    "allow",
+    multiple=True,
+    metavar="CLASSES",
+    help="What may be interrupted while an instance serves: service,docker,driver,reboot, or all.",
+)
+
 
 def load(options: dict[str, Any]) -> Fleet:
     """Given a command's options, return the hosts that it is about."""

@@ -19,7 +19,7 @@ from unit.summary import observation, uuid
 
 from glmprov.actions import saved_plan
 from glmprov.actions.observe import Fleet, against_plan
-from glmprov.errors import ExitCode, MovedError, NoHostError, PlanError, UsageError
+from glmprov.errors import ExitCode, MovedOnError, NoHostError, PlanError, UsageError
 from glmprov.hardware import Hardware
 from glmprov.inventory import Host
 from glmprov.plan import build, saved
@@ -100,7 +100,7 @@ def test_what_moved_is_said(path: Path, tmp_path: Path) -> None:
     if not case["moved"]:
         assert held is review, held.error
         return
-    assert isinstance(held.error, MovedError) and held.error.exit_code is ExitCode.FAILED
+    assert isinstance(held.error, MovedOnError) and held.error.exit_code is ExitCode.FAILED
     lines = held.error.message.splitlines()[1:]
     for line in case["moved"]:
         assert any(said.startswith(line) for said in lines), lines
