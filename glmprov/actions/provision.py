@@ -69,6 +69,7 @@ def provision(
         with run.recorder.locked([work.host for work in ready]) as refused:
             for work in ready:
                 work.error = refused.get(work.host.name)
+            run.enter([work for work in ready if work.error is None])
             run.converge()
     if not orders.check:
         run.record()
@@ -91,6 +92,12 @@ class _Run:
         """Look at every host for the first time."""
         seen = {facts.host: facts for facts in look_at_all(self.fleet, self.said, self.settings)}
         self.works = [Work(host, self._review(seen[host.name])) for host in self.fleet.hosts]
+
+    def enter(self, works: Sequence[Work]) -> None:
+        """Enter the changes into each host's history; a host that can't keep it is left as it is."""
+        failed = self.recorder.begin(works)
+        for work in works:
+            work.error = failed.get(work.host.name)
 
     def converge(self) -> None:
         """Apply and look again until nothing is left; reboot where that is wanted, and once more."""
@@ -120,6 +127,7 @@ class _Run:
         failed = self.recorder.write_receipts(seen)
         for work in self.works:
             work.error = work.error or failed.get(work.host.name)
+        self.recorder.finish()
 
     def _stages(self) -> None:
         for _ in range(_STAGES):

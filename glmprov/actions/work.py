@@ -56,6 +56,12 @@ class Work:
         return tuple(each for each in drifted if not each.pending_reboot and not self._waits_for_driver(each))
 
     @property
+    def planned(self) -> tuple[Difference, ...]:
+        """The differences that this run means to mend, be it by a reboot."""
+        actionable = self.actionable
+        return tuple(each for each in self.latest.differences if each in actionable or each.pending_reboot)
+
+    @property
     def waits_for_reboot(self) -> bool:
         """Whether something declared takes effect only at the next boot."""
         return any(each.pending_reboot for each in self.latest.differences)

@@ -10,7 +10,7 @@ from glmprov.drift import Difference
 from glmprov.errors import ExitCode, GlmprovError
 from glmprov.report.facts import as_json
 from glmprov.report.values import data
-from glmprov.results import HostFacts, HostLock, HostProvision, HostReview, HostTrust
+from glmprov.results import HostFacts, HostHistory, HostLock, HostProvision, HostReview, HostTrust
 
 
 def document(kind: str, code: ExitCode, hosts: Sequence[Any]) -> str:
@@ -121,4 +121,21 @@ def locks(results: Iterable[HostLock], code: ExitCode) -> str:
         "lock",
         code,
         [{"host": each.host, "error": _error(each.error), "lock": data(each.info)} for each in results],
+    )
+
+
+def history(results: Iterable[HostHistory], code: ExitCode) -> str:
+    """Return hosts with their changes, the newest last."""
+    return document(
+        "history",
+        code,
+        [
+            {
+                "host": each.host,
+                "error": _error(each.error),
+                "acts": [{"since": act.since, "end": act.end.value, **data(act.entry)} for act in each.acts],
+                "unread": each.unread,
+            }
+            for each in results
+        ],
     )
