@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import cache
@@ -131,9 +131,14 @@ def acts(entries: Iterable[Entry], at_work: str | None = None) -> tuple[Act, ...
     for entry in entries:
         key = (entry.run, entry.command)
         if entry.event is Event.BEGUN:
-            begun[key] = len(found)
             end = End.UNDER_WAY if at_work == entry.owner else End.NEVER_FINISHED
-            found.append(Act(entry.at, end, entry))
+            if key in begun:  # what a run saw only on its way
+                first = found[begun[key]]
+                more = replace(first.entry, changes=(*first.entry.changes, *entry.changes))
+                found[begun[key]] = replace(first, entry=more)
+            else:
+                begun[key] = len(found)
+                found.append(Act(entry.at, end, entry))
             continue
         end = End.STOPPED if entry.error else End.DONE
         at = begun.pop(key, None)

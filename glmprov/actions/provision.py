@@ -69,7 +69,6 @@ def provision(
         with run.recorder.locked([work.host for work in ready]) as refused:
             for work in ready:
                 work.error = refused.get(work.host.name)
-            run.enter([work for work in ready if work.error is None])
             run.converge()
     if not orders.check:
         run.record()
@@ -93,12 +92,6 @@ class _Run:
         seen = {facts.host: facts for facts in look_at_all(self.fleet, self.said, self.settings)}
         self.works = [Work(host, self._review(seen[host.name])) for host in self.fleet.hosts]
 
-    def enter(self, works: Sequence[Work]) -> None:
-        """Enter the changes into each host's history; a host that can't keep it is left as it is."""
-        failed = self.recorder.begin(works)
-        for work in works:
-            work.error = failed.get(work.host.name)
-
     def converge(self) -> None:
         """Apply and look again until nothing is left; reboot where that is wanted, and once more."""
         self._stages()
@@ -109,7 +102,7 @@ class _Run:
             for work in waiting:
                 if work.host.is_local:  # the run would end with it, before the receipt is written
                     self.said(work.host.name, "this run's own machine: reboot it yourself")
-            waiting = [work for work in waiting if not work.host.is_local]
+            waiting = self._entered([work for work in waiting if not work.host.is_local])
             for work, result in self._each(waiting, lambda work: self.recorder.reboot(work.host)):
                 work.rebooted = not isinstance(result, GlmprovError)
                 work.error = result if isinstance(result, GlmprovError) else work.error
@@ -127,11 +120,18 @@ class _Run:
         failed = self.recorder.write_receipts(seen)
         for work in self.works:
             work.error = work.error or failed.get(work.host.name)
-        self.recorder.finish()
+        self.recorder.finish((work.host, work.result(check=False)) for work in self.works)
+
+    def _entered(self, works: Sequence[Work]) -> list[Work]:
+        """Enter what is about to be changed into each host's history; return the hosts that could keep it."""
+        failed = self.recorder.begin((work.host, work.planned) for work in works)
+        for work in works:
+            work.error = work.error or failed.get(work.host.name)
+        return [work for work in works if work.error is None]
 
     def _stages(self) -> None:
         for _ in range(_STAGES):
-            todo = [work for work in self.works if work.goes_on]
+            todo = self._entered([work for work in self.works if work.goes_on])
             if not todo:
                 return
             before = {work.host.name: {each.key for each in work.actionable} for work in todo}

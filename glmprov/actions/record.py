@@ -13,7 +13,7 @@ from typing import Any
 
 from glmprov import __version__, journal
 from glmprov.actions.observe import Fleet, Said
-from glmprov.actions.work import Work
+from glmprov.drift import Difference
 from glmprov.errors import GlmprovError
 from glmprov.history import Change, Entry, Event
 from glmprov.inventory import Host
@@ -23,7 +23,7 @@ from glmprov.plan import HostPlan
 from glmprov.receipt import Receipt
 from glmprov.remote import connect
 from glmprov.remote.fan_out import for_each
-from glmprov.results import KeyResult, Mended
+from glmprov.results import HostProvision
 from glmprov.settings import HostSettings
 from glmprov.state import Unknown
 from glmprov.state.data import data
@@ -43,7 +43,7 @@ class Recorder:
         self._command = command
         self._plan = plan
         self._run = secrets.token_hex(6)
-        self._begun: dict[str, Work] = {}
+        self._begun: dict[str, set[str]] = {}
         self._before: dict[str, Mapping[str, Any]] = {}
         self._said = said
         # Two: a channel that is opened after a reboot must outlive the lock that was taken before it.
@@ -83,30 +83,36 @@ class Recorder:
         reboot(host, self._fleet.connection, self._said)
         lock.came_back(self._channels.enter_context(connect(host, self._fleet.connection)))
 
-    def begin(self, works: Sequence[Work]) -> Mapping[str, GlmprovError]:
+    def begin(self, planned: Iterable[tuple[Host, Sequence[Difference]]]) -> Mapping[str, GlmprovError]:
         """Enter into each host's history what is about to be changed; return what failed, by host.
 
-        Call it under the lock, before the first change. A host whose history can't be written (a full disk) must
-        not be changed.
+        Call it under the lock, before a change; of what this run has entered before, nothing is entered again. A host
+        whose history can't be written (a full disk) must not be changed.
         """
-        self._begun |= {work.host.name: work for work in works}
+        hosts, entries = [], {}
+        for host, differences in planned:
+            entered = self._begun.setdefault(host.name, set())
+            new = [each for each in differences if each.key not in entered]
+            if new:
+                hosts.append(host)
+                entered |= {each.key for each in new}
+                changes = tuple(Change(each.key, data(each.observed), data(each.expected)) for each in new)
+                entries[host.name] = self._entry(Event.BEGUN, changes=changes)
 
         def enter(host: Host) -> None:
-            planned = self._begun[host.name].planned
-            changes = tuple(Change(each.key, data(each.observed), data(each.expected)) for each in planned)
-            before = {change.key: change.before for change in changes if is_value(change.key)}
+            entry = entries[host.name]
+            before = {change.key: change.before for change in entry.changes if is_value(change.key)}
             with connect(host, self._fleet.connection) as channel:
-                entry = self._entry(Event.BEGUN, changes=changes)
                 self._before[host.name] = journal.begin(channel, entry, before)
 
-        return self._on_each([work.host for work in works], enter)
+        return self._on_each(hosts, enter)
 
-    def finish(self) -> None:
+    def finish(self, results: Iterable[tuple[Host, HostProvision]]) -> None:
         """Enter what became of every host that was begun. One that is lost keeps its entry "begun" alone."""
-        done, self._begun = self._begun, {}
+        ended = {host.name: (host, result) for host, result in results if self._begun.pop(host.name, None)}
 
-        def work(host: Host) -> None:
-            result = done[host.name].result(check=False)
+        def enter(host: Host) -> None:
+            _, result = ended[host.name]
             entry = self._entry(
                 Event.DONE,
                 changes=tuple(
@@ -119,7 +125,7 @@ class Recorder:
             )
             self._enter(host, entry)
 
-        for name, error in self._on_each([work.host for work in done.values()], work).items():
+        for name, error in self._on_each([host for host, _ in ended.values()], enter).items():
             self._said(name, f"the end of this change is missing in its history: {error.message}")
 
     def write_receipts(
@@ -144,14 +150,9 @@ class Recorder:
         return self._on_each(hosts, work)
 
     def _before_of(self, host: Host, old: Receipt | Unknown | None) -> Mapping[str, Any]:
-        """Return what each key was before we first changed it: older runs know best, then this one's first look."""
-        work = self._begun.get(host.name)
-        touched = work.result(check=False).keys if work else ()
-        return {
-            **{key.key: data(key.before) for key in touched if was_changed(key)},
-            **self._before.get(host.name, {}),
-            **(old.before if isinstance(old, Receipt) else {}),
-        }
+        """Return what each key was before we first changed it: older runs know best."""
+        known = old.before if isinstance(old, Receipt) else {}
+        return {**self._before.get(host.name, {}), **known}
 
     def _entry(self, event: Event, *, command: str = "", **more: Any) -> Entry:
         return entry(
@@ -197,11 +198,6 @@ def receipt_of(settings: HostSettings, plan: HostPlan, observation: Observation)
         files={path: digest for path, digest in observation.files.items() if digest is not None},
         settings=settings.written(),
     )
-
-
-def was_changed(key: KeyResult) -> bool:
-    """Say whether a run may have changed a value: it did, it tried, or the reboot will."""
-    return is_value(key.key) and key.result in (Mended.FIXED, Mended.FAILED, Mended.PENDING_REBOOT)
 
 
 def is_value(key: str) -> bool:

@@ -82,6 +82,12 @@ def test_a_change_without_its_end_was_never_finished_unless_its_owner_is_at_work
     assert [act.end for act in acts([begun], "ops@desk (pid 8)")] == [End.NEVER_FINISHED]
 
 
+def test_what_a_run_saw_on_its_way_joins_what_it_began_with() -> None:
+    keys = [Change("a.b", 1, 2), Change("c.d", None, 1)]
+    (act,) = acts([entry(Event.BEGUN, changes=(key,)) for key in keys])
+    assert act.entry.changes == tuple(keys)
+
+
 def test_reboots_within_a_run_are_changes_of_their_own() -> None:
     boots = [entry(command="reboot", at=f"2026-11-22T19:0{minute}:00+00:00") for minute in (1, 2)]
     found = acts([entry(Event.BEGUN), *boots, entry()])
