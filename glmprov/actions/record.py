@@ -20,7 +20,7 @@ from glmprov.inventory import Host
 from glmprov.observation import Observation
 from glmprov.operate import reboot
 from glmprov.plan import HostPlan
-from glmprov.receipt import Receipt
+from glmprov.receipt import Packages, Receipt
 from glmprov.remote import connect
 from glmprov.remote.fan_out import for_each
 from glmprov.results import HostProvision
@@ -197,6 +197,7 @@ def receipt_of(settings: HostSettings, plan: HostPlan, observation: Observation)
         cards=tuple(cards),
         files={path: digest for path, digest in observation.files.items() if digest is not None},
         settings=settings.written(),
+        installed=observation.packages.before if isinstance(observation.packages, Packages) else {},
     )
 
 
