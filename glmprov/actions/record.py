@@ -23,10 +23,9 @@ from glmprov.plan import HostPlan
 from glmprov.receipt import Packages, Receipt
 from glmprov.remote import connect
 from glmprov.remote.fan_out import for_each
-from glmprov.results import HostProvision
+from glmprov.results import HostProvision, Mended
 from glmprov.settings import HostSettings
-from glmprov.state import Unknown
-from glmprov.state.data import data
+from glmprov.state import Unknown, data
 
 
 class Recorder:
@@ -67,7 +66,8 @@ class Recorder:
         self._locks[host.name] = lock.__enter__()
         self._held.callback(self._release, lock)
         if lock.expired is not None:
-            self._said(host.name, f"took over the expired lock of {lock.expired.owner}")
+            why = "its process is gone" if lock.expired.live else "its lease has run out"
+            self._said(host.name, f"took over the lock of {lock.expired.owner}: {why}")
 
     def _release(self, lock: journal.Lock) -> None:
         try:
@@ -118,6 +118,7 @@ class Recorder:
                 changes=tuple(
                     Change(key.key, data(key.before), data(key.after), key.result.value)
                     for key in result.keys
+                    if key.result is not Mended.WAITS
                 ),
                 rebooted=result.rebooted,
                 seconds=round(result.seconds, 1),
