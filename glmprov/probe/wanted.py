@@ -64,6 +64,7 @@ FILES = (
     "/root/.nccl.conf",
     "/home/*/.nccl.conf",
     "/var/lib/glmprov/receipt.json",
+    "/var/lib/glmprov/packages.json",
     "/var/lib/glmprov/lock.json",
     "/var/run/reboot-required",
 )
