@@ -1,8 +1,8 @@
 """Expected against observed, and both against what was applied. Pure."""
 
 from glmprov.drift.audit import audit
-from glmprov.drift.compare import compare, same
+from glmprov.drift.compare import compare, heeded, same
 from glmprov.drift.difference import Difference, Verdict
 from glmprov.drift.files import compare_files
 
-__all__ = ["Difference", "Verdict", "audit", "compare", "compare_files", "same"]
+__all__ = ["Difference", "Verdict", "audit", "compare", "compare_files", "heeded", "same"]
