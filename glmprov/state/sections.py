@@ -32,8 +32,8 @@ class GpuDriver:
     """The nouveau module is kept from loading."""
     persistence_daemon: Unit | Later | Unknown | None = setting()
     """nvidia-persistenced.service."""
-    cards: Mapping[str, bool] | Later | Unknown | None = outcome(Disruption.DRIVER)
-    """Cards by UUID that the driver shows. A card of the last receipt that is gone is drift."""
+    cards: Mapping[str, bool] | Later | Unknown | None = outcome()
+    """Cards by UUID that the driver shows. A card of the last receipt that is gone is drift, and a person's to mend."""
     repository_url: str | None = role_input()
     repository_key_url: str | None = role_input()
     repository_key_fingerprint: str | None = role_input()
