@@ -16,8 +16,9 @@ from glmprov.plan.environment import nccl_env
 from glmprov.plan.limits import gpu_power
 from glmprov.plan.situation import Part, Situation
 from glmprov.plan.tuning import host_tuning
+from glmprov.receipt import Receipt
 from glmprov.settings import HostSettings
-from glmprov.state import HostState, Modes, Unknown
+from glmprov.state import HostState, Modes, Unknown, as_found
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,12 @@ class HostPlan:
     reasons: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     modes: Modes = field(default_factory=Modes)
+
+    def given(self, observation: Observation) -> HostState:
+        """Return what the roles are to be given on a host: what isn't enforced stays as it is there."""
+        receipt = observation.receipt
+        applied = receipt.expected if isinstance(receipt, Receipt) else HostState()
+        return as_found(self.expected, observation.state, self.modes.left, applied)
 
 
 def build(settings: HostSettings, observation: Observation) -> HostPlan:
