@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +63,11 @@ def export(reviews: Sequence[HostReview], fleet: Fleet, directory: Path) -> Expo
     """
     _refuse_bad_place(directory, fleet)
     hosts = {host.name: host for host in fleet.hosts}
-    plans = {review.host: review.plan for review in reviews if review.plan and review.error is None}
+    plans = {
+        review.host: replace(review.plan, expected=review.plan.given(review.observation))
+        for review in reviews
+        if review.plan and review.observation and review.error is None
+    }
     try:
         _write_roles(directory)
         for name, plan in plans.items():

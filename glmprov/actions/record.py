@@ -188,7 +188,8 @@ def receipt_of(settings: HostSettings, plan: HostPlan, observation: Observation)
     A card that only the PCI bus shows isn't in it: bus ids move, and once it is pulled nobody could name it.
     """
     expected = plan.expected.gpu_driver.cards if plan.expected.gpu_driver else None
-    cards = [card for card in expected if _is_uuid(card)] if isinstance(expected, Mapping) else []
+    known = observation.receipt.cards if isinstance(observation.receipt, Receipt) else ()
+    cards = [card for card in (expected if isinstance(expected, Mapping) else known) if _is_uuid(card)]
     return Receipt(
         written_at=datetime.now(UTC).isoformat(timespec="seconds"),
         by=getpass.getuser(),

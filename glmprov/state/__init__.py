@@ -19,6 +19,7 @@ from typing import Any
 
 from glmprov.state.as_found import Left, as_found, under
 from glmprov.state.kinds import Disruption, Kind, Manage
+from glmprov.state.modes import Modes
 from glmprov.state.sections import ContainerEngine, GpuDriver, GpuPower, HostState, HostTuning, NcclEnv
 from glmprov.state.values import Later, Setting, Unit, Unknown, data
 
@@ -35,6 +36,7 @@ __all__ = [
     "Later",
     "Left",
     "Manage",
+    "Modes",
     "NcclEnv",
     "Setting",
     "Unit",
