@@ -20,7 +20,7 @@ from glmprov.plan.saved import SavedHost, SavedPlan
 from glmprov.receipt import Receipt
 from glmprov.results import HostReview
 from glmprov.settings import HostSettings
-from glmprov.state import data
+from glmprov.state.data import data
 
 MODE = 0o644
 """Everybody may read a plan, as far as the umask lets them: there is no secret in it, and others approve it."""
