@@ -21,7 +21,7 @@ from glmprov.state.as_found import Left, as_found, under
 from glmprov.state.kinds import Disruption, Kind, Manage
 from glmprov.state.modes import Modes
 from glmprov.state.sections import ContainerEngine, GpuDriver, GpuPower, HostState, HostTuning, NcclEnv
-from glmprov.state.values import Later, Setting, Unit, Unknown, data
+from glmprov.state.values import Later, Setting, Unit, Unknown
 
 __all__ = [
     "SECTIONS",
@@ -42,7 +42,6 @@ __all__ = [
     "Unit",
     "Unknown",
     "as_found",
-    "data",
     "kind_of",
     "role_options",
     "role_variables",
