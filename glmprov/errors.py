@@ -105,7 +105,10 @@ class ApplyError(GlmprovError):
 
 
 class MovedOnError(GlmprovError):
-    """The host is no longer what the plan was made for: more would be done there than was shown."""
+    """What a plan was made for is no longer so: the host, or for a saved plan the inventory, its commit, the program.
+
+    The message says what moved.
+    """
 
 
 class HookError(GlmprovError):

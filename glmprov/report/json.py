@@ -9,8 +9,8 @@ from typing import Any
 from glmprov.drift import Difference
 from glmprov.errors import ExitCode, GlmprovError
 from glmprov.report.facts import as_json
-from glmprov.report.values import data
 from glmprov.results import HookCall, HostFacts, HostLock, HostProvision, HostReview, HostTrust
+from glmprov.state import data
 
 
 def document(kind: str, code: ExitCode, hosts: Sequence[Any]) -> str:

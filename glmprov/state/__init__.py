@@ -20,7 +20,7 @@ from typing import Any
 from glmprov.state.as_found import Left, as_found, under
 from glmprov.state.kinds import Disruption, Kind, Manage
 from glmprov.state.sections import ContainerEngine, GpuDriver, GpuPower, HostState, HostTuning, NcclEnv
-from glmprov.state.values import Later, Setting, Unit, Unknown
+from glmprov.state.values import Later, Setting, Unit, Unknown, data
 
 __all__ = [
     "SECTIONS",
@@ -40,6 +40,7 @@ __all__ = [
     "Unit",
     "Unknown",
     "as_found",
+    "data",
     "kind_of",
     "role_options",
     "role_variables",
