@@ -26,18 +26,18 @@ class GpuDriver:
     """The kernel that boots next has a module of the installed version, and Secure Boot lets it load."""
     held: Mapping[str, bool] | Later | Unknown | None = outcome()
     """apt hold by package, of those that are installed: driver, module, userland, and what brings and is the kernel."""
-    pinned: bool | Unknown | None = setting()
+    pinned: bool | Unknown | None = setting(shared=True)
     """An apt pin keeps the branch (the pinning package, or our preferences file)."""
-    automatic_upgrades_blocked: bool | Unknown | None = setting()
+    automatic_upgrades_blocked: bool | Unknown | None = setting(shared=True)
     """unattended-upgrades is told to leave driver and kernel alone."""
-    nouveau_blocked: bool | Unknown | None = setting(Disruption.REBOOT)
+    nouveau_blocked: bool | Unknown | None = setting(Disruption.REBOOT, shared=True)
     """The nouveau module is kept from loading."""
     persistence_daemon: Unit | Later | Unknown | None = setting()
     """nvidia-persistenced.service."""
     cdi_specs: Mapping[str, str] | Later | Unknown | None = outcome()
     """Driver version whose libraries a CDI specification names, by its path. Where there is none, CDI isn't in use."""
-    cards: Mapping[str, bool] | Later | Unknown | None = outcome(Disruption.DRIVER)
-    """Cards by UUID that the driver shows. A card of the last receipt that is gone is drift."""
+    cards: Mapping[str, bool] | Later | Unknown | None = outcome()
+    """Cards by UUID that the driver shows. A card of the last receipt that is gone is drift, and a person's to mend."""
     kernels: tuple[str, ...] | None = role_input()
     """Releases of the kernels that need a module: the running one and the one that boots next."""
     keep_previous: bool | None = role_input()
@@ -69,7 +69,7 @@ class ContainerEngine:
     toolkit: bool | Unknown | None = setting()
     """nvidia-container-toolkit is installed."""
     toolkit_version: str | Unknown | None = fact()
-    daemon: Mapping[str, Any] | Unknown | None = setting(Disruption.DOCKER)
+    daemon: Mapping[str, Any] | Unknown | None = setting(Disruption.DOCKER, shared=True)
     """Keys merged into /etc/docker/daemon.json, by dotted path ("runtimes.nvidia.path"). Others are left alone."""
     nvidia_runtime: bool | Unknown | None = outcome(Disruption.DOCKER)
     """The running daemon knows the runtime "nvidia"."""
@@ -98,11 +98,11 @@ class GpuPower:
 class HostTuning:
     """Kernel command line, module options, sysctl, governor, PCIe ACS, limits."""
 
-    kernel_arguments: Mapping[str, Setting] | Unknown | None = setting(Disruption.REBOOT)
+    kernel_arguments: Mapping[str, Setting] | Unknown | None = setting(Disruption.REBOOT, shared=True)
     """By name; a flag without a value is "". Declared: the boot loader's configuration; effective: /proc/cmdline."""
-    module_options: Mapping[str, Setting] | Unknown | None = setting(Disruption.REBOOT)
+    module_options: Mapping[str, Setting] | Unknown | None = setting(Disruption.REBOOT, shared=True)
     """By "module.option". Declared: modprobe.d; effective: /sys/module or /proc/driver/nvidia/params."""
-    sysctl: Mapping[str, Setting] | Unknown | None = setting()
+    sysctl: Mapping[str, Setting] | Unknown | None = setting(shared=True)
     """Declared: /etc/sysctl.d/90-glmprov.conf (or what overrides it); effective: /proc/sys."""
     cpu_governor: Setting | Unknown | None = setting()
     """Declared: /etc/glmprov/host-tuning.conf, read by the boot unit; effective: scaling_governor of all CPUs."""

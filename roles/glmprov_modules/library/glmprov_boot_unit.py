@@ -30,9 +30,8 @@ options:
     type: bool
     default: false
   state:
-    description: The wanted state as {enabled, active}.
+    description: The wanted state as {enabled, active}. Not given, its files are written and the unit is left as it is.
     type: dict
-    required: true
 author: glmprov
 """
 
@@ -51,7 +50,7 @@ def main():
             "name": {"type": "str", "required": True},
             "files": {"type": "list", "elements": "dict", "required": True, "options": FILE_OPTIONS},
             "needs_driver": {"type": "bool", "default": False},
-            "state": {"type": "dict", "required": True, "options": STATE_OPTIONS},
+            "state": {"type": "dict", "options": STATE_OPTIONS},
         },
         supports_check_mode=True,
     )
@@ -59,11 +58,11 @@ def main():
         diffs = write_files(module.params["files"], module.check_mode)
     except OSError as error:
         module.fail_json(msg=f"{error.filename2 or error.filename}: {error.strerror}")
-    unit = Unit(module, module.params["name"])
-    can_run = not (module.params["needs_driver"] and another_driver_is_loaded())
-    diff = unit.bring_to(module.params["state"], restart=bool(diffs), reload=bool(diffs), can_run=can_run)
-    if diff:
-        diffs.append(diff)
+    if module.params["state"]:
+        unit = Unit(module, module.params["name"])
+        can_run = not (module.params["needs_driver"] and another_driver_is_loaded())
+        diff = unit.bring_to(module.params["state"], restart=bool(diffs), reload=bool(diffs), can_run=can_run)
+        diffs += [diff] if diff else []
     module.exit_json(changed=bool(diffs), diff=diffs)
 
 

@@ -26,9 +26,8 @@ options:
     elements: str
     default: []
   persistence_daemon:
-    description: The wanted state of nvidia-persistenced.service, as {enabled, active}.
+    description: The wanted state of nvidia-persistenced.service, as {enabled, active}. Not given, it is left alone.
     type: dict
-    required: true
 author: glmprov
 """
 
@@ -50,7 +49,7 @@ def main():
     module = AnsibleModule(
         argument_spec={
             "kernels": {"type": "list", "elements": "str", "default": []},
-            "persistence_daemon": {"type": "dict", "required": True, "options": STATE_OPTIONS},
+            "persistence_daemon": {"type": "dict", "options": STATE_OPTIONS},
         },
         supports_check_mode=True,
     )
@@ -123,7 +122,7 @@ def load(module):
 
 def run_daemon(module):
     """Bring the daemon to its state. Where a reboot is due before it can run, the reboot starts it."""
-    if os.path.exists("/sys/module/nouveau"):
+    if not module.params["persistence_daemon"] or os.path.exists("/sys/module/nouveau"):
         return None
     return Unit(module, UNIT).bring_to(
         module.params["persistence_daemon"], can_run=not another_driver_is_loaded()
