@@ -135,7 +135,7 @@ def go_back(module, apt, wanted, installed):
 
 
 def foreseen(module, apt, asked, installed):
-    """Return what apt says would be installed. What it refuses is left to the installation, to mend it or to say why."""
+    """Return what apt says would be installed; why it refuses, the installation says, unless it mends it."""
     try:
         return simulated(installed, apt.install(*asked, simulate=True))
     except AptError:
