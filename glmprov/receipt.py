@@ -18,7 +18,8 @@ class Receipt:
     """The record that provisioning leaves on the host, at RECEIPT_PATH.
 
     expected is the state that was asked for; cards are the UUIDs that were there; files maps each file that
-    we wrote to the sha256 it had afterwards; settings are the inventory's values that led to it.
+    we wrote to the sha256 it had afterwards; settings are the inventory's values that led to it. before is what
+    each key was before we first changed it, in JSON's terms.
     """
 
     written_at: str
@@ -29,6 +30,7 @@ class Receipt:
     cards: tuple[str, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    before: Mapping[str, Any] = field(default_factory=dict)
     version: int = RECEIPT_VERSION
 
 

@@ -56,7 +56,11 @@ FILES = (
     "/etc/apt/preferences",
     "/etc/apt/preferences.d/*",
     "/etc/apt/apt.conf.d/*",
+    "/etc/default/grub.d/90-glmprov.cfg",
     "/etc/docker/daemon.json",
+    "/var/snap/docker/current/run/docker.pid",
+    "/run/user/*/docker.pid",
+    "/home/*/.config/systemd/user/docker.service",
     "/etc/glmprov/gpu-power.conf",
     "/etc/glmprov/host-tuning.conf",
     "/etc/glmprov/nccl.env",
@@ -96,7 +100,7 @@ PACKAGES = (
     "firmware-nvidia",
     "docker",
     "containerd",
-    "podman-docker",
+    "podman",
     "moby-engine",
     "unattended-upgrades",
 )
@@ -112,10 +116,15 @@ PACKAGE_IDS = "/sys/devices/system/cpu/cpu*/topology/physical_package_id"
 GOVERNORS = "/sys/devices/system/cpu/cpu*/cpufreq/scaling_governor"
 
 GRUB = "/boot/grub/grub.cfg"
+GRUB_DROP_IN = "/etc/default/grub.d/90-glmprov.cfg"
 CPUINFO = "/proc/cpuinfo"
 IOMMU_GROUPS = "/sys/kernel/iommu_groups"
 EFI = "/sys/firmware/efi"
 REHEARSAL = "/opt/glmlab"
+VFIO = "/sys/bus/pci/drivers/vfio-pci"
+LIBVIRT = "/run/libvirt/qemu"
+PROXMOX = "/run/qemu-server"
+SNAP = "/snap/docker"
 SECURE_BOOT = EFI + "/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
 
 UNIT_PROPERTIES = (
@@ -137,7 +146,7 @@ def wanted(
         "sums": list(OUR_FILES),
         "packages": list(PACKAGES),
         "lines": {GRUB: "linux"},
-        "folders": [IOMMU_GROUPS, EFI, REHEARSAL],
+        "folders": [IOMMU_GROUPS, EFI, REHEARSAL, VFIO, LIBVIRT, PROXMOX, SNAP],
         "tallies": [PACKAGE_IDS, GOVERNORS],
         "heads": [CPUINFO],
         "hex": [SECURE_BOOT],
