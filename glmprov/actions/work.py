@@ -121,7 +121,7 @@ class Work:
             return Mended.FAILED, unmended(now.key)
         if (self.failure.place or "").startswith(f"{now.section}:"):
             said = about(now.key, str(self.failure.message))
-            return Mended.FAILED, said or "applying stopped at the error above"
+            return Mended.FAILED, said or "see the error above"
         return Mended.SKIPPED, "not reached: applying stopped at the error above"
 
 

@@ -44,7 +44,7 @@ def host_tuning(situation: Situation) -> Part[HostTuning]:
         acs_disabled={**acs_disabled, **gone["acs_disabled"]} or None,
         boot_unit=Unit(True, True) if governor or acs else None,
         limits=merged({"memlock": "unlimited"}, settings.limits),
-        p2p=settings.p2p,
+        p2p=settings.p2p or "off",
     )
     reasons = {
         **reasons_for("host_tuning.kernel_arguments", arguments_why, settings.kernel_arguments),

@@ -116,7 +116,8 @@ def _capped(gpu: Gpu, target: int, applied: bool) -> _Verdict:
     if not applied:
         return _Verdict(note=f"held at {current} W, below the {target} W cap: power limit left alone")
     # Ours already, so the boot unit must know it: at the next boot the card would be back at its default.
-    return _Verdict(current, f"held at {current} W, below the {target} W cap: raised only on order")
+    why = f"held at {current} W, below the {target} W cap: raised only on order"
+    return _Verdict(current, why, note=f"{why} (gpu_power_limit_watts)")
 
 
 def _within(
@@ -138,9 +139,10 @@ def _within(
     given = {uuid: held(share, common) for uuid, share in known.items()}
     terms = arithmetic({uuid: (watts, "") for uuid, watts in given.items()})
     why = f"budget of {budget_watts} W for {len(given)} cards: {terms}"
+    full = budget_watts - sum(given.values()) < len(given)
     return {
         uuid: replace(verdict, watts=given[uuid], reason=why, note="")
-        if given[uuid] < known[uuid].highest
+        if given[uuid] < known[uuid].highest or (full and verdict.watts is not None and not verdict.ordered)
         else verdict
         for uuid, verdict in verdicts.items()
     }, []
