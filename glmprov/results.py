@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
-from glmprov.drift import Difference, Verdict
+from glmprov.drift import Difference, Verdict, waiting
 from glmprov.errors import ExitCode, GlmprovError, worst
 from glmprov.observation import Observation
 from glmprov.plan import HostPlan
 from glmprov.receipt import LockState
+from glmprov.state import Disruption
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,15 @@ class HostReview:
         """Return the differences with one of the verdicts."""
         return tuple(d for d in self.differences if d.verdict in verdicts)
 
+    @property
+    def serving(self) -> tuple[str, ...]:
+        """The instances that serve on the host."""
+        return self.observation.serving if self.observation else ()
+
+    def waiting(self, allowed: Collection[Disruption] = ()) -> tuple[Difference, ...]:
+        """Return what would interrupt an instance that serves, but for what is allowed to."""
+        return waiting(self.differences, self.serving, allowed)
+
 
 class Mended(StrEnum):
     """What became of one key, by a second look."""
@@ -46,6 +56,8 @@ class Mended(StrEnum):
     SKIPPED = "SKIPPED"
     UNKNOWN = "UNKNOWN"
     PENDING_REBOOT = "PENDING REBOOT"
+    WAITS = "WAITS"
+    """It would interrupt an instance that serves, and nobody allowed that."""
 
 
 @dataclass(frozen=True)
@@ -58,11 +70,25 @@ class KeyResult:
     after: Any
     result: Mended
     reason: str = ""
+    disruption: Disruption = Disruption.NONE
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """What waits while these instances serve: what it would interrupt, and the command that does it."""
+
+    serving: tuple[str, ...]
+    classes: tuple[Disruption, ...]
+    command: str
 
 
 @dataclass(frozen=True)
 class HostProvision:
-    """What provisioning did on one host. applied: an ansible-playbook ran for it; failure: why it stopped."""
+    """What provisioning did on one host.
+
+    applied: an ansible-playbook ran for it; failure: why it stopped, or why the hook after it failed. batch counts
+    from 1, 0 for a host with nothing to do. not_begun: why a host with something to do was left as it is.
+    """
 
     host: str
     keys: tuple[KeyResult, ...] = ()
@@ -72,10 +98,29 @@ class HostProvision:
     rebooted: bool = False
     seconds: float = 0.0
     failure: GlmprovError | None = None
+    batch: int = 0
+    not_begun: str = ""
+    waiting: Waiting | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether something went wrong on it."""
+        return bool(self.error or self.failure or self.count(Mended.FAILED))
 
     def count(self, result: Mended) -> int:
         """Return how many keys had this result."""
         return sum(key.result is result for key in self.keys)
+
+
+@dataclass(frozen=True)
+class HookCall:
+    """What a hook is told: before a host is changed what will be, after it also what became of it."""
+
+    event: Literal["before", "after"]
+    batch: int
+    review: HostReview
+    changes: tuple[Difference, ...]
+    result: HostProvision | None = None
 
 
 @dataclass(frozen=True)
@@ -150,15 +195,20 @@ def plan_code(reviews: Iterable[HostReview], exit_code: bool) -> ExitCode:
 
 
 def provision_code(results: Iterable[HostProvision]) -> ExitCode:
-    """Return the exit code of `provision`: a failed key is 1, a host's error has its own code."""
+    """Return the exit code of `provision`: a failed key is 1, a host's error has its own code.
+
+    What waits for an instance and hosts that were not begun are changes pending, 3.
+    """
     codes = []
     for result in results:
         if result.error is not None:
             codes.append(result.error.exit_code)
-        elif result.failure or result.count(Mended.FAILED):
+        elif result.failed:
             codes.append(ExitCode.FAILED)
         if result.count(Mended.UNKNOWN):
             codes.append(ExitCode.UNREACHABLE)
+        if result.not_begun or result.count(Mended.WAITS):
+            codes.append(ExitCode.DRIFT)
     return worst(codes)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from glmprov import drift, plan, settings
 from glmprov.errors import GlmprovError, InventoryError
@@ -18,11 +19,12 @@ from glmprov.settings import HostSettings
 
 @dataclass(frozen=True)
 class Fleet:
-    """The hosts of one command, how to reach them, and how many at once (None: by our cores)."""
+    """The hosts of one command, how to reach them, how many at once (None: by our cores), and their inventories."""
 
     hosts: tuple[Host, ...]
     connection: ConnectOptions = field(default_factory=ConnectOptions)
     forks: int | None = None
+    sources: tuple[Path, ...] = ()
 
 
 Said = Callable[[str, str], None]

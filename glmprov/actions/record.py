@@ -50,7 +50,8 @@ class Recorder:
         self._locks[host.name] = lock.__enter__()
         self._held.callback(self._release, lock)
         if lock.expired is not None:
-            self._said(host.name, f"took over the expired lock of {lock.expired.owner}")
+            why = "its process is gone" if lock.expired.live else "its lease has run out"
+            self._said(host.name, f"took over the lock of {lock.expired.owner}: {why}")
 
     def _release(self, lock: journal.Lock) -> None:
         try:

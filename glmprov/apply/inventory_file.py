@@ -45,6 +45,12 @@ def write_inventory(
     path.write_text(yaml.dump({"all": {"hosts": hosts}}, Dumper=_InventoryDumper, allow_unicode=True))
 
 
+def yaml_text(variables: Variables) -> str:
+    """Return one host's role variables as the text of a file of host_vars. No secret belongs among them."""
+    plain = {name: _plain(name, value) for name, value in variables.items()}
+    return str(yaml.dump(plain, Dumper=_InventoryDumper, allow_unicode=True, sort_keys=False))
+
+
 def _plain(name: str, value: Any) -> Any:
     """Return a variable as YAML holds it. Role variables are data; the inventory's own may be templates."""
     if isinstance(value, str):

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from glmprov.cli.group import main
 from glmprov.cli.options import fleet_options, leave, load, terminal_for
 from glmprov.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from glmprov.actions.observe import Fleet
+    from glmprov.results import HostReview
 
 
 @main.command(short_help="Show each host: cards, limits, sockets, PCIe, P2P.")
@@ -27,15 +34,46 @@ def facts(**options: Any) -> None:
 @main.command()
 @fleet_options
 @click.option("--exit-code", is_flag=True, help="Exit 3 if anything would change.")
-def plan(exit_code: bool, **options: Any) -> None:
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Save the plan for `glmprov provision FILE`.",
+)
+@click.option(
+    "--export",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write a project for plain ansible-playbook.",
+)
+def plan(exit_code: bool, out: Path | None, export: Path | None, **options: Any) -> None:
     """Show what provisioning would change, and why."""
     from glmprov.actions.plan import plan as review
     from glmprov.results import plan_code
 
     terminal = terminal_for(options)
     with terminal.progress("probing") as said:
-        reviews = review(load(options), said)
+        fleet = load(options)
+        reviews = review(fleet, said)
+    if out is not None:
+        _save(reviews, fleet, out)
+    if export is not None:
+        _export(reviews, fleet, export)
     leave(terminal.report("plan", reviews, plan_code(reviews, exit_code)))
+
+
+def _save(reviews: Sequence[HostReview], fleet: Fleet, path: Path) -> None:
+    from glmprov.actions.saved_plan import save
+
+    saved = save(reviews, fleet, path)
+    click.echo(f"saved plan {saved.name}; apply it with `glmprov provision {path}`", err=True)
+
+
+def _export(reviews: Sequence[HostReview], fleet: Fleet, directory: Path) -> None:
+    from glmprov.actions.export import export
+
+    done = export(reviews, fleet, directory)
+    click.echo(f"exported {', '.join(done.hosts) or 'no host'}; apply it with\n  {done.command}", err=True)
+    for host, fields in done.later.items():
+        click.echo(f"{host}: export again when these are known: {', '.join(fields)}", err=True)
 
 
 @main.command(short_help="Say what is not as applied or declared.")

@@ -1,7 +1,8 @@
 """Locks and receipts on a host: who is changing it, and what was applied to it.
 
 State lives on the host, so that any controller sees it. A lock carries a lease that its controller renews; a
-controller that dies leaves a lock that ends by itself.
+controller that dies leaves a lock that ends by itself. The same person on the same machine sees that the process is
+gone, and takes the lock over at once.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from glmprov.errors import ApplyError, GlmprovError, LockError
+from glmprov.journal.holder import gone, ourselves
 from glmprov.receipt import RECEIPT_PATH, LockState, Receipt, from_json, to_json
 from glmprov.remote import Channel
 from glmprov.state import Unknown
@@ -45,7 +47,8 @@ def release(channel: Channel, *, home: str = HOME) -> LockState | None:
 class Lock:
     """The host's lock, ours within the `with` block and renewed by a thread of its own.
 
-    expired is the lock that ran out and was taken over, for a remark. lost: somebody took ours away.
+    expired is the lock that was taken over, for a remark: it ran out, or its process is gone. lost: somebody took
+    ours away.
     """
 
     def __init__(
@@ -65,6 +68,7 @@ class Lock:
             "home": home,
             "token": secrets.token_hex(16),
             "owner": owner(),
+            "holder": ourselves(),
             "reason": reason,
             "since": datetime.now(UTC).isoformat(timespec="seconds"),
             "lease_seconds": lease_seconds,
@@ -77,6 +81,9 @@ class Lock:
     def __enter__(self) -> Self:
         """Get the lock. Raise LockError if somebody else holds it with a live lease."""
         answer = _ask(self._channel, "acquire", self._asked)
+        lock = answer.get("lock") or {}
+        if not answer["got"] and gone(lock.get("holder") or {}):
+            answer = _ask(self._channel, "acquire", {**self._asked, "instead_of": lock["token"]})
         holder = _state(answer.get("lock"))
         if not answer["got"] and holder is not None:
             raise locked(self.host, holder)

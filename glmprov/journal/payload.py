@@ -72,9 +72,8 @@ def present(home: str) -> dict[str, Any] | None:
 
 
 def put(home: str, lock: dict[str, Any]) -> None:
-    kept = {
-        key: lock[key] for key in ("token", "owner", "reason", "since", "lease_seconds", "reboot_expected")
-    }
+    names = ("token", "owner", "holder", "reason", "since", "lease_seconds", "reboot_expected")
+    kept = {key: lock[key] for key in names}
     kept["renewed"] = now()
     kept["host"] = socket.gethostname()
     write(os.path.join(home, LOCK), json.dumps(kept, indent=1) + "\n")
@@ -82,7 +81,8 @@ def put(home: str, lock: dict[str, Any]) -> None:
 
 def acquire(home: str, asked: dict[str, Any]) -> dict[str, Any]:
     lock = present(home)
-    if lock and lock["seconds_left"] > 0 and lock["token"] != asked["token"]:
+    ours = (asked["token"], asked.get("instead_of"))
+    if lock and lock["seconds_left"] > 0 and lock["token"] not in ours:
         return {"got": False, "lock": lock}
     put(home, asked)
     return {

@@ -17,6 +17,8 @@ from glmprov.errors import LabError
 KINDS: dict[str, str] = {
     "lost-card": "CARD: the card falls off the bus (Xid 79); back after a reboot",
     "missing-card": "CARD on|off: from the next boot on the card isn't there at all",
+    "pulled-card": "CARD on|off: the card is gone at once; off: it is there again after a reboot",
+    "swapped-card": "CARD: another card of the same kind is in its slot, with another UUID",
     "hang-nvml": "on|deep|off: driver calls don't come back, and ignore SIGTERM; deep: they wait in state D",
     "driver-mismatch": "VERSION|off: the NVML library is of another version than the loaded module",
     "refuse-limit": "CARD on|off: the card takes no power limit",
@@ -24,6 +26,9 @@ KINDS: dict[str, str] = {
     "gpu-busy": "CARD MEBIBYTES|off: a process holds memory of the card",
     "ecc-errors": "CARD NUMBER: the card has had so many uncorrected memory errors",
     "unload-driver": "on: the kernel modules are gone until the next boot or modprobe",
+    "dkms": "fails|unsigned on|off: module builds fail, or their modules aren't signed",
+    "secure-boot": "on|off: the firmware enforces Secure Boot; modules that are loaded stay",
+    "enroll-keys": "on: somebody confirms at the console the keys that mokutil was given",
 }
 """Name of a fault → its arguments and what it does. CARD is an index, a UUID or a bus id."""
 
@@ -38,6 +43,8 @@ def inject(hw: Path, kind: str, args: list[str]) -> str:
     acts: dict[str, tuple[int, Callable[[Path, list[str]], str]]] = {
         "lost-card": (1, _lost_card),
         "missing-card": (2, _missing_card),
+        "pulled-card": (2, _pulled_card),
+        "swapped-card": (1, lambda place, words: _in_node(place, "swap", _card(place, words[0]))),
         "hang-nvml": (1, _hang),
         "driver-mismatch": (1, _mismatch),
         "refuse-limit": (2, _refuse_limit),
@@ -45,6 +52,9 @@ def inject(hw: Path, kind: str, args: list[str]) -> str:
         "gpu-busy": (2, _busy),
         "ecc-errors": (2, _ecc_errors),
         "unload-driver": (1, lambda place, words: _in_node(place, "unload")),
+        "dkms": (2, _dkms),
+        "secure-boot": (1, _secure_boot),
+        "enroll-keys": (1, lambda place, words: _in_node(place, "enroll_keys")),
     }
     if kind not in acts:
         raise LabError(f"there is no fault {kind}", next_step=f"There are: {', '.join(acts)}.")
@@ -64,6 +74,27 @@ def _missing_card(hw: Path, args: list[str]) -> str:
     bus_id = _card(hw, args[0])
     here = _mark(hw, f"missing/{bus_id}", args[1])
     return f"{bus_id} {'is missing' if here else 'is there'} from the next boot on"
+
+
+def _pulled_card(hw: Path, args: list[str]) -> str:
+    bus_id = _card(hw, args[0])
+    if _mark(hw, f"missing/{bus_id}", args[1]):
+        return _in_node(hw, "pull", bus_id)
+    return f"{bus_id} is there from the next boot on"
+
+
+def _dkms(hw: Path, args: list[str]) -> str:
+    if args[0] not in ("fails", "unsigned"):
+        raise LabError(f"say fails or unsigned, not {args[0]}", place="dkms")
+    broken = _mark(hw, f"dkms/{args[0]}", args[1])
+    effect = {"fails": "module builds fail", "unsigned": "modules aren't signed"}[args[0]]
+    return effect if broken else f"no longer: {effect}"
+
+
+def _secure_boot(hw: Path, args: list[str]) -> str:
+    if args[0] not in ("on", "off"):
+        raise LabError(f"say on or off, not {args[0]}", place="secure-boot")
+    return _in_node(hw, "secure_boot", args[0])
 
 
 def _hang(hw: Path, args: list[str]) -> str:

@@ -59,6 +59,7 @@ def _description(profile: Profile) -> dict[str, object]:
         "name": profile.name,
         "summary": profile.summary,
         "virtual": profile.system["virtual"],
+        "secure_boot": profile.system.get("secure_boot", False),
         "cards": [
             {
                 "bus_id": card.bus_id,

@@ -1,33 +1,34 @@
-"""Simulated kernels, their headers, dkms, the container toolkit, and what the node image must have."""
+"""What the node image must have, and the container toolkit."""
 
 from __future__ import annotations
 
 from importlib.resources import files
 
+from glmprov.lab import kernel_packages
 from glmprov.lab.deb import Content, Deb
 from glmprov.lab.driver_packages import program, shared_library
 
-KERNELS = {"6.1.0-48-amd64": "6.1.172-1", "6.1.0-49-amd64": "6.1.174-1"}
-"""Simulated kernels by release, with their package versions. The first is installed in the image."""
 TOOLKITS = ("1.17.8-1", "1.18.0-1")
 PRELOADED = "/usr/lib/glmlab/libglmlab-uname.so"
 _SIM = files("glmprov.lab") / "sim"
 _DIVERTED = ("/sbin/modprobe", "/sbin/rmmod", "/bin/lsmod", "/sbin/lsmod", "/sbin/modinfo")
-_OWN = ("/usr/sbin/update-grub", "/usr/sbin/update-initramfs")
+_OWN = ("/usr/sbin/update-grub", "/usr/sbin/update-initramfs", "/usr/bin/mokutil")
+# What a kernel's installation and removal leads to; dkms, which has a hook too, comes before both.
+_HOOKS = {
+    "/etc/kernel/postinst.d/initramfs-tools": 'update-initramfs -c -k "$1"',
+    "/etc/kernel/postinst.d/zz-update-grub": "update-grub",
+    "/etc/kernel/postrm.d/zz-update-grub": "update-grub",
+}
 
 
 def base() -> list[Deb]:
     """Return what the node image must have before its first boot."""
-    release = next(iter(KERNELS))
-    return [_base(), _image(release), _meta("linux-image-amd64", release)]
+    return [_base(), *kernel_packages.installed()]
 
 
 def packages() -> list[Deb]:
     """Return what the lab's copy of Debian holds beside Debian's own packages."""
-    found = [deb for release in KERNELS for deb in (_image(release), _headers(release))]
-    for release in KERNELS:
-        found += [_meta("linux-image-amd64", release), _meta("linux-headers-amd64", release)]
-    return [*found, _base(), _dkms()]
+    return [*kernel_packages.debian(), _base()]
 
 
 def _base() -> Deb:
@@ -44,7 +45,7 @@ def _base() -> Deb:
         "Firmware, boot loader and kernel of a node of the rehearsal fleet",
         relations={
             "Depends": "kmod, python3",
-            "Provides": "grub2-common, grub-efi-amd64, initramfs-tools, linux-initramfs-tool",
+            "Provides": "grub2-common, grub-efi-amd64, initramfs-tools, linux-initramfs-tool, mokutil",
         },
         files={
             **dict.fromkeys((*_DIVERTED, *_OWN), stub),
@@ -53,6 +54,7 @@ def _base() -> Deb:
                 (_SIM / "base/order.conf").read_bytes()
             ),
             "/etc/default/grub": Content((_SIM / "base/grub").read_bytes()),
+            **{path: Content(f"#!/bin/sh\n{line}\n".encode(), 0o755) for path, line in _HOOKS.items()},
             PRELOADED: Content(uname),
             "/etc/ld.so.preload": Content(f"{PRELOADED}\n".encode()),
         },
@@ -61,76 +63,6 @@ def _base() -> Deb:
         },
         scripts={"preinst": divert, "postinst": "mkdir -p /etc/default/grub.d /boot/grub\n"},
         configuration=("/etc/default/grub",),
-    )
-
-
-def _image(release: str) -> Deb:
-    return Deb(
-        f"linux-image-{release}",
-        KERNELS[release],
-        f"Linux {release}",
-        section="kernel",
-        source="linux",
-        relations={"Recommends": "initramfs-tools"},
-        files={
-            f"/boot/vmlinuz-{release}": Content(b"GLMPROV SIMULATED\n"),
-            f"/boot/config-{release}": Content(b"# GLMPROV SIMULATED\nCONFIG_MODULES=y\n"),
-            # depmod and libkmod want them, be they empty.
-            **{
-                f"/lib/modules/{release}/modules.{kind}": Content(b"")
-                for kind in ("order", "builtin", "builtin.modinfo")
-            },
-            f"/lib/modules/{release}/kernel/README": Content(
-                b"GLMPROV SIMULATED: every module is built in.\n"
-            ),
-        },
-        scripts={
-            "postinst": f"depmod {release} 2>/dev/null || true\n"
-            f"update-initramfs -c -k {release}\nupdate-grub\n" + _autoinstall(release),
-            "postrm": "update-grub\n",
-        },
-    )
-
-
-def _autoinstall(release: str) -> str:
-    headers = f"/lib/modules/{release}/build"
-    return f"if command -v dkms >/dev/null && [ -e {headers} ]; then dkms autoinstall -k {release}; fi\n"
-
-
-def _headers(release: str) -> Deb:
-    return Deb(
-        f"linux-headers-{release}",
-        KERNELS[release],
-        f"Header files of Linux {release}",
-        section="kernel",
-        source="linux",
-        files={f"/usr/src/linux-headers-{release}/Makefile": Content(b"# GLMPROV SIMULATED\n")},
-        links={f"/lib/modules/{release}/build": f"/usr/src/linux-headers-{release}"},
-        scripts={"postinst": _autoinstall(release)},
-    )
-
-
-def _meta(name: str, release: str) -> Deb:
-    target = name.replace("amd64", release)
-    return Deb(
-        name,
-        KERNELS[release].rpartition("-")[0] + "-1",
-        f"Linux for 64-bit PCs, now {release}",
-        section="kernel",
-        source="linux-signed-amd64",
-        relations={"Depends": f"{target} (= {KERNELS[release]})"},
-    )
-
-
-def _dkms() -> Deb:
-    return Deb(
-        "dkms",
-        "3.0.10-8+deb12u1",
-        "Builds kernel modules for each kernel",
-        architecture="all",
-        section="kernel",
-        relations={"Depends": "kmod, python3"},
-        files={"/usr/sbin/dkms": program("dkms")},
     )
 
 

@@ -17,6 +17,7 @@ _INPUTS = (
     "debian_packages.py",
     "driver_packages.py",
     "host_packages.py",
+    "kernel_packages.py",
     "packages.py",
     "repository.py",
 )

@@ -9,8 +9,8 @@ from typing import Any
 from glmprov.drift import Difference
 from glmprov.errors import ExitCode, GlmprovError
 from glmprov.report.facts import as_json
-from glmprov.report.values import data
-from glmprov.results import HostFacts, HostLock, HostProvision, HostReview, HostTrust
+from glmprov.results import HookCall, HostFacts, HostLock, HostProvision, HostReview, HostTrust
+from glmprov.state import data
 
 
 def document(kind: str, code: ExitCode, hosts: Sequence[Any]) -> str:
@@ -68,6 +68,8 @@ def _review(review: HostReview) -> dict[str, Any]:
     return {
         "host": review.host,
         "error": _error(review.error),
+        "serving": list(review.serving),
+        "waiting": [each.key for each in review.waiting()],
         "differences": [_difference(each) for each in review.differences],
         "notes": list(review.plan.notes) if review.plan else [],
         "remarks": list(review.observation.remarks) if review.observation else [],
@@ -88,22 +90,36 @@ def _difference(difference: Difference) -> dict[str, Any]:
 
 def provision(results: Iterable[HostProvision], code: ExitCode) -> str:
     """Return hosts with what became of every key."""
-    return document(
-        "provision",
-        code,
-        [
-            {
-                "host": each.host,
-                "error": _error(each.error or each.failure),
-                "applied": each.applied,
-                "rebooted": each.rebooted,
-                "seconds": round(each.seconds, 1),
-                "keys": [data(key) for key in each.keys],
-                "notes": list(each.notes),
-            }
-            for each in results
-        ],
-    )
+    return document("provision", code, [_provisioned(each) for each in results])
+
+
+def hook_call(about: HookCall) -> str:
+    """Return what a hook reads: the host, what is to be changed there and, afterwards, what became of it."""
+    body = {
+        "schema": "glmprov/hook/1",
+        "event": about.event,
+        "host": about.review.host,
+        "batch": about.batch,
+        "changes": [_difference(each) for each in about.changes],
+        "facts": about.review.observation and as_json(about.review.observation),
+        "result": about.result and _provisioned(about.result),
+    }
+    return json.dumps(body, ensure_ascii=False) + "\n"
+
+
+def _provisioned(result: HostProvision) -> dict[str, Any]:
+    return {
+        "host": result.host,
+        "error": _error(result.error or result.failure),
+        "batch": result.batch,
+        "not_begun": result.not_begun,
+        "applied": result.applied,
+        "rebooted": result.rebooted,
+        "seconds": round(result.seconds, 1),
+        "keys": [data(key) for key in result.keys],
+        "waiting": data(result.waiting),
+        "notes": list(result.notes),
+    }
 
 
 def trust(results: Iterable[HostTrust], code: ExitCode) -> str:

@@ -18,9 +18,10 @@ from collections.abc import Mapping
 from dataclasses import Field, fields
 from typing import Any
 
+from glmprov.state.as_found import Left, as_found, under
 from glmprov.state.kinds import Disruption, Kind, Manage
 from glmprov.state.sections import ContainerEngine, GpuDriver, GpuPower, HostState, HostTuning, NcclEnv
-from glmprov.state.values import Dropped, Later, Setting, Unit, Unknown
+from glmprov.state.values import Dropped, Later, Setting, Unit, Unknown, data
 
 __all__ = [
     "SECTIONS",
@@ -34,14 +35,18 @@ __all__ = [
     "HostTuning",
     "Kind",
     "Later",
+    "Left",
     "Manage",
     "NcclEnv",
     "Setting",
     "Unit",
     "Unknown",
+    "as_found",
+    "data",
     "kind_of",
     "role_options",
     "role_variables",
+    "under",
 ]
 
 SECTIONS: tuple[str, ...] = tuple(f.name for f in fields(HostState))
@@ -69,18 +74,19 @@ def role_options(section: str) -> tuple[str, ...]:
 def role_variables(state: HostState) -> dict[str, Any]:
     """Return the variables that bring a host to the expected state, by the roles' names for them.
 
-    A Setting becomes its declared value, None in it if it was dropped, a Unit a dict; what is None or Later is left
-    to the role's default.
+    A Setting becomes its declared value, null if it was dropped, a Unit a dict. A setting that is None is null, which a
+    role leaves alone; what is Later, or an input that is None, is left to the role's default.
     """
     variables: dict[str, Any] = {}
     for section in SECTIONS:
         expected = getattr(state, section)
         if expected is None:
             continue
-        for option in role_options(section):
-            value = getattr(expected, option)
-            if value is not None and not isinstance(value, Later):
-                variables[f"{section}_{option}"] = _plain(value)
+        for field in fields(expected):
+            value, kind = getattr(expected, field.name), kind_of(field)
+            given = kind is Kind.SETTING or (kind is Kind.INPUT and value is not None)
+            if given and not isinstance(value, Later):
+                variables[f"{section}_{field.name}"] = _plain(value)
     return variables
 
 

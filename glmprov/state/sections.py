@@ -24,16 +24,16 @@ class GpuDriver:
     """The loaded kernel module is the open one; Blackwell runs with no other."""
     held: Mapping[str, bool] | Later | Unknown | None = outcome()
     """apt hold by package: driver, module and userland packages that are installed."""
-    pinned: bool | Unknown | None = setting()
+    pinned: bool | Unknown | None = setting(shared=True)
     """An apt pin keeps the branch (the pinning package, or our preferences file)."""
-    automatic_upgrades_blocked: bool | Unknown | None = setting()
+    automatic_upgrades_blocked: bool | Unknown | None = setting(shared=True)
     """unattended-upgrades is told to leave the driver's packages alone."""
-    nouveau_blocked: bool | Unknown | None = setting(Disruption.REBOOT)
+    nouveau_blocked: bool | Unknown | None = setting(Disruption.REBOOT, shared=True)
     """The nouveau module is kept from loading."""
     persistence_daemon: Unit | Later | Unknown | None = setting()
     """nvidia-persistenced.service."""
-    cards: Mapping[str, bool] | Later | Unknown | None = outcome(Disruption.DRIVER)
-    """Cards by UUID that the driver shows. A card of the last receipt that is gone is drift."""
+    cards: Mapping[str, bool] | Later | Unknown | None = outcome()
+    """Cards by UUID that the driver shows. A card of the last receipt that is gone is drift, and a person's to mend."""
     repository_url: str | None = role_input()
     repository_key_url: str | None = role_input()
     repository_key_fingerprint: str | None = role_input()
@@ -53,7 +53,7 @@ class ContainerEngine:
     toolkit: bool | Unknown | None = setting()
     """nvidia-container-toolkit is installed."""
     toolkit_version: str | Unknown | None = fact()
-    daemon: Mapping[str, Any] | Unknown | None = setting(Disruption.DOCKER)
+    daemon: Mapping[str, Any] | Unknown | None = setting(Disruption.DOCKER, shared=True)
     """Keys merged into /etc/docker/daemon.json, by dotted path ("runtimes.nvidia.path"). Others are left alone."""
     nvidia_runtime: bool | Unknown | None = outcome(Disruption.DOCKER)
     """The running daemon knows the runtime "nvidia"."""
@@ -86,11 +86,11 @@ class GpuPower:
 class HostTuning:
     """Kernel command line, module options, sysctl, governor, PCIe ACS, limits."""
 
-    kernel_arguments: Mapping[str, Setting] | Unknown | None = setting(Disruption.REBOOT)
+    kernel_arguments: Mapping[str, Setting] | Unknown | None = setting(Disruption.REBOOT, shared=True)
     """By name; a flag without a value is "". Declared: the boot loader's configuration; effective: /proc/cmdline."""
-    module_options: Mapping[str, Setting] | Unknown | None = setting(Disruption.REBOOT)
+    module_options: Mapping[str, Setting] | Unknown | None = setting(Disruption.REBOOT, shared=True)
     """By "module.option". Declared: modprobe.d; effective: /sys/module or /proc/driver/nvidia/params."""
-    sysctl: Mapping[str, Setting] | Unknown | None = setting()
+    sysctl: Mapping[str, Setting] | Unknown | None = setting(shared=True)
     """Declared: /etc/sysctl.d/90-glmprov.conf (or what overrides it); effective: /proc/sys."""
     cpu_governor: Setting | Unknown | None = setting()
     """Declared: /etc/glmprov/host-tuning.conf, read by the boot unit; effective: scaling_governor of all CPUs."""

@@ -128,5 +128,5 @@ def test_isolation_is_never_turned_off_by_default(dangerous: str) -> None:
     name, _, value = dangerous.partition("=")
     for path in PLANNABLE:
         case = {key: part for key, part in read(path).items() if key != "settings"}
-        arguments = role_variables(planned(case).expected).get("host_tuning_kernel_arguments", {})
+        arguments = role_variables(planned(case).expected)["host_tuning_kernel_arguments"] or {}
         assert arguments.get(name) != value

@@ -21,6 +21,7 @@ EXPECTED: dict[str, tuple[list[int], dict[str, str], int]] = {
     "turin-6x": ([4, 2], {"NCCL_P2P_LEVEL": "SYS"}, 6),
     "genoa-4x-workstation": ([4], {"NCCL_P2P_LEVEL": "PHB"}, 4),
     "workstation-4x-maxq": ([4], {"NCCL_P2P_LEVEL": "PHB"}, 0),
+    "mixed-4x": ([4], {"NCCL_P2P_LEVEL": "PHB"}, 3),
     "h200-x2": ([2], {}, 0),
 }
 """Sizes of the sets, NCCL environment, number of cards with a power limit."""

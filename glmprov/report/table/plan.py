@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from rich.console import RenderableType
 from rich.text import Text
 
-from glmprov.drift import Difference, Verdict
+from glmprov.drift import Difference, Verdict, classes
 from glmprov.report.table.blocks import Block, counted, merged, shown, summed_up
 from glmprov.report.table.rows import Row
 from glmprov.report.values import plain
 from glmprov.results import HostReview
+from glmprov.state import Disruption
 
 
-def plan(reviews: Sequence[HostReview], *, verbose: bool = False) -> Iterable[RenderableType]:
-    """Yield what provisioning would change on each host, and why."""
-    yield from merged([_plan_block(review, verbose) for review in reviews], verbose)
+def plan(
+    reviews: Sequence[HostReview], *, verbose: bool = False, allowed: Collection[Disruption] = ()
+) -> Iterable[RenderableType]:
+    """Yield what provisioning would change on each host, and why; allowed is what it may interrupt."""
+    yield from merged([_plan_block(review, verbose, allowed) for review in reviews], verbose)
     yield _plan_summary(reviews)
 
 
-def _plan_block(review: HostReview, verbose: bool) -> Block:
+def _plan_block(review: HostReview, verbose: bool, allowed: Collection[Disruption]) -> Block:
     changes = review.having(Verdict.DRIFT, Verdict.PENDING)
     unknown, later = review.having(Verdict.UNKNOWN), review.having(Verdict.LATER)
     counts = [
@@ -28,14 +31,28 @@ def _plan_block(review: HostReview, verbose: bool) -> Block:
         counted(len(later), "known later"),
         counted(len(unknown), "unknown"),
     ]
+    notes = (*(review.plan.notes if review.plan else ()), *_waiting(review, allowed))
     summary = ", ".join(filter(None, counts)) or "as planned"
     rows = [_plan_row(each) for each in (*changes, *unknown, *later)]
     return Block(
         (review.host,),
         summary if review.error is None else "cannot be planned",
         shown(rows, verbose),
-        tuple(review.plan.notes) if review.plan else (),
+        notes,
         review.error,
+    )
+
+
+def _waiting(review: HostReview, allowed: Collection[Disruption]) -> Iterable[str]:
+    """Yield what waits while an instance serves, and what would do it all the same."""
+    waiting = review.waiting(allowed)
+    if not waiting:
+        return
+    named = sorted({*classes(waiting), *allowed}, key=list(Disruption).index)
+    keys = ", ".join(dict.fromkeys(each.key.partition("[")[0] for each in waiting))
+    yield (
+        f"waiting while {' and '.join(review.serving)} serves, unless provisioned with "
+        f"--allow {','.join(named)}: {keys}"
     )
 
 

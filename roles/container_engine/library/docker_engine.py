@@ -29,9 +29,8 @@ options:
     type: dict
     required: true
   service:
-    description: The wanted state of docker.service, as {enabled, active}.
+    description: The wanted state of docker.service, as {enabled, active}. Not given, it is left alone, not restarted.
     type: dict
-    required: true
   path:
     description: The file.
     type: path
@@ -181,7 +180,7 @@ def main():
     module = AnsibleModule(
         argument_spec={
             "settings": {"type": "dict", "required": True},
-            "service": {"type": "dict", "required": True, "options": STATE_OPTIONS},
+            "service": {"type": "dict", "options": STATE_OPTIONS},
             "path": {"type": "path", "default": "/etc/docker/daemon.json"},
         },
         supports_check_mode=True,
@@ -198,11 +197,11 @@ def main():
         diffs.append(difference(path, before or "", render(merged, before)))
         if not module.check_mode:
             replace(module, path, before, render(merged, before))
-    if service["active"] and is_stale(merged, document, running_daemon()):
+    if service and service["active"] and is_stale(merged, document, running_daemon()):
         diffs.append(difference("the running daemon", "older settings\n", f"those of {path}\n"))
         if not module.check_mode:
             restart(module, path, before)
-    diffs += [diff for diff in [Unit(module, UNIT).bring_to(service)] if diff]
+    diffs += [diff for diff in [service and Unit(module, UNIT).bring_to(service)] if diff]
     module.exit_json(changed=bool(diffs), diff=diffs)
 
 

@@ -17,9 +17,8 @@ description:
     The same goes for nouveau. The next look at the host says that a reboot is pending.
 options:
   persistence_daemon:
-    description: The wanted state of nvidia-persistenced.service, as {enabled, active}.
+    description: The wanted state of nvidia-persistenced.service, as {enabled, active}. Not given, it is left alone.
     type: dict
-    required: true
 author: glmprov
 """
 
@@ -36,7 +35,7 @@ UNIT = "nvidia-persistenced.service"
 
 def main():
     module = AnsibleModule(
-        argument_spec={"persistence_daemon": {"type": "dict", "required": True, "options": STATE_OPTIONS}},
+        argument_spec={"persistence_daemon": {"type": "dict", "options": STATE_OPTIONS}},
         supports_check_mode=True,
     )
     diffs = [load(module), run_daemon(module)]
@@ -60,7 +59,7 @@ def load(module):
 
 def run_daemon(module):
     """Bring the daemon to its state. Where a reboot is due before it can run, the reboot starts it."""
-    if os.path.exists("/sys/module/nouveau"):
+    if not module.params["persistence_daemon"] or os.path.exists("/sys/module/nouveau"):
         return None
     return Unit(module, UNIT).bring_to(
         module.params["persistence_daemon"], can_run=not another_driver_is_loaded()

@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
-import json
+import importlib.util
 import os
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from glmprov.lab import hardware_tree
 
+PROGRAMS = Path(hardware_tree.__file__).with_name("sim") / "node"
 RELEASE = "6.1.0-48-amd64"
 GRUB = 'GRUB_CMDLINE_LINUX_DEFAULT="quiet"\nGRUB_CMDLINE_LINUX=""\n'
+
+
+def _load(path: Path) -> Any:
+    """Return a program of the node as a module: none of them is in a package."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+module_file = _load(PROGRAMS / "module_file.py")
+OURS = module_file.Key("DKMS module signing key", "01:02")
 
 
 class Node:
@@ -34,10 +49,9 @@ class Node:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
 
-    def build(self, version: str = "580.95.05", is_open: bool = True) -> None:
-        for name in ("nvidia", "nvidia-uvm", "nvidia-modeset", "nvidia-drm"):
-            module = json.dumps({"version": version, "open": is_open})
-            self.write(f"lib/modules/{RELEASE}/updates/dkms/{name}.ko", module)
+    def build(self, version: str = "580.95.05", is_open: bool = True, key: object = None) -> None:
+        folder = self.root / f"lib/modules/{RELEASE}/updates/dkms"
+        module_file.write_all(folder, version, is_open, RELEASE, key)
 
     def run(self, program: str, *words: str) -> subprocess.CompletedProcess[str]:
         places = {"GLMLAB_ROOT": self.root, "GLMLAB_HARDWARE": self.hardware, "GLMLAB_STATE": self.state}
@@ -45,9 +59,19 @@ class Node:
         command = [sys.executable, self.hardware / "bin" / program, *words]
         return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
 
+    def secure_boot(self) -> None:
+        variables = self.state / "efi/efivars"
+        variables.mkdir(parents=True)
+        name = "SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
+        (variables / name).write_bytes(b"\x06\0\0\0\x01")
+
+    @property
+    def grub(self) -> str:
+        return (self.root / "boot/grub/grub.cfg").read_text()
+
     @property
     def command_line(self) -> str:
-        lines = (self.root / "boot/grub/grub.cfg").read_text().splitlines()
+        lines = self.grub.splitlines()
         return next(line for line in lines if line.split()[:1] == ["linux"]).split(" ro ")[1]
 
     def shows(self, name: str) -> str:
@@ -70,7 +94,7 @@ def test_the_command_line_follows_the_files_in_their_order(node: Node) -> None:
 def test_the_newest_kernel_comes_first(node: Node) -> None:
     node.write("boot/vmlinuz-6.1.0-100-amd64", "")
     node.run("update-grub")
-    assert "vmlinuz-6.1.0-100-amd64" in (node.root / "boot/grub/grub.cfg").read_text().split("linux\t")[1]
+    assert "vmlinuz-6.1.0-100-amd64" in node.grub.split("linux\t")[1]
 
 
 def test_a_broken_grub_file_leaves_the_old_configuration(node: Node) -> None:
@@ -144,3 +168,64 @@ def test_a_missing_card_is_not_taken(node: Node) -> None:
     (node.hardware / "faults/missing/0000:71:00.0").touch()
     node.run("modprobe-nvidia", "nvidia")
     assert len(list((node.state / "driver/cards").iterdir())) == 5
+
+
+def test_the_default_entry_may_be_another_kernel(node: Node) -> None:
+    node.write("boot/vmlinuz-6.1.0-100-amd64", "")
+    node.write("etc/default/grub.d/10.cfg", f"GRUB_DEFAULT='Debian GNU/Linux, with Linux {RELEASE}'\n")
+    node.run("update-grub")
+    assert f'set default="Debian GNU/Linux, with Linux {RELEASE}"' in node.grub
+
+
+def test_modinfo_reads_what_was_written(node: Node) -> None:
+    node.build(key=OURS)
+    assert node.run("modinfo", "-F", "version", "nvidia").stdout == "580.95.05\n"
+    assert node.run("modinfo", "-F", "signer", "nvidia-uvm").stdout == "DKMS module signing key\n"
+    path = node.root / f"lib/modules/{RELEASE}/updates/dkms/nvidia-drm.ko"
+    assert "license:        Dual MIT/GPL" in node.run("modinfo", str(path)).stdout
+    assert node.run("modinfo", "-k", "6.1.0-49-amd64", "nvidia").returncode == 1
+
+
+def test_a_reader_needs_no_more_than_bytes(node: Node) -> None:
+    node.build(key=OURS)
+    data = (node.root / f"lib/modules/{RELEASE}/updates/dkms/nvidia.ko").read_bytes()
+    assert b"\0version=580.95.05\0" in data
+    assert data.endswith(b"~Module signature appended~\n")
+    node.build()
+    data = (node.root / f"lib/modules/{RELEASE}/updates/dkms/nvidia.ko").read_bytes()
+    assert not data.endswith(b"~Module signature appended~\n")
+
+
+def test_a_prebuilt_module_is_found_beside_the_kernels_own_and_dkms_comes_first(node: Node) -> None:
+    assert node.run("make-modules", RELEASE, "kernel/nvidia-580srv-open", "580.95.05").returncode == 0
+    assert node.run("modinfo", "-F", "signer", "nvidia").stdout.startswith("Canonical")
+    node.build("595.58.03")
+    assert node.run("modinfo", "-F", "version", "nvidia").stdout == "595.58.03\n"
+
+
+def test_secure_boot_takes_modules_of_the_vendor_and_of_enrolled_keys_alone(node: Node) -> None:
+    node.secure_boot()
+    node.build()
+    refused = node.run("modprobe-nvidia", "nvidia")
+    assert (refused.returncode, "Key was rejected by service" in refused.stderr) == (1, True)
+    node.build(key=OURS)
+    assert node.run("modprobe-nvidia", "nvidia").returncode == 1
+    node.build(key=module_file.VENDOR)
+    assert node.run("modprobe-nvidia", "nvidia").returncode == 0
+
+
+def test_a_key_is_trusted_after_somebody_confirmed_it(node: Node) -> None:
+    node.secure_boot()
+    node.build(key=OURS)
+    certificate = node.root / "mok.pub"
+    certificate.write_text(module_file.certificate(OURS))
+    assert node.run("mokutil", "--sb-state").stdout == "SecureBoot enabled\n"
+    assert node.run("mokutil", "--test-key", str(certificate)).stdout == f"{certificate} is not enrolled\n"
+    assert node.run("mokutil", "--import", str(certificate)).returncode == 0
+    assert "CN=DKMS" in node.run("mokutil", "--list-new").stdout
+    assert node.run("modprobe-nvidia", "nvidia").returncode == 1
+    (node.hardware / "firmware/enrolled").mkdir()
+    for path in (node.hardware / "firmware/new").iterdir():
+        path.rename(node.hardware / "firmware/enrolled" / path.name)
+    assert "already enrolled" in node.run("mokutil", "--test-key", str(certificate)).stdout
+    assert node.run("modprobe-nvidia", "nvidia").returncode == 0

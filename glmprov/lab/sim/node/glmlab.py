@@ -13,13 +13,15 @@ import time
 from pathlib import Path
 from typing import Any
 
+import module_file
+
 Description = dict[str, Any]
 
 HARDWARE = Path(os.environ.get("GLMLAB_HARDWARE", "/opt/glmlab"))
 STATE = Path(os.environ.get("GLMLAB_STATE", "/run/glmlab"))
 ROOT = Path(os.environ.get("GLMLAB_ROOT", "/"))
 """Where /etc, /lib/modules and /boot are; another folder only in tests."""
-MODULES = ("nvidia", "nvidia_uvm", "nvidia_modeset", "nvidia_drm")
+MODULES = module_file.NAMES
 NEEDS: dict[str, tuple[str, ...]] = {
     "nvidia": (),
     "nvidia_uvm": ("nvidia",),
@@ -69,6 +71,12 @@ def kernel_release() -> str:
     return read(STATE / "kernel") or os.uname().release
 
 
+def kernel_version(release: str) -> str:
+    """Return what /proc/version says under a kernel."""
+    builder = "debian-kernel@lists.debian.org" if "amd64" in release else "buildd@lcy02-amd64-059"
+    return f"Linux version {release} ({builder}) (gcc 12.2.0, GNU ld 2.40) #1 SMP PREEMPT_DYNAMIC (GLMPROV SIMULATED)"
+
+
 def write(path: Path, text: str) -> None:
     """Write a file, folders included."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -81,13 +89,9 @@ def loaded() -> list[str]:
     return [name for name in MODULES if (folder / name).is_dir()]
 
 
-def built(name: str, release: str | None = None) -> Description | None:
-    """Return what dkms built for a kernel as a dict (version, open), or None."""
-    path = (
-        ROOT / "lib/modules" / (release or kernel_release()) / "updates/dkms" / f"{name.replace('_', '-')}.ko"
-    )
-    text = read(path)
-    return json.loads(text) if text else None
+def built(name: str, release: str | None = None) -> module_file.Module | None:
+    """Return the module that there is for a kernel, or None."""
+    return module_file.find(ROOT / "lib/modules" / (release or kernel_release()), name)
 
 
 def options() -> tuple[dict[str, dict[str, str]], set[str]]:
@@ -111,6 +115,8 @@ def options() -> tuple[dict[str, dict[str, str]], set[str]]:
 
 def load(name: str, given: dict[str, str] | None = None) -> None:
     """Load a module and what it needs, with the options of modprobe.d and those given."""
+    import firmware  # which needs this file
+
     name = name.replace("-", "_")
     if name not in MODULES or name in loaded():
         return
@@ -120,7 +126,9 @@ def load(name: str, given: dict[str, str] | None = None) -> None:
             f"FATAL: Module {name} not found in directory /lib/modules/{kernel_release()}"
         )
     if name == "nvidia" and not profile()["cards"]:
-        raise ModuleRefusedError("could not insert 'nvidia': No such device")
+        raise ModuleRefusedError("ERROR: could not insert 'nvidia': No such device")
+    if not firmware.trusts(module):
+        raise ModuleRefusedError(f"ERROR: could not insert '{name}': Key was rejected by service")
     for needed in NEEDS[name]:
         load(needed)
     wanted = {**options()[0].get(name, {}), **(given or {})}
@@ -128,7 +136,7 @@ def load(name: str, given: dict[str, str] | None = None) -> None:
     values.update({key: _as_kernel(values[key], value) for key, value in wanted.items() if key in values})
     for key, value in values.items():
         write(STATE / "module" / name / "parameters" / key, f"{value}\n")
-    write(STATE / "module" / name / "version", module["version"] + "\n")
+    write(STATE / "module" / name / "version", module.version + "\n")
     write(STATE / "module" / name / "refcnt", "0\n")
     if name == "nvidia":
         _start_driver(module, wanted)
@@ -141,11 +149,11 @@ def _as_kernel(default: str, value: str) -> str:
     return value
 
 
-def _start_driver(module: Description, wanted: dict[str, str]) -> None:
+def _start_driver(module: module_file.Module, wanted: dict[str, str]) -> None:
     shutil.rmtree(STATE / "cards", ignore_errors=True)
     missing = HARDWARE / "faults/missing"
     cards = [card for card in profile()["cards"] if not (missing / card["bus_id"]).exists()]
-    taken = [card for card in cards if module["open"] or not card["open_modules_only"]]
+    taken = [card for card in cards if module.is_open or not card["open_modules_only"]]
     for card in taken:
         write(STATE / "driver/cards" / card["bus_id"], card["uuid"] + "\n")
     (STATE / "driver/cards").mkdir(parents=True, exist_ok=True)
@@ -155,7 +163,7 @@ def _start_driver(module: Description, wanted: dict[str, str]) -> None:
     _device("nvidiactl", 195, 255)
     _device("nvidia-uvm", 510, 0)
     _device("nvidia-uvm-tools", 510, 1)
-    write(STATE / "driver/version", module["version"] + "\n")
+    write(STATE / "driver/version", module.version + "\n")
     for card in cards:
         _bind(card["bus_id"], "nvidia" if card in taken else None)
     if len(taken) < len(cards):
@@ -164,12 +172,12 @@ def _start_driver(module: Description, wanted: dict[str, str]) -> None:
         )
 
 
-def _write_proc(module: Description, wanted: dict[str, str], cards: list[Description]) -> None:
-    kind = "Open Kernel Module for x86_64" if module["open"] else "x86_64 Kernel Module"
+def _write_proc(module: module_file.Module, wanted: dict[str, str], cards: list[Description]) -> None:
+    kind = "Open Kernel Module for x86_64" if module.is_open else "x86_64 Kernel Module"
     proc = STATE / "proc_nvidia"
     write(
         proc / "version",
-        f"NVRM version: NVIDIA UNIX {kind}  {module['version']}  Release Build  (GLMPROV SIMULATED)\n"
+        f"NVRM version: NVIDIA UNIX {kind}  {module.version}  Release Build  (GLMPROV SIMULATED)\n"
         "GCC version:  gcc version 12.2.0 (Debian 12.2.0-14)\n",
     )
     params = dict(DRIVER_PARAMS)
@@ -186,7 +194,7 @@ def _write_proc(module: Description, wanted: dict[str, str], cards: list[Descrip
             f"Video BIOS: \t {card['vbios'].lower()}\nBus Type: \t PCIe\nDMA Size: \t 52 bits\n"
             f"DMA Mask: \t 0xfffffffffffff\nBus Location: \t {card['bus_id']}\n"
             f"Device Minor: \t {card['minor']}\n"
-            f"GPU Firmware: \t {module['version']}\nGPU Excluded:\t No\n",
+            f"GPU Firmware: \t {module.version}\nGPU Excluded:\t No\n",
         )
 
 
