@@ -25,7 +25,8 @@ from glmprov.remote import connect
 from glmprov.remote.fan_out import for_each
 from glmprov.results import HostProvision, Mended
 from glmprov.settings import HostSettings
-from glmprov.state import Unknown, data
+from glmprov.state import Unknown
+from glmprov.state.data import data
 
 
 class Recorder:

@@ -9,6 +9,7 @@ from typing import Any
 from glmprov.probe.answer import Answer, known
 from glmprov.probe.parse_driver import MODPROBE_FOLDERS
 from glmprov.probe.parse_kernels import boot_line
+from glmprov.probe.parse_ours import HOST_TUNING_CONF, ours
 from glmprov.probe.parse_units import unit
 from glmprov.probe.texts import (
     boot_entry_arguments,
@@ -20,7 +21,6 @@ from glmprov.probe.texts import (
 from glmprov.probe.wanted import GOVERNORS
 from glmprov.state import HostTuning, Setting, Unknown
 
-HOST_TUNING_CONF = "/etc/glmprov/host-tuning.conf"
 LIMITS_CONF = "/etc/security/limits.d/90-glmprov.conf"
 SYSCTL_FOLDERS = ("/etc/sysctl.d", "/run/sysctl.d", "/usr/lib/sysctl.d")
 NVIDIA_PARAMS = "/proc/driver/nvidia/params"
@@ -43,6 +43,7 @@ def host_tuning(answer: Answer) -> HostTuning:
         acs_disabled=_acs(answer, conf, lines),
         boot_unit=unit(answer, "glmprov-host-tuning.service"),
         limits=_limits(answer),
+        ours=ours(answer),
     )
 
 

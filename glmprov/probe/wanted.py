@@ -56,7 +56,11 @@ FILES = (
     "/etc/apt/preferences",
     "/etc/apt/preferences.d/*",
     "/etc/apt/apt.conf.d/*",
+    "/etc/default/grub.d/90-glmprov.cfg",
     "/etc/docker/daemon.json",
+    "/var/snap/docker/current/run/docker.pid",
+    "/run/user/*/docker.pid",
+    "/home/*/.config/systemd/user/docker.service",
     "/etc/glmprov/gpu-power.conf",
     "/etc/glmprov/host-tuning.conf",
     "/etc/glmprov/nccl.env",
@@ -97,7 +101,7 @@ PACKAGES = (
     "firmware-nvidia",
     "docker",
     "containerd",
-    "podman-docker",
+    "podman",
     "moby-engine",
     "unattended-upgrades",
 )
@@ -135,10 +139,15 @@ CDI_LIBRARY = "libcuda.so."
 MOK_LIST = "/sys/firmware/efi/efivars/MokListRT-605dab50-e046-4300-abb6-3dd810dd8b23"
 MOK_KEYS = ("/var/lib/dkms/mok.pub", "/var/lib/shim-signed/mok/MOK.der")
 """Where dkms keeps the certificate that belongs to the key it signs with, on Debian and on Ubuntu."""
+GRUB_DROP_IN = "/etc/default/grub.d/90-glmprov.cfg"
 CPUINFO = "/proc/cpuinfo"
 IOMMU_GROUPS = "/sys/kernel/iommu_groups"
 EFI = "/sys/firmware/efi"
 REHEARSAL = "/opt/glmlab"
+VFIO = "/sys/bus/pci/drivers/vfio-pci"
+LIBVIRT = "/run/libvirt/qemu"
+PROXMOX = "/run/qemu-server"
+SNAP = "/snap/docker"
 SECURE_BOOT = EFI + "/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
 
 UNIT_PROPERTIES = ("LoadState", "ActiveState", "UnitFileState", "WantedBy")
@@ -161,7 +170,7 @@ def wanted(sysctl_keys: Sequence[str] = (), *, nvml_seconds: float = 30.0) -> di
         "tail_bytes": SIGNATURE_BYTES,
         "numbers": {CDI_LIBRARY: list(CDI_SPECS)},
         "within": {MOK_LIST: list(MOK_KEYS)},
-        "folders": [IOMMU_GROUPS, EFI, REHEARSAL],
+        "folders": [IOMMU_GROUPS, EFI, REHEARSAL, VFIO, LIBVIRT, PROXMOX, SNAP],
         "tallies": [GOVERNORS],
         "sockets": [CPUS + "online", CPUS + "cpu%d/topology/core_siblings_list"],
         "heads": [CPUINFO],

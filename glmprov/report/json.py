@@ -18,7 +18,7 @@ from glmprov.results import (
     HostReview,
     HostTrust,
 )
-from glmprov.state import data
+from glmprov.state.data import data
 
 
 def document(kind: str, code: ExitCode, hosts: Sequence[Any]) -> str:
