@@ -106,7 +106,7 @@ def host_file(host: Host, review: HostReview) -> str:
 
 def _given(review: HostReview) -> HostState:
     """Return what the roles are to be given: the plan, with what the host has in place of what isn't ours to change."""
-    return review.plan.expected if review.plan else HostState()
+    return review.plan.given(review.observation) if review.plan and review.observation else HostState()
 
 
 def _variables(host: Host, given: HostState) -> dict[str, Any]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from glmprov.settings.manage import Words, by_key, known_keys
 from glmprov.settings.types import (
     Branch,
     Bus,
@@ -16,6 +17,7 @@ from glmprov.settings.types import (
     Fingerprint,
     KernelArguments,
     ModuleOption,
+    P2p,
     Switch,
     SysctlName,
     Text,
@@ -23,12 +25,21 @@ from glmprov.settings.types import (
     Version,
     Watts,
 )
-from glmprov.state import SECTIONS, role_options
+from glmprov.state import SECTIONS, Modes, role_options
 
 
 def _option(wants: str, default: str, meaning: str) -> Any:
     """Declare a setting: what it wants and its default in words, for messages and for docs/settings.md."""
     return Field(default=None, description=meaning, json_schema_extra={"wants": wants, "default": default})
+
+
+def _manage() -> Any:
+    return _option(
+        "enforce, audit or ignore, or a mapping of key to one of them ({default: enforce, sysctl: audit})",
+        "enforce",
+        "Brought to the plan, only reported, or neither looked at nor touched. A key is a field or one item of it, "
+        "`sysctl[vm.swappiness]`; `default` is the rest of the section.",
+    )
 
 
 class Section(BaseModel):
@@ -60,6 +71,7 @@ class GpuDriverSettings(Section):
     repository_key_fingerprint: Fingerprint | None = _option(
         "a key fingerprint of 40 hex digits", "NVIDIA's, by the role", "Fingerprint that the key must have."
     )
+    manage: Annotated[Words, AfterValidator(known_keys("gpu_driver"))] | None = _manage()
 
 
 class ContainerEngineSettings(Section):
@@ -82,6 +94,7 @@ class ContainerEngineSettings(Section):
     toolkit_repository_key_fingerprint: Fingerprint | None = _option(
         "a key fingerprint of 40 hex digits", "NVIDIA's, by the role", "Fingerprint that the key must have."
     )
+    manage: Annotated[Words, AfterValidator(known_keys("container_engine"))] | None = _manage()
 
 
 class GpuPowerSettings(Section):
@@ -92,6 +105,12 @@ class GpuPowerSettings(Section):
         "400 as a cap on cards that we know",
         "Power limit. A number is an order for every card that we know, a mapping for the cards it names.",
     )
+    budget_watts: Watts | None = _option(
+        "a whole number of watts",
+        "no budget",
+        "What the limits of all cards may add up to. Caps are lowered evenly; an order above it is refused.",
+    )
+    manage: Annotated[Words, AfterValidator(known_keys("gpu_power"))] | None = _manage()
 
 
 class HostTuningSettings(Section):
@@ -123,6 +142,13 @@ class HostTuningSettings(Section):
     limits: dict[str, Text | None] | None = _option(
         'a mapping of item to value ("memlock": unlimited)', "memlock unlimited", "Limits of login sessions."
     )
+    p2p: P2p | None = _option(
+        "off, auto or forced",
+        "off",
+        "Registry keys that make the driver do P2P through BAR1, for one-shot all-reduce. `auto`: where the topology "
+        "needs them and all conditions hold; `forced`: refused where it can't work.",
+    )
+    manage: Annotated[Words, AfterValidator(known_keys("host_tuning"))] | None = _manage()
 
 
 class NcclEnvSettings(Section):
@@ -138,6 +164,7 @@ class NcclEnvSettings(Section):
         "by profile and topology",
         "Variables that win over the profile's.",
     )
+    manage: Annotated[Words, AfterValidator(known_keys("nccl_env"))] | None = _manage()
 
 
 class HostSettings(BaseModel):
@@ -155,6 +182,14 @@ class HostSettings(BaseModel):
     host_tuning: HostTuningSettings = HostTuningSettings()
     nccl_env: NcclEnvSettings = NcclEnvSettings()
     ignored: tuple[str, ...] = ()
+
+    @property
+    def modes(self) -> Modes:
+        """What may be done with each key."""
+        said = {section: getattr(self, section).manage or {} for section in SECTIONS}
+        return Modes(
+            {key: word for section in SECTIONS for key, word in by_key(section, said[section]).items()}
+        )
 
     def written(self) -> dict[str, Any]:
         """Return what was written, by the variables' names: for the receipt."""
