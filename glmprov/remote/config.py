@@ -7,7 +7,9 @@ import os
 import re
 import shlex
 import subprocess
+import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,6 +17,7 @@ from pathlib import Path
 from glmprov.errors import InventoryError, UnreachableError
 from glmprov.inventory import Host
 from glmprov.remote import ConnectOptions
+from glmprov.remote.alike import NOBODY, alike, files_asked
 from glmprov.remote.become import first
 from glmprov.secret import reveal
 
@@ -28,6 +31,11 @@ FAST_FIRST = (
 )
 """Key exchanges from cheap to dear. OpenSSH 9.2 prefers sntrup761x25519, which costs the client seven times the CPU
 of curve25519 (80 ms a host, measured). Anything not named here keeps its place behind; sntrup comes last."""
+
+
+_ANSWERS: dict[object, str] = {}
+"""What ssh said of NOBODY, by what it was asked with."""
+_ONE_ASKS = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -74,6 +82,25 @@ def ask(name: str, asked: str, arguments: Sequence[str], extra: Sequence[str]) -
     """Ask `ssh -G` about asked, and understand the answer. name is for messages."""
     if asked.startswith("-") or not asked or re.search(r"\s|\{\{", asked):
         raise InventoryError(f"{asked!r} is not a host name", host=name, place="ansible_host")
+    if alike(asked, extra):
+        # Where ssh refuses, it is asked again by the host's own name, for the message.
+        with suppress(InventoryError):
+            answer = _answer_for_any(name, tuple(arguments), tuple(extra))
+            return parse(answer.replace(NOBODY, asked), asked, arguments, extra)
+    return parse(_answer(name, asked, arguments, extra), asked, arguments, extra)
+
+
+def _answer_for_any(name: str, arguments: tuple[str, ...], extra: tuple[str, ...]) -> str:
+    """Return what ssh says of NOBODY; many threads wait for one answer."""
+    key = (arguments, extra, files_asked(extra))
+    with _ONE_ASKS:
+        if key not in _ANSWERS:
+            _ANSWERS[key] = _answer(name, NOBODY, arguments, extra)
+        return _ANSWERS[key]
+
+
+def _answer(name: str, asked: str, arguments: Sequence[str], extra: Sequence[str]) -> str:
+    """Return what `ssh -G` prints about asked. Raise InventoryError if it refuses."""
     command = ["ssh", "-G", *arguments, *extra, "--", asked]
     try:
         answer = subprocess.run(
@@ -93,7 +120,7 @@ def ask(name: str, asked: str, arguments: Sequence[str], extra: Sequence[str]) -
             place="ssh_config or ansible_ssh_*_args",
             next_step=f"try `{shlex.join(command)}`",
         )
-    return parse(answer.stdout.decode(errors="replace"), asked, arguments, extra)
+    return answer.stdout.decode(errors="replace")
 
 
 def parse(text: str, asked: str, arguments: Sequence[str] = (), extra: Sequence[str] = ()) -> SshConfig:
