@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
+import zlib
 from binascii import crc32
 from collections.abc import Sequence
 from functools import lru_cache
@@ -52,18 +53,17 @@ def observe(
 
 
 def program(mark: str, orders: dict[str, Any]) -> bytes:
-    """Return what a host is sent: a line that starts the rest, a line about it, and the two halves as texts."""
-    host, nvml = (text.encode() for text in (f"{payload.source()}\nORDERS = {orders!r}\n", nvml_source()))
-    about = (
-        mark,
-        *(f"{name} {_digest(text)} {len(text)}" for name, text in (("host", host), ("nvml", nvml))),
-    )
-    return f"{payload.start()!r}\n{' '.join(about)}\n".encode() + host + nvml
+    """Return what a host is sent: a line that starts the rest, a line about it, and the two halves."""
+    about, halves = _halves(f"{payload.source()}\nORDERS = {orders!r}\n", nvml_source())
+    return f"{payload.start()!r}\n{mark} {about}\n".encode() + halves
 
 
 @lru_cache(maxsize=8)
-def _digest(text: bytes) -> str:
-    return sha256(text).hexdigest()[:24]
+def _halves(host: str, nvml: str) -> tuple[str, bytes]:
+    """Return name, digest and length of each half, and the halves, which a host unpacks once a boot."""
+    packed = {"host": zlib.compress(host.encode()), "nvml": zlib.compress(nvml.encode())}
+    about = (f"{name} {sha256(half).hexdigest()[:24]} {len(half)}" for name, half in packed.items())
+    return " ".join(about), b"".join(packed.values())
 
 
 def answer_of(completed: Completed, mark: str, host: str) -> dict[str, Any]:

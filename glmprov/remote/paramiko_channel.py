@@ -142,10 +142,12 @@ def _connect(config: SshConfig, options: ConnectOptions, name: str) -> paramiko.
 
 
 def _prefer(transport: paramiko.Transport, config: SshConfig) -> None:
-    """Offer what the configuration allows, the cheap key exchange first and the known kinds of host key first."""
+    """Offer what the configuration allows: cheap key exchanges and ciphers first, known kinds of host key first."""
     offered = transport.get_security_options()
     offered.kex = _allowed(offered.kex, config.kex_algorithms)
-    offered.ciphers = _allowed(offered.ciphers, config.one("ciphers", "").split(","))
+    ciphers = _allowed(offered.ciphers, config.one("ciphers", "").split(","))
+    # Others need a second checksum, which paramiko compares byte by byte in Python.
+    offered.ciphers = sorted(ciphers, key=lambda name: "gcm" not in name)
     offered.digests = _allowed(offered.digests, config.one("macs", "").split(","))
     kinds = _allowed(offered.key_types, config.one("hostkeyalgorithms", "").split(","))
     known = {line.kind for line in known_hosts.look_up(config.known_hosts_files, config.host_key_name)}
