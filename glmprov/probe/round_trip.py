@@ -27,6 +27,10 @@ ARGV = ("-SEI", "-c", "import sys; exec(eval(sys.stdin.buffer.readline()))")
 the script, so that Python doesn't parse what it has compiled before."""
 
 
+MAY_BE_UNCLEAN = re.compile(rb"\\[urbf]")
+"""The payload writes ASCII and escapes everything else, so without such an escape no text needs cleaning."""
+
+
 def observe(
     channel: Channel,
     host: str,
@@ -54,14 +58,15 @@ def observe(
 
 def program(mark: str, orders: dict[str, Any]) -> bytes:
     """Return what a host is sent: a line that starts the rest, a line about it, and the two halves."""
-    about, halves = _halves(f"{payload.source()}\nORDERS = {orders!r}\n", nvml_source())
+    about, halves = _halves(repr(orders))
     return f"{payload.start()!r}\n{mark} {about}\n".encode() + halves
 
 
 @lru_cache(maxsize=8)
-def _halves(host: str, nvml: str) -> tuple[str, bytes]:
+def _halves(orders: str) -> tuple[str, bytes]:
     """Return name, digest and length of each half, and the halves, which a host unpacks once a boot."""
-    packed = {"host": zlib.compress(host.encode()), "nvml": zlib.compress(nvml.encode())}
+    texts = {"host": f"{payload.source()}\nORDERS = {orders}\n", "nvml": nvml_source()}
+    packed = {name: zlib.compress(text.encode()) for name, text in texts.items()}
     about = (f"{name} {sha256(half).hexdigest()[:24]} {len(half)}" for name, half in packed.items())
     return " ".join(about), b"".join(packed.values())
 
@@ -95,7 +100,7 @@ def _checked(body: bytes, host: str) -> dict[str, Any]:
             host=host,
             next_step="set ansible_python_interpreter to a newer one in the inventory",
         )
-    cleaned: dict[str, Any] = clean_all(answer)
+    cleaned: dict[str, Any] = clean_all(answer) if MAY_BE_UNCLEAN.search(body) else answer
     return cleaned
 
 

@@ -10,9 +10,10 @@ import subprocess
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from glmprov.errors import InventoryError, UnreachableError
 from glmprov.inventory import Host
@@ -31,11 +32,6 @@ FAST_FIRST = (
 )
 """Key exchanges from cheap to dear. OpenSSH 9.2 prefers sntrup761x25519, which costs the client seven times the CPU
 of curve25519 (80 ms a host, measured). Anything not named here keeps its place behind; sntrup comes last."""
-
-
-_ANSWERS: dict[object, str] = {}
-"""What ssh said of NOBODY, by what it was asked with."""
-_ONE_ASKS = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -68,6 +64,12 @@ class SshConfig:
         return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
+_ANSWERS: dict[object, SshConfig] = {}
+"""What ssh said of NOBODY, by what it was asked with."""
+
+_ONE_ASKS = threading.Lock()
+
+
 def resolve(host: Host, options: ConnectOptions) -> SshConfig:
     """Ask `ssh -G` how to reach host, with what inventory and command line say.
 
@@ -85,18 +87,37 @@ def ask(name: str, asked: str, arguments: Sequence[str], extra: Sequence[str]) -
     if alike(asked, extra):
         # Where ssh refuses, it is asked again by the host's own name, for the message.
         with suppress(InventoryError):
-            answer = _answer_for_any(name, tuple(arguments), tuple(extra))
-            return parse(answer.replace(NOBODY, asked), asked, arguments, extra)
+            return _renamed(_for_any(name, tuple(arguments), tuple(extra)), asked)
     return parse(_answer(name, asked, arguments, extra), asked, arguments, extra)
 
 
-def _answer_for_any(name: str, arguments: tuple[str, ...], extra: tuple[str, ...]) -> str:
-    """Return what ssh says of NOBODY; many threads wait for one answer."""
+def _for_any(name: str, arguments: tuple[str, ...], extra: tuple[str, ...]) -> SshConfig:
+    """Return the way to NOBODY; many threads wait for one answer."""
     key = (arguments, extra, files_asked(extra))
     with _ONE_ASKS:
         if key not in _ANSWERS:
-            _ANSWERS[key] = _answer(name, NOBODY, arguments, extra)
+            _ANSWERS[key] = parse(_answer(name, NOBODY, arguments, extra), NOBODY, arguments, extra)
         return _ANSWERS[key]
+
+
+def _renamed(config: SshConfig, asked: str) -> SshConfig:
+    """Return the way to NOBODY as the way to asked."""
+
+    def own(value: Any) -> Any:
+        if isinstance(value, str):
+            return value.replace(NOBODY, asked)
+        if isinstance(value, tuple):
+            return tuple(own(each) for each in value)
+        return Path(own(str(value))) if isinstance(value, Path) else value
+
+    named = {each.name: getattr(config, each.name) for each in fields(config)}
+    del named["stated"]
+    changed = {name: own(value) for name, value in named.items() if NOBODY in repr(value)}
+    stated = {
+        key: own(value) if any(NOBODY in each for each in value) else value
+        for key, value in config.stated.items()
+    }
+    return replace(config, **changed, stated=stated)
 
 
 def _answer(name: str, asked: str, arguments: Sequence[str], extra: Sequence[str]) -> str:

@@ -12,8 +12,6 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-import paramiko
-
 from glmprov.errors import GlmprovError, UnreachableError
 from glmprov.inventory import Host
 from glmprov.remote import Completed, ConnectOptions, known_hosts
@@ -21,6 +19,7 @@ from glmprov.remote.become import wanted, way_to_root
 from glmprov.remote.config import SshConfig
 from glmprov.remote.conversation import Conversation
 from glmprov.remote.interruption import interruptible
+from glmprov.remote.lean_paramiko import paramiko
 from glmprov.remote.paramiko_login import log_in
 from glmprov.remote.script import COMMAND_LINE
 from glmprov.secret import Secret
