@@ -98,4 +98,4 @@ def _plain(value: Any) -> Any:
         return {"enabled": value.enabled, "active": value.active}
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
-    return value
+    return list(value) if isinstance(value, tuple) else value
