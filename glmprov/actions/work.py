@@ -100,6 +100,12 @@ class Work:
             if each.pending_reboot and each.manage is Manage.ENFORCE and each.key not in waiting
         )
 
+    @property
+    def must_not_boot(self) -> str:
+        """Why the host must not be rebooted as it is, "" if it may: its next kernel has no module for its cards."""
+        faults = (each for each in self.latest.differences if each.key == "gpu_driver.next_kernel_module")
+        return next((f"not rebooted: {each.reason}" for each in faults if each.verdict is Verdict.DRIFT), "")
+
     def waits_for_driver(self, difference: Difference) -> bool:
         """Say whether a difference waits for the boot that loads the installed driver: no card can be asked before."""
         asks_cards = difference.section == "gpu_power" or difference.key.startswith(

@@ -18,6 +18,7 @@ REAL_ERROR = re.compile(
 UNMET = re.compile(r".*\b(Depends|Conflicts|Breaks): .*")
 DEPENDS = re.compile(r"(Pre-)?Depends:")
 TIED = re.compile(r"([a-z0-9][a-z0-9+.-]+)(?::\w+)? \(= ([^)]+)\)")
+BOUND = re.compile(r"([a-z0-9][a-z0-9+.-]+)(?::\w+)? \((>=|<=|>>|<<|=) ([^)]+)\)")
 BUSY = re.compile(r"Could not get lock|Unable to acquire the dpkg frontend lock|is another process using it")
 
 
@@ -83,6 +84,16 @@ class Apt:
             for word in re.split(r"[,|]", field)
             if word.strip()
         }
+
+    def admits(self, name, version, chosen):
+        """Tell whether a version of a package takes the versions that are chosen of the packages it depends on."""
+        text = self._output("apt-cache", "show", f"{name}={version}", check=False)
+        bounds = [bound for line in text.splitlines() if DEPENDS.match(line) for bound in BOUND.findall(line)]
+        return all(
+            self.module.run_command(["dpkg", "--compare-versions", chosen[other], relation, limit])[0] == 0
+            for other, relation, limit in bounds
+            if chosen.get(other)
+        )
 
     def download(self, name, version, folder):
         """Fetch a package's file into a folder; a source that has it no more is no error here."""
