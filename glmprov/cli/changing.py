@@ -96,7 +96,7 @@ def _saved_plan(options: dict[str, Any]) -> SavedPlan | None:
 
     if options["forgotten"] or options["rollback"] is not None:
         raise UsageError(
-            f"{'--forget-card' if options['forgotten'] else '--driver-rollback'} asks for another plan than the one that was saved",
+            "--forget-card and --driver-rollback ask for another plan than the one that was saved",
             next_step="give it without the file; a plan that is saved afterwards knows of it",
         )
     plan = read(options["plan_file"])

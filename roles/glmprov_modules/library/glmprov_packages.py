@@ -96,18 +96,23 @@ installed:
 def install(module, apt, wanted, installed):
     """Install what is missing or of a wrong version, and return what is installed then, or would be.
 
-    The package lists are read only if they don't know what is wanted.
+    The package lists are read only if they don't know what is wanted, or what that needs.
     """
     if wanted.satisfied(installed):
         return installed
     try:
         asked = request(apt, wanted, installed)
-    except NotOfferedError as error:
-        if module.check_mode:
+        expected = simulated(installed, apt.install(*asked, simulate=True))
+    except OtherBranchError:
+        raise
+    except AptError as error:
+        if module.check_mode and isinstance(error, NotOfferedError):
             return {**installed, error.name: "(version known after the package lists are read)"}
+        if module.check_mode:
+            raise
         apt.update()
         asked = request(apt, wanted, installed)
-    expected = foreseen(module, apt, asked, installed)
+        expected = foreseen(module, apt, asked, installed)
     for name in expected if wanted.branch else ():
         if name not in installed and wanted.other_branch(name):
             raise OtherBranchError(" ".join(asked), f"{name} {expected[name]}", wanted.branch)
