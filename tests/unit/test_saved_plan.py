@@ -77,7 +77,9 @@ def plan_file(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("path", PLANS, ids=lambda path: path.stem)
-def test_a_saved_plan_reads_as_it_was_written_and_fits_the_published_schema(path: Path, tmp_path: Path) -> None:
+def test_a_saved_plan_reads_as_it_was_written_and_fits_the_published_schema(
+    path: Path, tmp_path: Path
+) -> None:
     plan = saved_to(tmp_path / "plan.json", read(path))
     text = (tmp_path / "plan.json").read_text()
     assert saved.to_json(plan) == text
