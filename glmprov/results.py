@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from glmprov.drift import Difference, Verdict, waiting
 from glmprov.errors import ExitCode, GlmprovError, worst
+from glmprov.history import Act
 from glmprov.observation import Observation
 from glmprov.plan import HostPlan
 from glmprov.receipt import LockState
@@ -150,6 +151,16 @@ class HostLock:
 
 
 @dataclass(frozen=True)
+class HostHistory:
+    """The changes on one host, the newest last. unread counts lines of its journal that can't be read."""
+
+    host: str
+    acts: tuple[Act, ...] = ()
+    unread: int = 0
+    error: GlmprovError | None = None
+
+
+@dataclass(frozen=True)
 class TrustedKey:
     """A host key that known_hosts holds; added: it was written now."""
 
@@ -221,6 +232,6 @@ def provision_code(results: Iterable[HostProvision]) -> ExitCode:
     return worst(codes)
 
 
-def errors_code(results: Iterable[HostFacts | HostLock | HostTrust]) -> ExitCode:
+def errors_code(results: Iterable[HostFacts | HostLock | HostTrust | HostHistory]) -> ExitCode:
     """Return the exit code of a command that only looks: the worst host's error."""
     return worst([result.error.exit_code for result in results if result.error])

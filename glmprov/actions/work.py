@@ -19,7 +19,7 @@ from glmprov.state import Disruption, HostState, Manage
 from glmprov.state.as_found import as_found
 
 
-@dataclass
+@dataclass(eq=False)
 class Work:
     """One host on its way. wanted holds the first difference of every key that ever differed.
 

@@ -9,8 +9,16 @@ from typing import Any
 from glmprov.drift import Difference
 from glmprov.errors import ExitCode, GlmprovError
 from glmprov.report.facts import as_json
-from glmprov.results import HookCall, HostFacts, HostLock, HostProvision, HostReview, HostTrust
-from glmprov.state import data
+from glmprov.results import (
+    HookCall,
+    HostFacts,
+    HostHistory,
+    HostLock,
+    HostProvision,
+    HostReview,
+    HostTrust,
+)
+from glmprov.state.data import data
 from glmprov.topology import explain
 
 
@@ -164,4 +172,21 @@ def locks(results: Iterable[HostLock], code: ExitCode) -> str:
         "lock",
         code,
         [{"host": each.host, "error": _error(each.error), "lock": data(each.info)} for each in results],
+    )
+
+
+def history(results: Iterable[HostHistory], code: ExitCode) -> str:
+    """Return hosts with their changes, the newest last."""
+    return document(
+        "history",
+        code,
+        [
+            {
+                "host": each.host,
+                "error": _error(each.error),
+                "acts": [{"since": act.since, "end": act.end.value, **data(act.entry)} for act in each.acts],
+                "unread": each.unread,
+            }
+            for each in results
+        ],
     )

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.glmprov_apt import Apt, AptError, upstream
 from ansible.module_utils.glmprov_host import difference, link_devices
+from ansible.module_utils.glmprov_record import DamagedRecordError, remember
 
 DOCUMENTATION = r"""
 module: glmprov_packages
@@ -17,6 +19,7 @@ description:
   - With version or branch, everything that is tied to the packages by "(= version)" and everything
     installed that matches set moves together in one transaction, downwards too; apt alone refuses to take
     back one of them.
+  - Keeps in /var/lib/glmprov/packages.json which packages it brought or moved, from which version, and its holds.
   - In check mode apt simulates. A package that its source would bring first is reported as to be installed.
 options:
   packages:
@@ -181,9 +184,18 @@ def install(module, apt, wanted, installed):
         asked = request(apt, wanted, installed)
     if module.check_mode:
         return simulated(installed, apt.install(*asked, simulate=True))
+    remember_plan(apt, asked, installed)
     link_devices()
     apt.install(*asked)
-    return apt.installed()
+    after = apt.installed()
+    remember(installed, after)
+    return after
+
+
+def remember_plan(apt, asked, installed):
+    """Enter what is going to be installed, so that what a run that is cut off has brought is known as ours."""
+    with contextlib.suppress(AptError):  # the installation itself says why, or mends it
+        remember(installed, simulated(installed, apt.install(*asked, simulate=True)))
 
 
 def simulated(installed, steps):
@@ -227,8 +239,9 @@ def main():
         if holds:
             diffs.append(difference("hold", "", "".join(f"{name}\n" for name in sorted(holds))))
             if not module.check_mode:
+                remember(after, after, holds)
                 apt.hold(holds)
-    except AptError as error:
+    except (AptError, DamagedRecordError) as error:
         module.fail_json(msg=str(error))
     names = wanted.names(after)
     module.exit_json(changed=bool(diffs), diff=diffs, installed={name: after.get(name) for name in names})
