@@ -46,12 +46,14 @@ class Unit:
 
 
 def data(value: Any) -> Any:
-    """Return a value in JSON's terms. Unknown and Later are objects of one key, not text."""
+    """Return a value in JSON's terms. Unknown, Later and Dropped are objects of one key, not text."""
     match value:
         case Unknown(reason):
             return {"unknown": reason}
         case Later(reason):
             return {"later": reason}
+        case Dropped(was):
+            return {"dropped": was}
         case Enum():
             return value.value
         case Mapping():
