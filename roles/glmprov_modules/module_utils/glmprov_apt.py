@@ -98,7 +98,10 @@ class Apt:
         )
 
     def install(self, *wanted, simulate=False):
-        """Install "name", "name=version", a package's file; "name-" removes. simulate changes nothing. Return apt's list of what it does."""
+        """Install "name", "name=version" or a file; "name-" removes. simulate changes nothing.
+
+        Return apt's list of what it does.
+        """
         options = [
             "--no-install-recommends",
             "--allow-downgrades",
