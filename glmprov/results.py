@@ -13,7 +13,7 @@ from glmprov.history import Act
 from glmprov.observation import Observation
 from glmprov.plan import HostPlan
 from glmprov.receipt import LockState
-from glmprov.state import Disruption
+from glmprov.state import Disruption, Manage
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,11 @@ class HostReview:
     def having(self, *verdicts: Verdict) -> tuple[Difference, ...]:
         """Return the differences with one of the verdicts."""
         return tuple(d for d in self.differences if d.verdict in verdicts)
+
+    @property
+    def enforced(self) -> tuple[Difference, ...]:
+        """The differences of keys that are ours to mend."""
+        return tuple(d for d in self.differences if d.manage is Manage.ENFORCE)
 
     @property
     def serving(self) -> tuple[str, ...]:
@@ -200,7 +205,7 @@ def audit_code(reviews: Iterable[HostReview], fail_on: frozenset[FailOn] = froze
 def plan_code(reviews: Iterable[HostReview], exit_code: bool) -> ExitCode:
     """Return the exit code of `plan`: errors always count, pending changes (3) only with --exit-code."""
     codes = [review.error.exit_code for review in reviews if review.error]
-    if exit_code and any(review.having(Verdict.DRIFT, Verdict.PENDING, Verdict.LATER) for review in reviews):
+    if exit_code and any(d.verdict is not Verdict.UNKNOWN for review in reviews for d in review.enforced):
         codes.append(ExitCode.DRIFT)
     return worst(codes)
 

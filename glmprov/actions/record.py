@@ -25,7 +25,8 @@ from glmprov.remote import connect
 from glmprov.remote.fan_out import for_each
 from glmprov.results import HostProvision, Mended
 from glmprov.settings import HostSettings
-from glmprov.state import Unknown, data
+from glmprov.state import Unknown
+from glmprov.state.data import data
 
 
 class Recorder:
@@ -188,7 +189,8 @@ def receipt_of(settings: HostSettings, plan: HostPlan, observation: Observation)
     A card that only the PCI bus shows isn't in it: bus ids move, and once it is pulled nobody could name it.
     """
     expected = plan.expected.gpu_driver.cards if plan.expected.gpu_driver else None
-    cards = [card for card in expected if _is_uuid(card)] if isinstance(expected, Mapping) else []
+    known = observation.receipt.cards if isinstance(observation.receipt, Receipt) else ()
+    cards = [card for card in (expected if isinstance(expected, Mapping) else known) if _is_uuid(card)]
     return Receipt(
         written_at=datetime.now(UTC).isoformat(timespec="seconds"),
         by=getpass.getuser(),

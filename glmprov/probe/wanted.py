@@ -62,7 +62,6 @@ FILES = (
     "/etc/glmprov/nccl.env",
     "/etc/nccl.conf",
     "/root/.nccl.conf",
-    "/home/*/.nccl.conf",
     "/var/lib/glmprov/receipt.json",
     "/var/lib/glmprov/packages.json",
     "/var/lib/glmprov/lock.json",
@@ -107,10 +106,13 @@ DRIVER_FILES = (
     "/proc/driver/nvidia/gpus/*/information",
     "/sys/module/nvidia*/parameters/*",
 )
-"""Answered by the driver itself, so a broken one may block here: read last."""
+"""Answered by the driver itself, so a broken one may block here: read in the child."""
 
-PACKAGE_IDS = "/sys/devices/system/cpu/cpu*/topology/physical_package_id"
-GOVERNORS = "/sys/devices/system/cpu/cpu*/cpufreq/scaling_governor"
+HOMES = ("/home/*/.nccl.conf",)
+"""May lie on a file server that is down: read in the child, and only where a driver is loaded."""
+
+CPUS = "/sys/devices/system/cpu/"
+GOVERNORS = CPUS + "cpu*/cpufreq/scaling_governor"
 
 GRUB = "/boot/grub/grub.cfg"
 CPUINFO = "/proc/cpuinfo"
@@ -119,15 +121,11 @@ EFI = "/sys/firmware/efi"
 REHEARSAL = "/opt/glmlab"
 SECURE_BOOT = EFI + "/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
 
-UNIT_PROPERTIES = (
-    "Id,LoadState,ActiveState,SubState,UnitFileState,WantedBy,FragmentPath,NeedDaemonReload,Result"
-)
+UNIT_PROPERTIES = ("LoadState", "ActiveState", "UnitFileState", "WantedBy")
 
 
-def wanted(
-    sysctl_keys: Sequence[str] = (), *, nvml_seconds: float = 30.0, host_seconds: float = 20.0
-) -> dict[str, Any]:
-    """Return the payload's orders: what to read, ask and run, and how long it may take on the host.
+def wanted(sysctl_keys: Sequence[str] = (), *, nvml_seconds: float = 30.0) -> dict[str, Any]:
+    """Return the payload's orders: what to read, ask and run, and how long the driver may take on the host.
 
     sysctl_keys are read besides SYSCTL_KEYS. With persistence mode off each start of NVML costs seconds a
     card, hence the patience.
@@ -139,13 +137,24 @@ def wanted(
         "packages": list(PACKAGES),
         "lines": {GRUB: "linux"},
         "folders": [IOMMU_GROUPS, EFI, REHEARSAL],
-        "tallies": [PACKAGE_IDS, GOVERNORS],
+        "tallies": [GOVERNORS],
+        "sockets": [CPUS + "online", CPUS + "cpu%d/topology/core_siblings_list"],
         "heads": [CPUINFO],
         "hex": [SECURE_BOOT],
         "docker": ["/info", "/containers/json"],
         "docker_seconds": 5,
+        "units": list(UNITS),
+        "unit_properties": list(UNIT_PROPERTIES),
         "commands": {
-            "systemctl": ["systemctl", "show", "--no-pager", "--property=" + UNIT_PROPERTIES, *UNITS],
+            "systemctl": [
+                "systemctl",
+                "show",
+                "--no-pager",
+                "--property=" + ",".join(("Id", *UNIT_PROPERTIES)),
+                *UNITS,
+            ],
+        },
+        "driver_commands": {
             "journal": [
                 "journalctl",
                 "-k",
@@ -162,6 +171,7 @@ def wanted(
         },
         "command_seconds": 8,
         "driver_files": list(DRIVER_FILES),
+        "homes": list(HOMES),
         "nvml_libraries": [
             f"{folder}/libnvidia-ml.so.1"
             for folder in (
@@ -175,7 +185,6 @@ def wanted(
                 "/run/opengl-driver/lib",
             )
         ],
-        "host_seconds": host_seconds,
         "nvml_seconds": nvml_seconds,
     }
 

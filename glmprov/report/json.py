@@ -18,7 +18,7 @@ from glmprov.results import (
     HostReview,
     HostTrust,
 )
-from glmprov.state import data
+from glmprov.state.data import data
 
 
 def document(kind: str, code: ExitCode, hosts: Sequence[Any]) -> str:
@@ -91,6 +91,7 @@ def _difference(difference: Difference) -> dict[str, Any]:
         "expected": data(difference.expected),
         "observed": data(difference.observed),
         "disruption": difference.disruption.value,
+        "manage": difference.manage.value,
         "pending_reboot": difference.pending_reboot,
         "reason": difference.reason,
     }

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from glmprov.settings.manage import Words, by_key, known_keys
 from glmprov.settings.types import (
     Branch,
     Bus,
@@ -23,12 +24,21 @@ from glmprov.settings.types import (
     Version,
     Watts,
 )
-from glmprov.state import SECTIONS, role_options
+from glmprov.state import SECTIONS, Modes, role_options
 
 
 def _option(wants: str, default: str, meaning: str) -> Any:
     """Declare a setting: what it wants and its default in words, for messages and for docs/settings.md."""
     return Field(default=None, description=meaning, json_schema_extra={"wants": wants, "default": default})
+
+
+def _manage() -> Any:
+    return _option(
+        "enforce, audit or ignore, or a mapping of key to one of them ({default: enforce, sysctl: audit})",
+        "enforce",
+        "Brought to the plan, only reported, or neither looked at nor touched. A key is a field or one item of it, "
+        "`sysctl[vm.swappiness]`; `default` is the rest of the section.",
+    )
 
 
 class Section(BaseModel):
@@ -60,6 +70,7 @@ class GpuDriverSettings(Section):
     repository_key_fingerprint: Fingerprint | None = _option(
         "a key fingerprint of 40 hex digits", "NVIDIA's, by the role", "Fingerprint that the key must have."
     )
+    manage: Annotated[Words, AfterValidator(known_keys("gpu_driver"))] | None = _manage()
 
 
 class ContainerEngineSettings(Section):
@@ -82,6 +93,7 @@ class ContainerEngineSettings(Section):
     toolkit_repository_key_fingerprint: Fingerprint | None = _option(
         "a key fingerprint of 40 hex digits", "NVIDIA's, by the role", "Fingerprint that the key must have."
     )
+    manage: Annotated[Words, AfterValidator(known_keys("container_engine"))] | None = _manage()
 
 
 class GpuPowerSettings(Section):
@@ -92,6 +104,7 @@ class GpuPowerSettings(Section):
         "400 as a cap on cards that we know",
         "Power limit. A number is an order for every card that we know, a mapping for the cards it names.",
     )
+    manage: Annotated[Words, AfterValidator(known_keys("gpu_power"))] | None = _manage()
 
 
 class HostTuningSettings(Section):
@@ -123,6 +136,7 @@ class HostTuningSettings(Section):
     limits: dict[str, Text | None] | None = _option(
         'a mapping of item to value ("memlock": unlimited)', "memlock unlimited", "Limits of login sessions."
     )
+    manage: Annotated[Words, AfterValidator(known_keys("host_tuning"))] | None = _manage()
 
 
 class NcclEnvSettings(Section):
@@ -138,6 +152,7 @@ class NcclEnvSettings(Section):
         "by profile and topology",
         "Variables that win over the profile's.",
     )
+    manage: Annotated[Words, AfterValidator(known_keys("nccl_env"))] | None = _manage()
 
 
 class HostSettings(BaseModel):
@@ -155,6 +170,14 @@ class HostSettings(BaseModel):
     host_tuning: HostTuningSettings = HostTuningSettings()
     nccl_env: NcclEnvSettings = NcclEnvSettings()
     ignored: tuple[str, ...] = ()
+
+    @property
+    def modes(self) -> Modes:
+        """What may be done with each key."""
+        said = {section: getattr(self, section).manage or {} for section in SECTIONS}
+        return Modes(
+            {key: word for section in SECTIONS for key, word in by_key(section, said[section]).items()}
+        )
 
     def written(self) -> dict[str, Any]:
         """Return what was written, by the variables' names: for the receipt."""

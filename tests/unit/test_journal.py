@@ -70,6 +70,26 @@ def test_an_expired_lock_is_taken_over_with_a_remark(channel: Channel, tmp_path:
         assert journal.status(channel, home=str(tmp_path)) is None
 
 
+def test_the_lock_of_a_process_of_ours_that_is_gone_is_taken_over_at_once(
+    channel: Channel, tmp_path: Path
+) -> None:
+    with _lock(channel, tmp_path, reason="killed"):
+        _change(tmp_path, lambda lock: lock["holder"].update(started="1"))  # type: ignore[attr-defined]
+        with _lock(channel, tmp_path) as ours:
+            assert ours.expired and ours.expired.reason == "killed" and ours.expired.live
+
+
+@pytest.mark.parametrize("name", ["user", "controller", "boot_id", "processes"])
+def test_the_lock_of_a_process_elsewhere_is_not(channel: Channel, tmp_path: Path, name: str) -> None:
+    with _lock(channel, tmp_path):
+        _change(
+            tmp_path,
+            lambda lock: lock["holder"].update({"started": "1", name: "another"}),  # type: ignore[attr-defined]
+        )
+        with pytest.raises(LockError), _lock(channel, tmp_path):
+            pass
+
+
 def test_a_lock_survives_a_reboot_of_ours_by_the_wall_clock(channel: Channel, tmp_path: Path) -> None:
     with _lock(channel, tmp_path) as ours:
         ours.expect_reboot()

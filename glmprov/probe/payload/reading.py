@@ -2,7 +2,7 @@
 it can't be read.
 """
 
-import os
+import posix as os  # os itself takes a tenth of the whole start
 
 LONGEST_FILE = 1 << 20
 
@@ -64,6 +64,14 @@ def read(path, limit=LONGEST_FILE):
         return failure(problem)
 
 
+def there(path):
+    """Return whether there is something of that name."""
+    try:
+        return bool(os.stat(path))
+    except OSError:
+        return False
+
+
 def read_hex(path):
     """Return the first bytes of a file as hexadecimal digits."""
     try:
@@ -112,10 +120,42 @@ def tally(pattern):
     """Return {text: how many files of the pattern hold it}: what 256 CPUs say, in a line."""
     counts = {}
     for path in expand(pattern):
-        text = read(path, 256)
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            continue
+        try:
+            text = os.read(descriptor, 256)
+            counts[text] = counts.get(text, 0) + 1
+        except OSError:
+            pass  # a CPU that went offline
+        finally:
+            os.close(descriptor)
+    return {text.decode("utf-8", "replace").strip(): counts[text] for text in counts}
+
+
+def numbers(text):
+    """Return the numbers of a kernel's list ("0-3,8")."""
+    found = []
+    for part in text.strip().split(","):
+        first, _, last = part.partition("-")
+        if first.isdigit():
+            found += range(int(first), int(last or first) + 1)
+    return found
+
+
+def sockets(online, siblings):
+    """Return the list of CPUs of each socket. One CPU a socket is asked for it, not all 256."""
+    found = []
+    left = numbers(str(read(online)))
+    while left:
+        text = read(siblings % left[0])
+        members = {left[0]}
         if isinstance(text, str):
-            counts[text.strip()] = counts.get(text.strip(), 0) + 1
-    return counts
+            found.append(text.strip())
+            members.update(numbers(text))
+        left = [cpu for cpu in left if cpu not in members]
+    return found
 
 
 def listing(folder):
