@@ -83,12 +83,21 @@ def _left(work: Work, now: Difference) -> tuple[Mended, str]:
     if work.failure is None:
         return (Mended.SKIPPED, work.stopped) if work.stopped else (Mended.FAILED, unmended(now.key))
     if (work.failure.place or "").startswith(f"{now.section}:"):
-        return Mended.FAILED, "applying stopped at the error above"
+        return Mended.FAILED, about(now.key, str(work.failure.message)) or "see the error above"
     return Mended.SKIPPED, "not reached: applying stopped at the error above"
+
+
+def about(key: str, message: str) -> str:
+    """Return what a message says of the item of a key (limit_watts[GPU-4f…]), "" if it doesn't name it."""
+    item = key.partition("[")[2].partition("]")[0]
+    lines = (line.strip() for line in message.splitlines())
+    return next((line for line in lines if item and line.startswith(f"{item}: ")), "").partition(": ")[2]
 
 
 def unmended(key: str) -> str:
     """Return why a key is still not so, and what a person can do where no role can do anything."""
+    if key.startswith("gpu_power.limit_in_force["):
+        return "something else than the limit holds the card lower: see nvidia-smi -q -d POWER,PERFORMANCE"
     card = key.removeprefix("gpu_driver.cards[").removesuffix("]")
     if card == key:
         return "applied without an error, and still not so"

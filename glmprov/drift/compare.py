@@ -11,6 +11,7 @@ from glmprov.drift.difference import Difference, Verdict
 from glmprov.state import (
     SECTIONS,
     Disruption,
+    Dropped,
     HostState,
     Kind,
     Later,
@@ -132,14 +133,20 @@ def _walk(key: str, expected: Any, observed: Any, metadata: Mapping[str, Any]) -
 def _setting(key: str, expected: Setting, observed: Any, disruption: Disruption) -> Iterator[Leaf]:
     """Yield the parts that are expected.
 
-    What is declared and not yet effective waits for a reboot, where one mends it.
+    What is declared and not yet effective waits for a reboot, where one mends it. Of what was dropped, nothing is
+    expected to be there.
     """
     declared, effective = getattr(observed, "declared", None), getattr(observed, "effective", None)
+    wanted, in_force = (_left_of(side) for side in (expected.declared, expected.effective))
     if expected.declared is not None:
-        yield Leaf(f"{key}.declared", expected.declared, declared, disruption)
+        yield Leaf(f"{key}.declared", wanted, declared, disruption)
     if expected.effective is not None:
-        waits = disruption in (Disruption.REBOOT, Disruption.DRIVER) and same(expected.declared, declared)
-        yield Leaf(f"{key}.effective", expected.effective, effective, disruption, pending_reboot=waits)
+        waits = disruption in (Disruption.REBOOT, Disruption.DRIVER) and same(wanted, declared)
+        yield Leaf(f"{key}.effective", in_force, effective, disruption, pending_reboot=waits)
+
+
+def _left_of(value: Any) -> Any:
+    return None if isinstance(value, Dropped) else value
 
 
 def same(expected: Any, observed: Any) -> bool:

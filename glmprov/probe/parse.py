@@ -13,6 +13,7 @@ from glmprov.probe import parse_hardware, parse_nvml
 from glmprov.probe.answer import Answer
 from glmprov.probe.parse_driver import gpu_driver
 from glmprov.probe.parse_engine import container_engine, serving
+from glmprov.probe.parse_machines import virtual_machines
 from glmprov.probe.parse_power import gpu_power, nccl_env
 from glmprov.probe.parse_tuning import host_tuning
 from glmprov.probe.wanted import REHEARSAL
@@ -59,6 +60,7 @@ def _hardware(answer: Answer, gpus: tuple[Gpu, ...] | Unknown) -> Hardware:
         processes=parse_nvml.processes(answer),
         xids={} if isinstance(xids, Unknown) else xids,
         iommu_groups=parse_hardware.iommu_groups(answer),
+        virtual_machines=virtual_machines(answer),
     )
 
 

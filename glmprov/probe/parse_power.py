@@ -25,6 +25,7 @@ def gpu_power(answer: Answer, gpus: tuple[Gpu, ...] | Unknown, driver: bool) -> 
         return GpuPower(
             persistence_mode=reason,
             limit_watts=_blind(declared, reason),
+            limit_in_force=reason,
             enforced_watts=reason,
             boot_unit=boot_unit,
         )
@@ -33,6 +34,7 @@ def gpu_power(answer: Answer, gpus: tuple[Gpu, ...] | Unknown, driver: bool) -> 
             gpu.uuid: gpu.persistence_mode for gpu in gpus if isinstance(gpu.persistence_mode, bool)
         },
         limit_watts=_limits(declared, gpus),
+        limit_in_force={gpu.uuid: gpu.limit_in_force for gpu in gpus},
         enforced_watts={
             g.uuid: g.enforced_limit_watts for g in gpus if isinstance(g.enforced_limit_watts, int)
         },

@@ -8,6 +8,7 @@ from typing import Any
 
 from glmprov.probe.answer import Answer, known
 from glmprov.probe.parse_driver import MODPROBE_FOLDERS
+from glmprov.probe.parse_ours import HOST_TUNING_CONF, ours
 from glmprov.probe.parse_units import unit
 from glmprov.probe.texts import (
     boot_entry_arguments,
@@ -19,7 +20,6 @@ from glmprov.probe.texts import (
 from glmprov.probe.wanted import GOVERNORS, GRUB
 from glmprov.state import HostTuning, Setting, Unknown
 
-HOST_TUNING_CONF = "/etc/glmprov/host-tuning.conf"
 LIMITS_CONF = "/etc/security/limits.d/90-glmprov.conf"
 SYSCTL_FOLDERS = ("/etc/sysctl.d", "/run/sysctl.d", "/usr/lib/sysctl.d")
 NVIDIA_PARAMS = "/proc/driver/nvidia/params"
@@ -42,6 +42,7 @@ def host_tuning(answer: Answer) -> HostTuning:
         acs_disabled=_acs(answer, conf, lines),
         boot_unit=unit(answer, "glmprov-host-tuning.service"),
         limits=_limits(answer),
+        ours=ours(answer),
     )
 
 

@@ -56,7 +56,11 @@ FILES = (
     "/etc/apt/preferences",
     "/etc/apt/preferences.d/*",
     "/etc/apt/apt.conf.d/*",
+    "/etc/default/grub.d/90-glmprov.cfg",
     "/etc/docker/daemon.json",
+    "/var/snap/docker/current/run/docker.pid",
+    "/run/user/*/docker.pid",
+    "/home/*/.config/systemd/user/docker.service",
     "/etc/glmprov/gpu-power.conf",
     "/etc/glmprov/host-tuning.conf",
     "/etc/glmprov/nccl.env",
@@ -96,7 +100,7 @@ PACKAGES = (
     "firmware-nvidia",
     "docker",
     "containerd",
-    "podman-docker",
+    "podman",
     "moby-engine",
     "unattended-upgrades",
 )
@@ -115,10 +119,15 @@ CPUS = "/sys/devices/system/cpu/"
 GOVERNORS = CPUS + "cpu*/cpufreq/scaling_governor"
 
 GRUB = "/boot/grub/grub.cfg"
+GRUB_DROP_IN = "/etc/default/grub.d/90-glmprov.cfg"
 CPUINFO = "/proc/cpuinfo"
 IOMMU_GROUPS = "/sys/kernel/iommu_groups"
 EFI = "/sys/firmware/efi"
 REHEARSAL = "/opt/glmlab"
+VFIO = "/sys/bus/pci/drivers/vfio-pci"
+LIBVIRT = "/run/libvirt/qemu"
+PROXMOX = "/run/qemu-server"
+SNAP = "/snap/docker"
 SECURE_BOOT = EFI + "/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
 
 UNIT_PROPERTIES = ("LoadState", "ActiveState", "UnitFileState", "WantedBy")
@@ -136,7 +145,7 @@ def wanted(sysctl_keys: Sequence[str] = (), *, nvml_seconds: float = 30.0) -> di
         "sums": list(OUR_FILES),
         "packages": list(PACKAGES),
         "lines": {GRUB: "linux"},
-        "folders": [IOMMU_GROUPS, EFI, REHEARSAL],
+        "folders": [IOMMU_GROUPS, EFI, REHEARSAL, VFIO, LIBVIRT, PROXMOX, SNAP],
         "tallies": [GOVERNORS],
         "sockets": [CPUS + "online", CPUS + "cpu%d/topology/core_siblings_list"],
         "heads": [CPUINFO],

@@ -17,6 +17,7 @@ from glmprov.settings.types import (
     Fingerprint,
     KernelArguments,
     ModuleOption,
+    P2p,
     Switch,
     SysctlName,
     Text,
@@ -104,6 +105,11 @@ class GpuPowerSettings(Section):
         "400 as a cap on cards that we know",
         "Power limit. A number is an order for every card that we know, a mapping for the cards it names.",
     )
+    budget_watts: Watts | None = _option(
+        "a whole number of watts",
+        "no budget",
+        "What the limits of all cards may add up to. Caps are lowered evenly; an order above it is refused.",
+    )
     manage: Annotated[Words, AfterValidator(known_keys("gpu_power"))] | None = _manage()
 
 
@@ -135,6 +141,12 @@ class HostTuningSettings(Section):
     )
     limits: dict[str, Text | None] | None = _option(
         'a mapping of item to value ("memlock": unlimited)', "memlock unlimited", "Limits of login sessions."
+    )
+    p2p: P2p | None = _option(
+        "off, auto or forced",
+        "off",
+        "Registry keys that make the driver do P2P through BAR1, for one-shot all-reduce. `auto`: where the topology "
+        "needs them and all conditions hold; `forced`: refused where it can't work.",
     )
     manage: Annotated[Words, AfterValidator(known_keys("host_tuning"))] | None = _manage()
 

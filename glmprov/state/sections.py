@@ -46,6 +46,8 @@ class ContainerEngine:
     package: str | Unknown | None = setting(Disruption.DOCKER)
     """The engine's package: "docker.io" or "docker-ce". An engine that is there is kept, whichever it is."""
     engine_version: str | Unknown | None = fact()
+    others: Mapping[str, str] | Unknown | None = fact()
+    """Engines beside the package's, with where or whose they are: "snap", "rootless", "podman", "podman-docker"."""
     service: Unit | Unknown | None = setting(Disruption.DOCKER)
     """docker.service."""
     toolkit: bool | Unknown | None = setting()
@@ -71,7 +73,11 @@ class GpuPower:
     persistence_mode: Mapping[str, bool] | Later | Unknown | None = outcome()
     limit_watts: Mapping[str, Setting] | Later | Unknown | None = setting()
     """Declared: /etc/glmprov/gpu-power.conf, read by the boot unit; effective: the limit that the card was given."""
+    limit_in_force: Mapping[str, bool | Unknown] | Later | Unknown | None = outcome()
+    """The card enforces the limit that it was given. If not, something else (board, BMC, heat) holds it lower."""
     enforced_watts: Mapping[str, int] | Unknown | None = fact()
+    budget_watts: int | None = role_input()
+    """What the limits of all cards may add up to."""
     boot_unit: Unit | Later | Unknown | None = setting()
     """glmprov-gpu-power.service: after nvidia-persistenced and PartOf it, before every backend."""
 
@@ -92,8 +98,12 @@ class HostTuning:
     """PCIe ACS is off, by bus id of the bridge above our cards. Declared: host-tuning.conf; effective: config space."""
     boot_unit: Unit | Unknown | None = setting()
     """glmprov-host-tuning.service: sets governor and ACS at boot, before every backend."""
-    limits: Mapping[str, str] | Unknown | None = setting()
+    limits: Mapping[str, str] | Unknown | None = setting(exact=True)
     """/etc/security/limits.d/90-glmprov.conf by item ("memlock": "unlimited")."""
+    p2p: str | None = role_input()
+    """"off", "auto" or "forced": what led to the registry keys among the module options."""
+    ours: Mapping[str, Mapping[str, str]] | None = fact()
+    """What files of ours declare, by field and name: {"sysctl": {"vm.swappiness": "0"}}. Others declare more."""
 
 
 @dataclass(frozen=True)
