@@ -103,7 +103,7 @@ class Apt:
         return self._apt_get(*options, "install", *wanted)
 
     def remove(self, *names, purge=False, simulate=False):
-        """Remove packages, with purge their settings too; simulate changes nothing. Return apt's list of what it does."""
+        """Remove packages, with purge their settings too. Return apt's list of what it does."""
         options = ["--allow-change-held-packages", "-y", "-q", *(["--purge"] if purge else [])]
         return self._apt_get(*(["--simulate"] if simulate else []), *options, "remove", *names)
 

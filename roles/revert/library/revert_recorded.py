@@ -84,7 +84,7 @@ def recorded(module):
 
 
 def sorted_out(module):
-    """Return what is given, else what is recorded, with the values that other modules put back under their own names."""
+    """Return what is given, else what is recorded, with the values for other modules under their own names."""
     given = {name: module.params[name] for name in ("values", "files", "packages", "holds")}
     found = given
     if any(value is None for value in given.values()):
