@@ -120,6 +120,7 @@ CPUS = "/sys/devices/system/cpu/"
 GOVERNORS = CPUS + "cpu*/cpufreq/scaling_governor"
 
 GRUB = "/boot/grub/grub.cfg"
+GRUB_DROP_IN = "/etc/default/grub.d/90-glmprov.cfg"
 BOOT_LINES = ("menuentry ", "submenu ", "linux", "set default", "function ", "}")
 """What tells the entries of grub.cfg and which of them boots: braces are counted, so those of functions too."""
 
@@ -139,7 +140,6 @@ CDI_LIBRARY = "libcuda.so."
 MOK_LIST = "/sys/firmware/efi/efivars/MokListRT-605dab50-e046-4300-abb6-3dd810dd8b23"
 MOK_KEYS = ("/var/lib/dkms/mok.pub", "/var/lib/shim-signed/mok/MOK.der")
 """Where dkms keeps the certificate that belongs to the key it signs with, on Debian and on Ubuntu."""
-GRUB_DROP_IN = "/etc/default/grub.d/90-glmprov.cfg"
 CPUINFO = "/proc/cpuinfo"
 IOMMU_GROUPS = "/sys/kernel/iommu_groups"
 EFI = "/sys/firmware/efi"
