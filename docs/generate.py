@@ -6,9 +6,14 @@ import runpy
 from pathlib import Path
 
 from glmprov import catalog, settings
+from glmprov.plan import saved
 
 DOCS = Path(__file__).parent
-PAGES = {"settings.md": settings.table, "cards.md": catalog.table}
+PAGES = {
+    "settings.md": settings.table,
+    "cards.md": catalog.table,
+    "schemas/saved-plan-1.json": saved.json_schema,
+}
 
 if __name__ == "__main__":
     for name, table in PAGES.items():

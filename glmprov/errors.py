@@ -104,6 +104,17 @@ class ApplyError(GlmprovError):
     """A change failed on the host."""
 
 
+class MovedOnError(GlmprovError):
+    """What a plan was made for is no longer so: the host, or for a saved plan the inventory, its commit, the program.
+
+    The message says what moved.
+    """
+
+
+class HookError(GlmprovError):
+    """A command of the operator's, before or after a host is changed, failed or took too long."""
+
+
 class LockError(GlmprovError):
     """Somebody else holds the host's lock."""
 

@@ -82,6 +82,16 @@ class Gpu:
     max_link_generation: int | Unknown = Unknown("not read")
     max_link_width: int | Unknown = Unknown("not read")
 
+    @property
+    def limit_in_force(self) -> bool | Unknown:
+        """The card enforces the limit that it was given. Both are rounded, so 1 W less is no less."""
+        given, enforced = self.power_limit_watts, self.enforced_limit_watts
+        if isinstance(given, Unknown):
+            return given
+        if isinstance(enforced, Unknown):
+            return enforced
+        return enforced >= given - 1
+
 
 @dataclass(frozen=True)
 class GpuProcess:
@@ -116,7 +126,8 @@ class Hardware:
     cards is what the PCI bus shows and is there on a bare host; gpus is what NVML shows, or Unknown with the reason
     (no driver yet, driver not loaded, library mismatch, hung call). p2p maps a pair of uuids to NVML's read status
     ("OK", "CHIPSET_NOT_SUPPORTED", …) and link to its topology class ("PIX", "PXB", "PHB", "NODE", "SYS").
-    xids are driver error numbers found in the journal of this boot, by bus id.
+    xids are driver error numbers found in the journal of this boot, by bus id. virtual_machines says in words what
+    shows that this host runs some.
     """
 
     system: System
@@ -129,3 +140,4 @@ class Hardware:
     processes: tuple[GpuProcess, ...] = ()
     xids: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     iommu_groups: int | Unknown = Unknown("not read")
+    virtual_machines: tuple[str, ...] = ()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -11,6 +13,7 @@ from glmprov.state import HostState
 
 RECEIPT_PATH = "/var/lib/glmprov/receipt.json"
 RECEIPT_VERSION = 1
+PACKAGES_PATH = "/var/lib/glmprov/packages.json"
 
 
 @dataclass(frozen=True)
@@ -18,7 +21,9 @@ class Receipt:
     """The record that provisioning leaves on the host, at RECEIPT_PATH.
 
     expected is the state that was asked for; cards are the UUIDs that were there; files maps each file that
-    we wrote to the sha256 it had afterwards; settings are the inventory's values that led to it.
+    we wrote to the sha256 it had afterwards; settings are the inventory's values that led to it. before is what
+    each key was before we first changed it, in JSON's terms; installed the version that each package of ours had
+    before, None where it was absent; plan the id of the saved plan that the last change was of, "" if of none.
     """
 
     written_at: str
@@ -29,7 +34,22 @@ class Receipt:
     cards: tuple[str, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    before: Mapping[str, Any] = field(default_factory=dict)
+    installed: Mapping[str, str | None] = field(default_factory=dict)
+    plan: str = ""
     version: int = RECEIPT_VERSION
+
+
+@dataclass(frozen=True)
+class Packages:
+    """What the roles did to a host's packages, from PACKAGES_PATH.
+
+    before is the version that each package had before we brought or moved it, None where it was absent; holds are the
+    packages that we put on hold.
+    """
+
+    before: Mapping[str, str | None] = field(default_factory=dict)
+    holds: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -64,16 +84,37 @@ def _adapter() -> Any:
 
 
 def to_json(receipt: Receipt) -> str:
-    """Return the receipt as the text of RECEIPT_PATH."""
-    text: bytes = _adapter().dump_json(receipt, indent=1)
-    return text.decode() + "\n"
+    """Return the receipt as the text of RECEIPT_PATH, with a digest that tells whether somebody edited it since."""
+    content = _adapter().dump_python(receipt, mode="json")
+    return json.dumps({**content, "digest": _digest(content)}, indent=1, ensure_ascii=False) + "\n"
 
 
 def from_json(text: str) -> Receipt:
-    """Given the text of RECEIPT_PATH, return the receipt. Raise ValueError if it isn't one of this version."""
+    """Given the text of RECEIPT_PATH, return the receipt. Raise ValueError if it isn't one of ours, as written."""
     receipt: Receipt = _adapter().validate_json(text)
     if receipt.version != RECEIPT_VERSION:
         raise ValueError(
             f"receipt of version {receipt.version}, this program reads version {RECEIPT_VERSION}"
         )
+    content = json.loads(text)
+    digest = content.pop("digest", None)
+    if digest is not None and digest != _digest(content):
+        raise ValueError("it was edited by hand since glmprov wrote it")
     return receipt
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def packages_from_json(text: str) -> Packages:
+    """Given the text of PACKAGES_PATH, return what it says. Raise ValueError if it isn't ours."""
+    record = json.loads(text)
+    if not isinstance(record, dict):
+        raise ValueError("it holds no object")
+    before, holds = record.get("packages", {}), record.get("holds", [])
+    if not isinstance(before, dict) or not isinstance(holds, list):
+        raise ValueError("packages isn't an object, or holds isn't a list")
+    versions = {str(name): None if old is None else str(old) for name, old in before.items()}
+    return Packages(versions, tuple(map(str, holds)))

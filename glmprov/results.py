@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
-from glmprov.drift import Difference, Verdict
+from glmprov.drift import Difference, Verdict, waiting
 from glmprov.errors import ExitCode, GlmprovError, worst
+from glmprov.history import Act
 from glmprov.observation import Observation
 from glmprov.plan import HostPlan
 from glmprov.receipt import LockState
+from glmprov.state import Disruption, Manage
 
 
 @dataclass(frozen=True)
 class HostFacts:
-    """A host as it is, or why it could not be read."""
+    """A host as it is, or why it could not be read. named are the inventory's sets of cards.
+
+    With both, the host was read, and the error is about what the inventory says of it.
+    """
 
     host: str
     observation: Observation | None = None
     error: GlmprovError | None = None
+    named: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,20 @@ class HostReview:
         """Return the differences with one of the verdicts."""
         return tuple(d for d in self.differences if d.verdict in verdicts)
 
+    @property
+    def enforced(self) -> tuple[Difference, ...]:
+        """The differences of keys that are ours to mend."""
+        return tuple(d for d in self.differences if d.manage is Manage.ENFORCE)
+
+    @property
+    def serving(self) -> tuple[str, ...]:
+        """The instances that serve on the host."""
+        return self.observation.serving if self.observation else ()
+
+    def waiting(self, allowed: Collection[Disruption] = ()) -> tuple[Difference, ...]:
+        """Return what would interrupt an instance that serves, but for what is allowed to."""
+        return waiting(self.differences, self.serving, allowed)
+
 
 class Mended(StrEnum):
     """What became of one key, by a second look."""
@@ -46,6 +66,8 @@ class Mended(StrEnum):
     SKIPPED = "SKIPPED"
     UNKNOWN = "UNKNOWN"
     PENDING_REBOOT = "PENDING REBOOT"
+    WAITS = "WAITS"
+    """It would interrupt an instance that serves, and nobody allowed that."""
 
 
 @dataclass(frozen=True)
@@ -58,11 +80,25 @@ class KeyResult:
     after: Any
     result: Mended
     reason: str = ""
+    disruption: Disruption = Disruption.NONE
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """What waits while these instances serve: what it would interrupt, and the command that does it."""
+
+    serving: tuple[str, ...]
+    classes: tuple[Disruption, ...]
+    command: str
 
 
 @dataclass(frozen=True)
 class HostProvision:
-    """What provisioning did on one host. applied: an ansible-playbook ran for it; failure: why it stopped."""
+    """What provisioning did on one host.
+
+    applied: an ansible-playbook ran for it; failure: why it stopped, or why the hook after it failed. batch counts
+    from 1, 0 for a host with nothing to do. not_begun: why a host with something to do was left as it is.
+    """
 
     host: str
     keys: tuple[KeyResult, ...] = ()
@@ -72,10 +108,29 @@ class HostProvision:
     rebooted: bool = False
     seconds: float = 0.0
     failure: GlmprovError | None = None
+    batch: int = 0
+    not_begun: str = ""
+    waiting: Waiting | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether something went wrong on it."""
+        return bool(self.error or self.failure or self.count(Mended.FAILED))
 
     def count(self, result: Mended) -> int:
         """Return how many keys had this result."""
         return sum(key.result is result for key in self.keys)
+
+
+@dataclass(frozen=True)
+class HookCall:
+    """What a hook is told: before a host is changed what will be, after it also what became of it."""
+
+    event: Literal["before", "after"]
+    batch: int
+    review: HostReview
+    changes: tuple[Difference, ...]
+    result: HostProvision | None = None
 
 
 @dataclass(frozen=True)
@@ -93,6 +148,16 @@ class HostLock:
         if self.info is None:
             return "not locked"
         return f"released, was held by {self.info.text}" if self.released else self.info.text
+
+
+@dataclass(frozen=True)
+class HostHistory:
+    """The changes on one host, the newest last. unread counts lines of its journal that can't be read."""
+
+    host: str
+    acts: tuple[Act, ...] = ()
+    unread: int = 0
+    error: GlmprovError | None = None
 
 
 @dataclass(frozen=True)
@@ -144,24 +209,29 @@ def audit_code(reviews: Iterable[HostReview], fail_on: frozenset[FailOn] = froze
 def plan_code(reviews: Iterable[HostReview], exit_code: bool) -> ExitCode:
     """Return the exit code of `plan`: errors always count, pending changes (3) only with --exit-code."""
     codes = [review.error.exit_code for review in reviews if review.error]
-    if exit_code and any(review.having(Verdict.DRIFT, Verdict.PENDING, Verdict.LATER) for review in reviews):
+    if exit_code and any(d.verdict is not Verdict.UNKNOWN for review in reviews for d in review.enforced):
         codes.append(ExitCode.DRIFT)
     return worst(codes)
 
 
 def provision_code(results: Iterable[HostProvision]) -> ExitCode:
-    """Return the exit code of `provision`: a failed key is 1, a host's error has its own code."""
+    """Return the exit code of `provision`: a failed key is 1, a host's error has its own code.
+
+    What waits for an instance and hosts that were not begun are changes pending, 3.
+    """
     codes = []
     for result in results:
         if result.error is not None:
             codes.append(result.error.exit_code)
-        elif result.failure or result.count(Mended.FAILED):
+        elif result.failed:
             codes.append(ExitCode.FAILED)
         if result.count(Mended.UNKNOWN):
             codes.append(ExitCode.UNREACHABLE)
+        if result.not_begun or result.count(Mended.WAITS):
+            codes.append(ExitCode.DRIFT)
     return worst(codes)
 
 
-def errors_code(results: Iterable[HostFacts | HostLock | HostTrust]) -> ExitCode:
+def errors_code(results: Iterable[HostFacts | HostLock | HostTrust | HostHistory]) -> ExitCode:
     """Return the exit code of a command that only looks: the worst host's error."""
     return worst([result.error.exit_code for result in results if result.error])

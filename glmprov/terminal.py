@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from rich.text import Text
 
 from glmprov.errors import ExitCode, UsageError
 from glmprov.results import HostReview
+from glmprov.state import Disruption
 
 if TYPE_CHECKING:
     from glmprov.apply import Event
@@ -75,7 +76,8 @@ class Terminal:
         self.err = _console(sys.stderr)
         self._live: Live | None = None
         self._board: _Board | None = None
-        self._steps = {"rebooting"}
+        self._steps = {"rebooting", "hook before", "hook after"}
+        self.interrupted = False
 
     @contextmanager
     def progress(self, title: str) -> Iterator[Callable[[str, str], None]]:
@@ -113,6 +115,14 @@ class Terminal:
         if at_work:
             self.err.print("A step that was begun ends by itself on its host. Run the same again to go on.")
 
+    def finishing(self) -> None:
+        """At the first Ctrl-C while hosts are changed: say what happens now."""
+        self.interrupted = True
+        self.err.print(
+            "interrupted: what is in flight is finished, nothing new begins. Ctrl-C again stops at once.",
+            highlight=False,
+        )
+
     def event(self, event: Event) -> None:
         """Show one step of Ansible: on the board, and as a line that stays if it changed anything or failed.
 
@@ -131,14 +141,19 @@ class Terminal:
         if self.diff and event.diff:
             self.err.print(Text(event.diff, style="dim"), highlight=False)
 
-    def confirmation(self, yes: bool) -> Callable[[Sequence[HostReview]], bool]:
-        """Return the question that provisioning asks after it has shown its plan."""
+    def confirmation(
+        self, yes: bool, allowed: Collection[Disruption] = ()
+    ) -> Callable[[Sequence[HostReview]], bool]:
+        """Return the question that provisioning asks after it has shown its plan.
+
+        allowed is what it may interrupt while an instance serves.
+        """
 
         def confirm(reviews: Sequence[HostReview]) -> bool:
             from glmprov.report import table
 
             if not self.as_json:
-                table.show(self.err, table.plan(reviews, verbose=self.verbose > 0))
+                table.show(self.err, table.plan(reviews, verbose=self.verbose > 0, allowed=allowed))
             return yes or self._ask("Change these hosts?", "say --yes to go ahead without a terminal")
 
         return confirm

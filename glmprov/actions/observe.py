@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from glmprov import drift, plan, settings
 from glmprov.errors import GlmprovError, InventoryError
@@ -18,11 +19,12 @@ from glmprov.settings import HostSettings
 
 @dataclass(frozen=True)
 class Fleet:
-    """The hosts of one command, how to reach them, and how many at once (None: by our cores)."""
+    """The hosts of one command, how to reach them, how many at once (None: by our cores), and their inventories."""
 
     hosts: tuple[Host, ...]
     connection: ConnectOptions = field(default_factory=ConnectOptions)
     forks: int | None = None
+    sources: tuple[Path, ...] = ()
 
 
 Said = Callable[[str, str], None]
@@ -94,8 +96,8 @@ def against_plan(
 
     before are the files' sums at the start of a run that applies: what has changed since then, the run has written.
     """
-    values = drift.compare(observation.host, wanted.expected, observation.state, wanted.reasons)
-    return (*values, *drift.compare_files(observation, values, before))
+    values = drift.compare(observation.host, wanted.expected, observation.state, wanted.reasons, wanted.modes)
+    return drift.heeded((*values, *drift.compare_files(observation, values, before, wanted.modes)))
 
 
 def review(facts: HostFacts, wanted: HostSettings, compare: Compare = against_plan) -> HostReview:

@@ -1,4 +1,4 @@
-"""One host on its way through provisioning: what differed, what is left, and what became of every key."""
+"""One host on its way through provisioning: what differs, what may be done about it, what waits."""
 
 from __future__ import annotations
 
@@ -14,25 +14,38 @@ from glmprov.errors import GlmprovError
 from glmprov.inventory import Host
 from glmprov.observation import Observation
 from glmprov.receipt import Receipt
-from glmprov.results import HostProvision, HostReview, KeyResult, Mended
+from glmprov.results import HostReview
+from glmprov.state import Disruption, HostState, Manage
+from glmprov.state.as_found import as_found
 
 
-@dataclass
+@dataclass(eq=False)
 class Work:
-    """One host on its way. wanted holds the first difference of every key that ever differed."""
+    """One host on its way. wanted holds the first difference of every key that ever differed.
+
+    allowed is what may be interrupted while an instance serves. batch counts from 1. not_begun says why a host is left
+    as it is, stopped why no more was begun on it, not_rebooted why a reboot that was ordered was not.
+    """
 
     host: Host
     first: HostReview
+    allowed: frozenset[Disruption] = frozenset()
     latest: HostReview = field(init=False)
     wanted: dict[str, Difference] = field(default_factory=dict)
     error: GlmprovError | None = None
     failure: GlmprovError | None = None
+    hook_failure: GlmprovError | None = None
     stuck: bool = False
     applied: bool = False
     rebooted: bool = False
+    batch: int = 0
+    not_begun: str = ""
+    stopped: str = ""
+    not_rebooted: str = ""
     started: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
+        self._waited = {each.key for each in self.first.waiting(self.allowed)}
         self.take(self.first)
 
     @property
@@ -46,21 +59,61 @@ class Work:
         self.latest = latest
         self.error = latest.error
         for each in latest.differences:
-            if each.verdict is not Verdict.LATER:
+            if each.verdict is not Verdict.LATER and each.manage is Manage.ENFORCE:
                 self.wanted.setdefault(each.key, each)
 
     @property
-    def actionable(self) -> tuple[Difference, ...]:
-        """The differences that applying a role can mend."""
-        drifted = self.latest.having(Verdict.DRIFT)
-        return tuple(each for each in drifted if not each.pending_reboot and not self._waits_for_driver(each))
+    def serving(self) -> tuple[str, ...]:
+        """The instances that serve, or did when the plan was shown."""
+        return self.latest.serving or self.first.serving
 
     @property
-    def waits_for_reboot(self) -> bool:
-        """Whether something declared takes effect only at the next boot."""
-        return any(each.pending_reboot for each in self.latest.differences)
+    def waiting(self) -> tuple[Difference, ...]:
+        """What would interrupt an instance, and what can't be done without that.
 
-    def _waits_for_driver(self, difference: Difference) -> bool:
+        What waited when the plan was shown waits to the end of the run.
+        """
+        now, given = self._interrupting, self.given
+        return tuple(
+            each
+            for each in self.latest.having(Verdict.DRIFT)
+            if each.manage is Manage.ENFORCE
+            and (each.key in now or getattr(given, each.section, given) is None)
+        )
+
+    @property
+    def _interrupting(self) -> frozenset[str]:
+        """The keys of which mending would interrupt an instance."""
+        return frozenset({each.key for each in self.latest.waiting(self.allowed)} | self._waited)
+
+    def waits(self, key: str) -> bool:
+        """Say whether a key waits for an instance."""
+        return any(each.key == key for each in self.waiting)
+
+    @property
+    def actionable(self) -> tuple[Difference, ...]:
+        """The differences that applying a role can mend, and may."""
+        waiting = {each.key for each in self.waiting}
+        return tuple(
+            each
+            for each in self.latest.having(Verdict.DRIFT)
+            if each.manage is Manage.ENFORCE
+            and not each.pending_reboot
+            and each.key not in waiting
+            and not self.waits_for_driver(each)
+        )
+
+    @property
+    def pending_reboot(self) -> tuple[Difference, ...]:
+        """What is declared, takes effect only at the next boot, is ours to enforce, and needs to wait for nobody."""
+        waiting = {each.key for each in self.waiting}
+        return tuple(
+            each
+            for each in self.latest.differences
+            if each.pending_reboot and each.manage is Manage.ENFORCE and each.key not in waiting
+        )
+
+    def waits_for_driver(self, difference: Difference) -> bool:
         """Say whether a difference waits for the boot that loads the installed driver: no card can be asked before."""
         asks_cards = difference.section == "gpu_power" or difference.key.startswith(
             "gpu_driver.persistence_daemon"
@@ -76,62 +129,54 @@ class Work:
         """Whether another stage makes sense."""
         return self.error is None and not self.stuck and bool(self.actionable)
 
+    def changes(self, reboot: bool) -> tuple[Difference, ...]:
+        """Return what is to be done on the host, with a reboot or without."""
+        if self.error is not None:
+            return ()
+        return (*self.actionable, *(self.pending_reboot if reboot else ()))
+
+    @property
+    def given(self) -> HostState:
+        """What the roles are given: the plan, with what the host has in place of what waits or isn't enforced."""
+        seen = self.latest.observation
+        return self._but_for_what_is_left(seen.state if seen else HostState())
+
+    @property
+    def recorded(self) -> HostState:
+        """What the receipt records: the plan, with what it recorded before in place of what waits or isn't enforced.
+
+        So an audit says of a key that waits what it said before, no later plan takes it for applied, and what was
+        ours before somebody else took it over isn't forgotten.
+        """
+        recorded, before = self._but_for_what_is_left(self._applied), self._applied
+        kept = {name: getattr(before, name) for name in state.SECTIONS if getattr(recorded, name) is None}
+        return replace(recorded, **kept)
+
+    @property
+    def _applied(self) -> HostState:
+        receipt = self.latest.observation.receipt if self.latest.observation else None
+        return receipt.expected if isinstance(receipt, Receipt) else HostState()
+
+    def _but_for_what_is_left(self, instead: HostState) -> HostState:
+        plan = self.latest.plan
+        if plan is None:
+            return HostState()
+        waiting = self._interrupting
+        return as_found(
+            plan.expected, instead, lambda key: key in waiting or plan.modes.left(key), self._applied
+        )
+
     @property
     def sections(self) -> tuple[str, ...]:
         """The sections that differ, in the order in which they are applied."""
         found = {each.section for each in self.actionable}
         return tuple(section for section in state.SECTIONS if section in found)
 
-    def result(self, *, check: bool) -> HostProvision:
-        """Return what became of the host. check: nothing was to be changed."""
-        now = {each.key: each for each in self.latest.differences}
-        return HostProvision(
-            host=self.host.name,
-            keys=tuple(self._key(first, now.get(key), check) for key, first in self.wanted.items()),
-            notes=self.latest.plan.notes if self.latest.plan else (),
-            error=self.error,
-            applied=self.applied,
-            rebooted=self.rebooted,
-            seconds=time.monotonic() - self.started,
-            failure=self.failure,
-        )
 
-    def _key(self, first: Difference, now: Difference | None, check: bool) -> KeyResult:
-        result, reason = self._mended(now, check)
-        after = now.observed if now else first.expected
-        expected = now.expected if now else first.expected
-        return KeyResult(first.key, first.observed, expected, after, result, reason)
-
-    def _mended(self, now: Difference | None, check: bool) -> tuple[Mended, str]:
-        if now is None and self.error is None:
-            return Mended.FIXED, ""
-        if check:
-            return Mended.SKIPPED, "check only"
-        if now is None or self.error is not None:
-            return Mended.SKIPPED, "the host was lost on the way" if self.applied else "not begun"
-        if now.pending_reboot:
-            return Mended.PENDING_REBOOT, "takes effect at the next boot"
-        if self._waits_for_driver(now):
-            return Mended.PENDING_REBOOT, "the loaded driver is not the installed one until the next boot"
-        if now.verdict is Verdict.UNKNOWN:
-            return Mended.UNKNOWN, now.reason
-        if now.verdict is Verdict.LATER:
-            return Mended.SKIPPED, now.reason
-        if self.failure is None:
-            return Mended.FAILED, unmended(now.key)
-        if (self.failure.place or "").startswith(f"{now.section}:"):
-            return Mended.FAILED, "applying stopped at the error above"
-        return Mended.SKIPPED, "not reached: applying stopped at the error above"
-
-
-def unmended(key: str) -> str:
-    """Return why a key is still not so, and what a person can do where no role can do anything."""
-    card = key.removeprefix("gpu_driver.cards[").removesuffix("]")
-    if card == key:
-        return "applied without an error, and still not so"
-    if not card.startswith("GPU-"):
-        return "the card is in its slot and doesn't answer: reboot the host, or pull the card"
-    return f"the card is gone: look at the host, or accept it with --forget-card {card}"
+def grown(before: Collection[Difference], now: Collection[Difference]) -> tuple[str, ...]:
+    """Return the keys that would be changed now and were not to be before, or to another value."""
+    shown = {each.key: each.expected for each in before}
+    return tuple(each.key for each in now if each.key not in shown or shown[each.key] != each.expected)
 
 
 def forgetting(observation: Observation, cards: Collection[str]) -> Observation:

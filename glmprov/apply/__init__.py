@@ -2,10 +2,8 @@
 
 Secrets: a host's passwords go into one inventory file, in a folder of mode 0700 that lies in memory
 (/dev/shm) where the machine has that, and is removed when the run ends, however it ends; what a killed run
-left behind is
-removed by the next one. Nothing secret is in argv, in the environment, or in an artifact, and messages are
-cleared of
-it.
+left behind is removed by the next one (see left_behind). Nothing secret is in argv, in the environment, or in
+an artifact, and messages are cleared of it.
 """
 
 from __future__ import annotations
@@ -21,17 +19,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
+from glmprov.apply import left_behind
 from glmprov.apply.events import Event, Status, understand
 from glmprov.apply.inventory_file import Variables, write_inventory
 from glmprov.errors import ApplyError
 from glmprov.secret import Secret, redact
 from glmprov.state import SECTIONS
 
-__all__ = ["Event", "HostResult", "Status", "ansible_home", "run"]
-
-PREFIX = "glmprov-apply-"
+__all__ = ["Event", "HostResult", "Status", "ansible_home", "left_behind", "run"]
 
 
 @dataclass(frozen=True)
@@ -69,8 +67,7 @@ def run(
 
     variables are a host's role variables and connection variables by its name, sections the roles to apply
     there. on_event hears of each task as it starts and ends, in this thread. Raise ApplyError if Ansible fails before
-    it
-    reaches any host, KeyboardInterrupt after stopping Ansible if the user interrupts.
+    it reaches any host, KeyboardInterrupt after stopping Ansible if a signal's handler raises it.
     """
     home = ansible_home()
     tally = _Tally(tuple(variables), secrets_of(variables), on_event)
@@ -186,12 +183,7 @@ def _environment(home: Path, directory: Path) -> dict[str, str]:
 @contextmanager
 def _private_directory() -> Iterator[Path]:
     """Give an empty folder for one run, mode 0700, in memory where possible; remove it at the end."""
-    memory = Path("/dev/shm")  # noqa: S108  (made with mkdtemp, mode 0700)
-    base = memory if memory.is_dir() and os.access(memory, os.W_OK) else Path(tempfile.gettempdir())
-    for left in base.glob(f"{PREFIX}*"):
-        if left.owner() == Path.home().owner() and not Path("/proc", left.name.split("-")[2]).exists():
-            shutil.rmtree(left, ignore_errors=True)
-    directory = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=base))
+    directory = Path(tempfile.mkdtemp(prefix=f"{left_behind.PREFIX}{os.getpid()}-", dir=left_behind.base()))
     try:
         yield directory
     finally:
@@ -200,12 +192,24 @@ def _private_directory() -> Iterator[Path]:
 
 @contextmanager
 def _interruptible() -> Iterator[threading.Event]:
-    """Give an event that the user's interrupt sets, so that Ansible is stopped before all else."""
+    """Give an event that is set where an interrupt would stop us, so that Ansible is stopped before all else.
+
+    The handler from before decides: it may let the first Ctrl-C pass.
+    """
     interrupted = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield interrupted
         return
-    before = signal.signal(signal.SIGINT, lambda *_: interrupted.set())
+    before = signal.getsignal(signal.SIGINT)
+
+    def hear(number: int, frame: FrameType | None) -> None:
+        try:
+            if callable(before):
+                before(number, frame)
+        except KeyboardInterrupt:
+            interrupted.set()
+
+    signal.signal(signal.SIGINT, hear)
     try:
         yield interrupted
     finally:

@@ -14,6 +14,9 @@ from glmprov.state import SECTIONS
 
 Variables = Mapping[str, Any]
 
+_DATA = (*SECTIONS, "revert_")
+"""Variables of our roles begin so: their text is data, whatever it looks like."""
+
 
 class _Unsafe(str):
     """Text from a host or a plan that Ansible must not take for a template."""
@@ -45,10 +48,16 @@ def write_inventory(
     path.write_text(yaml.dump({"all": {"hosts": hosts}}, Dumper=_InventoryDumper, allow_unicode=True))
 
 
+def yaml_text(variables: Variables) -> str:
+    """Return one host's role variables as the text of a file of host_vars. No secret belongs among them."""
+    plain = {name: _plain(name, value) for name, value in variables.items()}
+    return str(yaml.dump(plain, Dumper=_InventoryDumper, allow_unicode=True, sort_keys=False))
+
+
 def _plain(name: str, value: Any) -> Any:
     """Return a variable as YAML holds it. Role variables are data; the inventory's own may be templates."""
     if isinstance(value, str):
-        ours = isinstance(value, Secret) or name.startswith(SECTIONS)
+        ours = isinstance(value, Secret) or name.startswith(_DATA)
         text = value.reveal() if isinstance(value, Secret) else str(value)
         # Only where it is needed: Ansible takes an unsafe "off" for a boolean, quoted or not.
         return _Unsafe(text) if ours and re.search(r"\{[{%#]", text) else text

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from glmprov.cli.group import main
-from glmprov.cli.options import fleet_options, leave, load, terminal_for
-from glmprov.errors import ExitCode
+from glmprov.cli.options import allow_option, fleet_options, leave, load, terminal_for
+from glmprov.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from glmprov.actions.orders import Orders
+    from glmprov.plan.saved import SavedPlan
 
 
 @main.command(short_help="Bring each host to its plan.")
@@ -16,25 +22,115 @@ from glmprov.errors import ExitCode
 @click.option("-y", "--yes", is_flag=True, help="Don't ask.")
 @click.option("-C", "--check", is_flag=True, help="Let Ansible say what it would do; change nothing.")
 @click.option("-D", "--diff", is_flag=True, help="Show how files change.")
-@click.option("--reboot", is_flag=True, help="Reboot hosts whose changes wait for it.")
+@click.option("--reboot", is_flag=True, help="Reboot hosts whose changes wait for it, batch by batch.")
+@allow_option
+@click.option(
+    "--serial", metavar="SIZES", help='Batches, as Ansible\'s serial: "1,25%". The last size repeats.'
+)
+@click.option(
+    "--max-fail-percentage",
+    type=click.FloatRange(0, 100),
+    help="Begin no further batch once more than so many percent of one failed.",
+)
+@click.option(
+    "--until", metavar="TIME", help="Begin nothing new from then on: 05:00, or an ISO date and time."
+)
+@click.option("--before", default="", metavar="COMMAND", help="Run this here before each host is changed.")
+@click.option("--after", default="", metavar="COMMAND", help="Run this here after each host was changed.")
+@click.option(
+    "--hook-timeout", type=click.FloatRange(0.1), metavar="SECONDS", help="How long they may take (300)."
+)
 @click.option(
     "--forget-card", "forgotten", multiple=True, metavar="UUID", help="This card was taken out on purpose."
 )
 @click.option("--reason", default="", help="Why, for the lock that others see.")
+@click.argument("plan_file", metavar="[PLAN]", required=False, type=click.Path(path_type=Path))
 def provision(yes: bool, **options: Any) -> None:
-    """Bring each host to its plan: driver, container engine, power limit, tuning, NCCL."""
-    from glmprov.actions.provision import Aborted, Orders
+    """Bring each host to its plan: driver, container engine, power limit, tuning, NCCL.
+
+    With the file that `glmprov plan --out` wrote: exactly that, or nothing on a host that has moved on since.
+    """
+    from glmprov.actions.observe import review
+    from glmprov.actions.provision import Aborted
     from glmprov.actions.provision import provision as bring
+    from glmprov.actions.saved_plan import narrowed, reviewer
+    from glmprov.report.json import hook_call
     from glmprov.results import provision_code
 
     terminal = terminal_for(options)
-    names = ("check", "diff", "reboot", "reason", "forgotten")
-    orders = Orders(**{name: options[name] for name in names})
-    fleet = load(options)
+    plan = _saved_plan(options)
+    orders = _orders(options)
+    fleet = load(options | ({"inventory": options["inventory"] or plan.inventory} if plan else {}))
+    if plan is not None:
+        fleet = narrowed(plan, fleet, limited=bool(options["limit"]))
     try:
         with terminal.progress("provisioning") as said:
-            results = bring(fleet, orders, terminal.confirmation(yes), said, terminal.event)
+            results = bring(
+                fleet,
+                orders,
+                terminal.confirmation(yes, orders.allowed),
+                said,
+                terminal.event,
+                told=hook_call,
+                interrupted=terminal.finishing,
+                review=reviewer(plan) if plan else review,
+            )
     except Aborted:
         click.echo("nothing was changed", err=True)
         leave(ExitCode.FAILED)
-    leave(terminal.report("provision", results, provision_code(results)))
+    code = ExitCode.INTERRUPTED if terminal.interrupted else provision_code(results)
+    leave(terminal.report("provision", results, code))
+
+
+def _saved_plan(options: dict[str, Any]) -> SavedPlan | None:
+    if options["plan_file"] is None:
+        return None
+    from glmprov.actions.saved_plan import read
+
+    if options["forgotten"]:
+        raise UsageError(
+            "--forget-card asks for another plan than the one that was saved",
+            next_step="give it without the file; a plan that is saved afterwards knows of it",
+        )
+    plan = read(options["plan_file"])
+    options["reason"] = options["reason"] or f"plan {plan.name}"
+    options["plan"] = plan.id
+    return plan
+
+
+def _orders(options: dict[str, Any]) -> Orders:
+    from datetime import datetime
+
+    from glmprov.actions.batches import parse_serial, parse_until
+    from glmprov.actions.orders import HOOK_SECONDS, Orders, parse_allowed
+
+    names = ("check", "diff", "reboot", "reason", "forgotten", "max_fail_percentage", "before", "after")
+    until = options["until"]
+    return Orders(
+        **{name: options[name] for name in names},
+        allowed=parse_allowed(options["allow"]),
+        serial=parse_serial(options["serial"]) if options["serial"] else (),
+        until=parse_until(until, datetime.now().astimezone()) if until else None,
+        hook_seconds=options["hook_timeout"] or HOOK_SECONDS,
+        again=_again(options),
+        plan=options.get("plan", ""),
+    )
+
+
+def _again(options: dict[str, Any]) -> str:
+    """Return the command that would do the same on the same inventory, for other hosts and with more allowed.
+
+    Of the extra variables only files and our own settings are named: others may be passwords.
+    """
+    from glmprov.settings import VARIABLES
+
+    def ours(variables: str) -> bool:
+        return variables.startswith("@") or all(
+            word.partition("=")[0] in VARIABLES for word in shlex.split(variables)
+        )
+
+    words = ["glmprov", "provision", *([str(options["plan_file"])] if options["plan_file"] else [])]
+    words += [word for path in options["inventory"] for word in ("-i", path)]
+    words += [word for variables in options["extra_vars"] if ours(variables) for word in ("-e", variables)]
+    words += [word for card in options["forgotten"] for word in ("--forget-card", card)]
+    return shlex.join(words)

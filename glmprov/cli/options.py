@@ -51,6 +51,14 @@ fleet_options = _stack(
     click.option("-v", "--verbose", count=True, help="Say more; -vv shows tracebacks."),
 )
 
+allow_option = click.option(
+    "--allow",
+    "allow",
+    multiple=True,
+    metavar="CLASSES",
+    help="What may be interrupted while an instance serves: service,docker,driver,reboot, or all.",
+)
+
 
 def load(options: dict[str, Any]) -> Fleet:
     """Given a command's options, return the hosts that it is about."""
@@ -64,8 +72,9 @@ def load(options: dict[str, Any]) -> Fleet:
         return Secret(click.prompt(prompt, hide_input=True, err=True)) if options[flag] else None
 
     password_file = options["vault_password_file"]
+    sources = inventory.locate(options["inventory"], Path.cwd(), os.environ)
     hosts = inventory.load(
-        inventory.locate(options["inventory"], Path.cwd(), os.environ),
+        sources,
         limit=options["limit"],
         vault_password_file=Path(password_file) if password_file else None,
         vault_password=asked("ask_vault_pass", "Vault password"),
@@ -80,7 +89,7 @@ def load(options: dict[str, Any]) -> Fleet:
         channel=options["channel"],
     )
     connection = with_ansible_defaults(said, Path.cwd(), os.environ)
-    return Fleet(hosts, connection, options["forks"])
+    return Fleet(hosts, connection, options["forks"], sources)
 
 
 def terminal_for(options: dict[str, Any]) -> Terminal:

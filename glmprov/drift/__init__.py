@@ -1,8 +1,20 @@
 """Expected against observed, and both against what was applied. Pure."""
 
 from glmprov.drift.audit import audit
-from glmprov.drift.compare import compare, same
+from glmprov.drift.compare import compare, heeded, same
 from glmprov.drift.difference import Difference, Verdict
 from glmprov.drift.files import compare_files
+from glmprov.drift.waiting import classes, interrupts, waiting
 
-__all__ = ["Difference", "Verdict", "audit", "compare", "compare_files", "same"]
+__all__ = [
+    "Difference",
+    "Verdict",
+    "audit",
+    "classes",
+    "compare",
+    "compare_files",
+    "heeded",
+    "interrupts",
+    "same",
+    "waiting",
+]

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 
 from glmprov.drift.difference import Difference, Verdict
 from glmprov.observation import Observation
-from glmprov.state import Unknown
+from glmprov.state import Manage, Modes, Unknown
 
 FILES: tuple[tuple[str, tuple[str, tuple[str, ...]]], ...] = (
     ("/etc/glmprov/gpu-power.conf", ("gpu_power", ("limit_watts",))),
@@ -34,11 +34,13 @@ def compare_files(
     observation: Observation,
     values: Collection[Difference] = (),
     before: Mapping[str, str | None] | None = None,
+    modes: Modes | None = None,
 ) -> tuple[Difference, ...]:
     """Return the files of ours that aren't as they were written, where values don't tell it already.
 
     The key is "section.files[path]". Files shared with others (daemon.json) are judged by values only. before
-    are the sums at the start of a run that applies: what has changed since then, the run has written.
+    are the sums at the start of a run that applies: what has changed since then, the run has written. A file may be
+    enforced if anything in it may; values tell of it, ignored ones too.
     """
     receipt = observation.receipt
     if receipt is None or isinstance(receipt, Unknown):
@@ -47,14 +49,19 @@ def compare_files(
     told = {key.partition("[")[0].removesuffix(".declared") for key in declared}
     found = []
     for path, written in receipt.files.items():
-        section, carried = _carried(path)
+        section, carried = owner_of(path)
         current = observation.files.get(path, "")
         if section is None or current == written or any(f"{section}.{name}" in told for name in carried):
             continue
         if before is not None and current != before.get(path, ""):
             continue
         difference = Difference(
-            observation.host, f"{section}.files[{path}]", f"sha256 {written[:12]}", None, Verdict.DRIFT
+            observation.host,
+            f"{section}.files[{path}]",
+            f"sha256 {written[:12]}",
+            None,
+            Verdict.DRIFT,
+            manage=_mode(section, carried, modes or Modes()),
         )
         if current is None:
             reason = "it can't be read, or is a link"
@@ -69,6 +76,12 @@ def compare_files(
     return tuple(found)
 
 
-def _carried(path: str) -> tuple[str | None, tuple[str, ...]]:
+def _mode(section: str, carried: tuple[str, ...], modes: Modes) -> Manage:
+    """Return what may be done with a file: the most that may be done with a field in it."""
+    said = {modes.of(f"{section}.{name}") for name in carried} or {modes.of(section)}
+    return next(mode for mode in Manage if mode in said)
+
+
+def owner_of(path: str) -> tuple[str | None, tuple[str, ...]]:
     """Return the section that a file of ours belongs to, and the fields whose values it carries."""
     return next((owner for pattern, owner in FILES if fnmatchcase(path, pattern)), (None, ()))

@@ -1,7 +1,8 @@
-"""Locks and receipts on a host: who is changing it, and what was applied to it.
+"""Locks, receipts and history on a host: who is changing it, what was applied to it, and every change so far.
 
 State lives on the host, so that any controller sees it. A lock carries a lease that its controller renews; a
-controller that dies leaves a lock that ends by itself.
+controller that dies leaves a lock that ends by itself. The same person on the same machine sees that the process is
+gone, and takes the lock over at once.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from importlib.resources import files
 from types import TracebackType
 from typing import Any, Self
 
+from glmprov import history
 from glmprov.errors import ApplyError, GlmprovError, LockError
+from glmprov.journal.holder import gone, ourselves
 from glmprov.receipt import RECEIPT_PATH, LockState, Receipt, from_json, to_json
 from glmprov.remote import Channel
 from glmprov.state import Unknown
@@ -30,6 +33,7 @@ REBOOT_LEASE_SECONDS = 1800.0
 """How long a host may take to come back from a reboot: servers train much memory for minutes."""
 
 HOME = RECEIPT_PATH.rpartition("/")[0]
+_HISTORY = history.HISTORY_PATH.rpartition("/")[2]
 
 
 def status(channel: Channel, *, home: str = HOME) -> LockState | None:
@@ -45,7 +49,8 @@ def release(channel: Channel, *, home: str = HOME) -> LockState | None:
 class Lock:
     """The host's lock, ours within the `with` block and renewed by a thread of its own.
 
-    expired is the lock that ran out and was taken over, for a remark. lost: somebody took ours away.
+    expired is the lock that was taken over, for a remark: it ran out, or its process is gone. lost: somebody took
+    ours away.
     """
 
     def __init__(
@@ -65,6 +70,7 @@ class Lock:
             "home": home,
             "token": secrets.token_hex(16),
             "owner": owner(),
+            "holder": ourselves(),
             "reason": reason,
             "since": datetime.now(UTC).isoformat(timespec="seconds"),
             "lease_seconds": lease_seconds,
@@ -77,6 +83,9 @@ class Lock:
     def __enter__(self) -> Self:
         """Get the lock. Raise LockError if somebody else holds it with a live lease."""
         answer = _ask(self._channel, "acquire", self._asked)
+        lock = answer.get("lock") or {}
+        if not answer["got"] and gone(lock.get("holder") or {}):
+            answer = _ask(self._channel, "acquire", {**self._asked, "instead_of": lock["token"]})
         holder = _state(answer.get("lock"))
         if not answer["got"] and holder is not None:
             raise locked(self.host, holder)
@@ -160,6 +169,13 @@ def write_receipt(channel: Channel, receipt: Receipt, *, home: str = HOME) -> No
     _ask(channel, "store", {"home": home, "name": "receipt.json", "text": to_json(receipt)})
 
 
+def take_back(channel: Channel, receipt: Receipt | None, *, home: str = HOME) -> None:
+    """Leave this receipt, and what its keys were before, after taking back; None leaves neither."""
+    asked = {"home": home, "receipt.json": receipt and to_json(receipt)}
+    before = receipt and json.dumps(dict(receipt.before), indent=1) + "\n"
+    _ask(channel, "leave", asked | {"before.json": before})
+
+
 def read_receipt(channel: Channel, *, home: str = HOME) -> Receipt | Unknown | None:
     """Return the host's receipt, None if it has none, Unknown if what is there isn't one that we can read."""
     text = _ask(channel, "load", {"home": home, "name": "receipt.json"}).get("text")
@@ -169,6 +185,34 @@ def read_receipt(channel: Channel, *, home: str = HOME) -> Receipt | Unknown | N
         return from_json(text)
     except ValueError as error:
         return Unknown(f"{RECEIPT_PATH}: {str(error).splitlines()[0]}")
+
+
+def append(channel: Channel, entry: history.Entry, *, home: str = HOME) -> None:
+    """Put an entry at the end of the host's history, on disk. Beyond the limit the older half goes."""
+    _ask(channel, "append", _line(entry, home))
+
+
+def begin(
+    channel: Channel, entry: history.Entry, before: Mapping[str, Any], *, home: str = HOME
+) -> Mapping[str, Any]:
+    """Enter the beginning of a change, and keep its keys' values. Return each key's value before our first change."""
+    known: Mapping[str, Any] = _ask(channel, "begin", _line(entry, home) | {"before": before})["before"]
+    return known
+
+
+def _line(entry: history.Entry, home: str) -> dict[str, Any]:
+    return {
+        "home": home,
+        "name": _HISTORY,
+        "text": history.to_line(entry),
+        "limit_bytes": history.HISTORY_LIMIT_BYTES,
+    }
+
+
+def read_history(channel: Channel, *, home: str = HOME) -> tuple[history.History, LockState | None]:
+    """Return the host's history and its lock, which tells a change under way from one that never ended."""
+    answer = _ask(channel, "history", {"home": home, "name": _HISTORY}, become=False)
+    return history.from_text(answer.get("text") or ""), _state(answer.get("lock"))
 
 
 def _state(lock: Mapping[str, Any] | None) -> LockState | None:
@@ -184,12 +228,12 @@ def _state(lock: Mapping[str, Any] | None) -> LockState | None:
     )
 
 
-def _ask(channel: Channel, verb: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
+def _ask(channel: Channel, verb: str, asked: Mapping[str, Any], *, become: bool = True) -> Mapping[str, Any]:
     """Run the payload on the host and return its answer."""
     payload = files("glmprov.journal").joinpath("payload.py").read_text()
     call = f"\nanswer({verb!r}, json.loads({json.dumps(asked)!r}))\n"
     stdin = (payload + call).encode()
-    done = channel.run(["python3", "-I", "-"], stdin=stdin, deadline_seconds=60, become=True)
+    done = channel.run(["python3", "-I", "-"], stdin=stdin, deadline_seconds=60, become=become)
     if done.returncode:
         words = done.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
         raise ApplyError(f"{verb} failed: {words[-1]}", place=str(asked["home"]))

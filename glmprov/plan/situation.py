@@ -77,9 +77,17 @@ class Situation:
         return len(self.topology.cards) > 1 and self.topology.kind.value != "virtual machine"
 
     @property
-    def cards_given_to_vms(self) -> bool:
-        """A card is bound to vfio-pci: its isolation must stay."""
-        return any(card.driver == "vfio-pci" for card in self.observation.hardware.cards)
+    def virtual_machines(self) -> tuple[str, ...]:
+        """What shows that virtual machines run here: the isolation of devices must stay."""
+        return self.observation.hardware.virtual_machines
+
+    def argument(self, name: str) -> str | None:
+        """Return what the host's kernel command line says, the next boot's before this one's; None for nothing."""
+        observed = self.observation.state.host_tuning
+        arguments = observed.kernel_arguments if observed else None
+        argument = arguments.get(name) if isinstance(arguments, Mapping) else None
+        sides = (argument.declared, argument.effective) if isinstance(argument, Setting) else ()
+        return next((str(side) for side in sides if side is not None and not isinstance(side, Unknown)), None)
 
     def later(self) -> Later:
         """Return the mark for what only a running driver tells, with what it waits for."""

@@ -5,8 +5,10 @@ Other people's kernel arguments stay; isolation is never turned off by default.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
+from glmprov.plan.dropped import WHY, dropped, dropped_arguments
+from glmprov.plan.p2p import OPTION, forced
 from glmprov.plan.situation import Part, Situation, merged, reasons_for
 from glmprov.state import HostTuning, Setting, Unit, Unknown
 
@@ -17,19 +19,32 @@ def host_tuning(situation: Situation) -> Part[HostTuning]:
     """Return the tuning section. Sources of the defaults are in docs/settings.md and at each function."""
     settings = situation.settings.host_tuning
     arguments, arguments_why, argument_notes = _kernel_arguments(situation)
-    options, options_why = _module_options(situation)
+    options, options_why, option_notes = _module_options(situation)
+    p2p = forced(situation)
+    if p2p.value:
+        options, options_why = {**options, OPTION: p2p.value}, {**options_why, OPTION: p2p.reason}
     sysctl, sysctl_why, sysctl_notes = _sysctl(situation)
     governor, governor_notes = _governor(situation)
-    acs, acs_notes = _acs(situation)
-    limits = {"memlock": "unlimited"}
+    acs, acs_notes, acs_faults = _acs(situation)
+    kernel_arguments = _settings(merged(arguments, settings.kernel_arguments))
+    module_options = _settings(merged(options, settings.module_options))
+    kept_sysctl = _settings(merged(sysctl, settings.sysctl))
+    acs_disabled = {bridge: Setting(True, True) for bridge in acs}
+    gone = {
+        "kernel_arguments": dropped_arguments(situation, kernel_arguments),
+        "module_options": dropped(situation, "module_options", module_options),
+        "sysctl": dropped(situation, "sysctl", kept_sysctl),
+        "acs_disabled": dropped(situation, "acs_disabled", acs_disabled),
+    }
     expected = HostTuning(
-        kernel_arguments=_settings(merged(arguments, settings.kernel_arguments)) or None,
-        module_options=_settings(merged(options, settings.module_options)) or None,
-        sysctl=_settings(merged(sysctl, settings.sysctl)) or None,
+        kernel_arguments={**kernel_arguments, **gone["kernel_arguments"]} or None,
+        module_options={**module_options, **gone["module_options"]} or None,
+        sysctl={**kept_sysctl, **gone["sysctl"]} or None,
         cpu_governor=Setting(governor, governor) if governor else None,
-        acs_disabled={bridge: Setting(True, True) for bridge in acs} or None,
+        acs_disabled={**acs_disabled, **gone["acs_disabled"]} or None,
         boot_unit=Unit(True, True) if governor or acs else None,
-        limits=merged(limits, settings.limits) or None,
+        limits=merged({"memlock": "unlimited"}, settings.limits),
+        p2p=settings.p2p or "off",
     )
     reasons = {
         **reasons_for("host_tuning.kernel_arguments", arguments_why, settings.kernel_arguments),
@@ -43,10 +58,24 @@ def host_tuning(situation: Situation) -> Part[HostTuning]:
         "host_tuning.cpu_governor": "inventory"
         if settings.cpu_governor
         else "decode waits for a CPU that has clocked down",
+        "host_tuning.limits": WHY,
         "host_tuning.acs_disabled": "ACS sends card to card traffic through the root complex",
         "host_tuning.boot_unit": "governor and ACS are lost at reboot",
+        **{f"host_tuning.{field}[{name}]": WHY for field, items in gone.items() for name in items},
     }
-    return Part(expected, reasons, (*argument_notes, *sysctl_notes, *governor_notes, *acs_notes))
+    notes = (*argument_notes, *option_notes, *p2p.notes, *sysctl_notes, *governor_notes, *acs_notes)
+    return Part(expected, reasons, (*notes, *_until_the_next_boot(gone)), (*p2p.faults, *acs_faults))
+
+
+def _until_the_next_boot(gone: Mapping[str, Mapping[str, Setting]]) -> Iterator[str]:
+    """Yield what stays in force though it is no longer set: nobody knows what it was before."""
+    for field, what in (
+        ("sysctl", "sysctl"),
+        ("module_options", "module option"),
+        ("acs_disabled", "ACS off at"),
+    ):
+        for name in gone[field]:
+            yield f"{what} {name}: no longer set by us, in force until the next boot"
 
 
 def _settings(values: Mapping[str, str]) -> dict[str, Setting]:
@@ -79,24 +108,24 @@ def _kernel_arguments(situation: Situation) -> tuple[dict[str, str], dict[str, s
 
 def _iommu_arguments(situation: Situation) -> dict[str, str]:
     """Return what the host says of its IOMMU, other than what we would say and the kernel's default."""
-    observed = situation.observation.state.host_tuning
-    arguments = observed.kernel_arguments if observed else None
-    found: dict[str, str] = {}
-    for name in IOMMU_ARGUMENTS if isinstance(arguments, Mapping) else ():
-        argument = arguments.get(name) if isinstance(arguments, Mapping) else None
-        values = (argument.declared, argument.effective) if isinstance(argument, Setting) else ()
-        value = next((v for v in values if v is not None and not isinstance(v, Unknown)), None)
-        if value is not None and str(value) not in ("pt", "on"):
-            found[name] = str(value)
-    return found
+    said = {name: situation.argument(name) for name in IOMMU_ARGUMENTS}
+    return {name: value for name, value in said.items() if value not in (None, "pt", "on")}
 
 
-def _module_options(situation: Situation) -> tuple[dict[str, str], dict[str, str]]:
-    """Source: local-inference-lab/rtx6kpro, common issues: P2P lock-ups go away on multi-card hosts."""
+def _module_options(situation: Situation) -> tuple[dict[str, str], dict[str, str], tuple[str, ...]]:
+    """Source: local-inference-lab/rtx6kpro, common issues: P2P lock-ups go away on multi-card hosts.
+
+    Only a kernel with heterogeneous memory management has the option; another would never show it.
+    """
     if len(situation.topology.cards) < 2:
-        return {}, {}
+        return {}, {}, ()
     name = "nvidia_uvm.uvm_disable_hmm"
-    return {name: "1"}, {name: "P2P between cards locks up with HMM"}
+    observed = situation.observation.state.host_tuning
+    options = observed.module_options if observed and isinstance(observed.module_options, Mapping) else {}
+    in_force = [key for key, setting in options.items() if setting.effective is not None]
+    if name not in in_force and any(key.startswith("nvidia_uvm.") for key in in_force):
+        return {}, {}, (f"the loaded driver has no option {name}: not set",)
+    return {name: "1"}, {name: "P2P between cards locks up with HMM"}, ()
 
 
 def _sysctl(situation: Situation) -> tuple[dict[str, str], dict[str, str], tuple[str, ...]]:
@@ -123,21 +152,25 @@ def _governor(situation: Situation) -> tuple[str | None, tuple[str, ...]]:
     return wanted or "performance", ()
 
 
-def _acs(situation: Situation) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the bridges whose ACS is to be off.
+def _acs(situation: Situation) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """Return the bridges whose ACS is to be off, notes and faults.
 
-    It isolates devices, so it stays where a card is given to a machine.
+    It isolates devices, so it stays where virtual machines run; only an order that names bridges goes over that.
     """
     written = situation.settings.host_tuning.acs_disabled
     if written is False:
-        return (), ()
+        return (), (), ()
     if isinstance(written, Mapping):
-        return tuple(sorted(bridge for bridge, off in written.items() if off)), ()
-    if situation.cards_given_to_vms:
-        return (), ("ACS stays on: a card is given to a virtual machine (vfio-pci)",)
+        return tuple(sorted(bridge for bridge, off in written.items() if off)), (), ()
+    if situation.virtual_machines:
+        shown = ", ".join(situation.virtual_machines)
+        if written:
+            fault = f"host_tuning_acs_disabled true: virtual machines run here ({shown}); name the bridges instead"
+            return (), (), (fault,)
+        return (), (f"ACS stays on: virtual machines run here ({shown})",), ()
     if not situation.bare_metal_with_several_cards and written is None:
-        return (), ()
-    return tuple(sorted(_bridges_to_open(situation))), ()
+        return (), (), ()
+    return tuple(sorted(_bridges_to_open(situation))), (), ()
 
 
 def _bridges_to_open(situation: Situation) -> set[str]:

@@ -11,12 +11,13 @@ from glmprov.hardware import GpuProcess
 from glmprov.probe.answer import Answer, known
 from glmprov.probe.parse_driver import installed_packages, upstream_version
 from glmprov.probe.parse_units import unit
+from glmprov.probe.wanted import SNAP
 from glmprov.state import ContainerEngine, Unknown
 
 ENGINES = ("docker-ce", "docker.io", "moby-engine")
 TOOLKIT = "nvidia-container-toolkit"
 DAEMON_JSON = "/etc/docker/daemon.json"
-NO_ENGINE = "no container engine is installed"
+SNAP_PID = "/var/snap/docker/current/run/docker.pid"
 
 
 def container_engine(answer: Answer) -> ContainerEngine:
@@ -29,6 +30,7 @@ def container_engine(answer: Answer) -> ContainerEngine:
     return ContainerEngine(
         package=package,
         engine_version=_from(running, "ServerVersion"),
+        others=_others(answer, installed),
         service=service,
         toolkit=installed if isinstance(installed, Unknown) else TOOLKIT in installed,
         toolkit_version=_version_of(installed, TOOLKIT),
@@ -37,6 +39,24 @@ def container_engine(answer: Answer) -> ContainerEngine:
         cgroup_driver=_from(running, "CgroupDriver"),
         device_links=unit(answer, "glmprov-device-links.service"),
     )
+
+
+def _others(answer: Answer, installed: Mapping[str, tuple[str, bool]] | Unknown) -> dict[str, str] | Unknown:
+    """Return the engines that no package of ENGINES brings.
+
+    A snap's daemon answers at Docker's socket too; a rootless one at a socket of its user's.
+    """
+    if isinstance(installed, Unknown):
+        return installed
+    found = {}
+    folders = answer.part("folders")
+    if not isinstance(folders, Unknown) and isinstance(folders.get(SNAP), list):
+        found["snap"] = "running" if answer.text(SNAP_PID) is not None else "not running"
+    users = [path.split("/")[3] for path in answer.texts("/run/user/") if path.endswith("/docker.pid")]
+    homes = [path.split("/")[2] for path in answer.texts("/home/") if path.endswith("/docker.service")]
+    if users or homes:
+        found["rootless"] = ", ".join(f"user {name}" for name in (*users, *homes))
+    return found | {name: installed[name][0] for name in ("podman", "podman-docker") if name in installed}
 
 
 def docker_info(answer: Answer) -> dict[str, Any] | Unknown:
@@ -69,15 +89,36 @@ def flatten(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def serving(answer: Answer, processes: tuple[GpuProcess, ...]) -> tuple[str, ...]:
-    """Return what computes on the cards now: container, unit or process, each once."""
+    """Return what computes on the cards now: container, unit or process, each once.
+
+    A driver that doesn't answer can't name them; that its module for CUDA is held open says that there is something.
+    """
+    if isinstance(answer.part("nvml"), Unknown) and _uvm_is_held(answer):
+        return ("something that holds nvidia_uvm, while the driver doesn't answer,",)
+    names, computing = _containers(answer), _computing(answer)
+    owners = [_owner(answer, process, names) for process in processes if process.pid in computing]
+    return tuple(dict.fromkeys(owners))
+
+
+def _uvm_is_held(answer: Answer) -> bool:
+    """Say whether /dev/nvidia-uvm is open, as every CUDA process has it, by the count of the module's users."""
+    modules = answer.text("/proc/modules")
+    held = re.search(r"^nvidia_uvm \d+ (\d+) ", modules, re.MULTILINE) if isinstance(modules, str) else None
+    return held is not None and held[1] != "0"
+
+
+def containers(answer: Answer) -> tuple[str, ...]:
+    """Return the names of the running containers; none where no daemon answers."""
+    return tuple(_containers(answer).values())
+
+
+def _containers(answer: Answer) -> dict[str, str]:
+    """Return the names of the running containers by id."""
     listed = _docker(answer, "/containers/json")
-    containers = {
+    return {
         str(container.get("Id")): str((container.get("Names") or ["?"])[0]).lstrip("/")
         for container in (listed if isinstance(listed, list) else ())
     }
-    computing = _computing(answer)
-    owners = [_owner(answer, process, containers) for process in processes if process.pid in computing]
-    return tuple(dict.fromkeys(owners))
 
 
 def _owner(answer: Answer, process: GpuProcess, containers: Mapping[str, str]) -> str:

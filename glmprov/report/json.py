@@ -9,8 +9,17 @@ from typing import Any
 from glmprov.drift import Difference
 from glmprov.errors import ExitCode, GlmprovError
 from glmprov.report.facts import as_json
-from glmprov.report.values import data
-from glmprov.results import HostFacts, HostLock, HostProvision, HostReview, HostTrust
+from glmprov.results import (
+    HookCall,
+    HostFacts,
+    HostHistory,
+    HostLock,
+    HostProvision,
+    HostReview,
+    HostTrust,
+)
+from glmprov.state.data import data
+from glmprov.topology import explain
 
 
 def document(kind: str, code: ExitCode, hosts: Sequence[Any]) -> str:
@@ -47,11 +56,36 @@ def facts(results: Iterable[HostFacts], code: ExitCode) -> str:
             {
                 "host": each.host,
                 "error": _error(each.error),
-                "facts": each.observation and as_json(each.observation),
+                "facts": each.observation and as_json(each.observation, each.named),
             }
             for each in results
         ],
     )
+
+
+def sets(results: Iterable[HostFacts], code: ExitCode) -> str:
+    """Return hosts with their sets of cards, and why they are these."""
+    return document("sets", code, [_sets(each) for each in results])
+
+
+def _sets(result: HostFacts) -> dict[str, Any]:
+    explained = explain(result.observation.hardware, result.named) if result.observation else ()
+    return {
+        "host": result.host,
+        "error": _error(result.error),
+        "sets": [
+            {
+                "name": each.found.name or None,
+                "size": len(each.members),
+                "cards": data(each.members),
+                "node": each.found.node,
+                "cpus": list(each.found.cpus),
+                "crosses_sockets": each.found.crosses_sockets,
+                "why": list(each.why),
+            }
+            for each in explained
+        ],
+    }
 
 
 def plan(results: Iterable[HostReview], code: ExitCode) -> str:
@@ -68,6 +102,8 @@ def _review(review: HostReview) -> dict[str, Any]:
     return {
         "host": review.host,
         "error": _error(review.error),
+        "serving": list(review.serving),
+        "waiting": [each.key for each in review.waiting()],
         "differences": [_difference(each) for each in review.differences],
         "notes": list(review.plan.notes) if review.plan else [],
         "remarks": list(review.observation.remarks) if review.observation else [],
@@ -81,6 +117,7 @@ def _difference(difference: Difference) -> dict[str, Any]:
         "expected": data(difference.expected),
         "observed": data(difference.observed),
         "disruption": difference.disruption.value,
+        "manage": difference.manage.value,
         "pending_reboot": difference.pending_reboot,
         "reason": difference.reason,
     }
@@ -88,22 +125,41 @@ def _difference(difference: Difference) -> dict[str, Any]:
 
 def provision(results: Iterable[HostProvision], code: ExitCode) -> str:
     """Return hosts with what became of every key."""
-    return document(
-        "provision",
-        code,
-        [
-            {
-                "host": each.host,
-                "error": _error(each.error or each.failure),
-                "applied": each.applied,
-                "rebooted": each.rebooted,
-                "seconds": round(each.seconds, 1),
-                "keys": [data(key) for key in each.keys],
-                "notes": list(each.notes),
-            }
-            for each in results
-        ],
-    )
+    return document("provision", code, [_provisioned(each) for each in results])
+
+
+def hook_call(about: HookCall) -> str:
+    """Return what a hook reads: the host, what is to be changed there and, afterwards, what became of it."""
+    body = {
+        "schema": "glmprov/hook/1",
+        "event": about.event,
+        "host": about.review.host,
+        "batch": about.batch,
+        "changes": [_difference(each) for each in about.changes],
+        "facts": about.review.observation and as_json(about.review.observation),
+        "result": about.result and _provisioned(about.result),
+    }
+    return json.dumps(body, ensure_ascii=False) + "\n"
+
+
+def _provisioned(result: HostProvision) -> dict[str, Any]:
+    return {
+        "host": result.host,
+        "error": _error(result.error or result.failure),
+        "batch": result.batch,
+        "not_begun": result.not_begun,
+        "applied": result.applied,
+        "rebooted": result.rebooted,
+        "seconds": round(result.seconds, 1),
+        "keys": [data(key) for key in result.keys],
+        "waiting": data(result.waiting),
+        "notes": list(result.notes),
+    }
+
+
+def revert(results: Iterable[HostProvision], code: ExitCode) -> str:
+    """Return hosts with what became of every key that was to go back."""
+    return document("revert", code, [_provisioned(each) for each in results])
 
 
 def trust(results: Iterable[HostTrust], code: ExitCode) -> str:
@@ -121,4 +177,21 @@ def locks(results: Iterable[HostLock], code: ExitCode) -> str:
         "lock",
         code,
         [{"host": each.host, "error": _error(each.error), "lock": data(each.info)} for each in results],
+    )
+
+
+def history(results: Iterable[HostHistory], code: ExitCode) -> str:
+    """Return hosts with their changes, the newest last."""
+    return document(
+        "history",
+        code,
+        [
+            {
+                "host": each.host,
+                "error": _error(each.error),
+                "acts": [{"since": act.since, "end": act.end.value, **data(act.entry)} for act in each.acts],
+                "unread": each.unread,
+            }
+            for each in results
+        ],
     )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
-from enum import Enum
 from typing import Any
 
 from glmprov.state import Later, Setting, Unit, Unknown
+from glmprov.state.data import data
+
+__all__ = ["data", "plain", "short"]
 
 _UUID = re.compile(r"GPU-([0-9a-f]{8})-[0-9a-f-]{27}")
 
@@ -46,25 +47,3 @@ def _state(flag: bool | Unknown, yes: str, no: str) -> str:
     if isinstance(flag, Unknown):
         return f"unknown: {flag.reason}"
     return yes if flag else no
-
-
-def data(value: Any) -> Any:
-    """Return a value in JSON's terms. Unknown and Later are objects of one key, not text."""
-    match value:
-        case Unknown(reason):
-            return {"unknown": reason}
-        case Later(reason):
-            return {"later": reason}
-        case Enum():
-            return value.value
-        case Mapping():
-            return {_key(key): data(item) for key, item in value.items()}
-        case list() | tuple() | set() | frozenset():
-            return [data(item) for item in value]
-    if is_dataclass(value) and not isinstance(value, type):
-        return {f.name: data(getattr(value, f.name)) for f in fields(value)}
-    return value
-
-
-def _key(key: Any) -> str:
-    return " ".join(map(str, key)) if isinstance(key, tuple) else str(key)

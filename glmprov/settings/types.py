@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -63,8 +63,14 @@ def _no_level_number(env: dict[str, str | None]) -> dict[str, str | None]:
     return env
 
 
+def _word(value: Any) -> Any:
+    """Return the word "off" that YAML reads as false."""
+    return "off" if value is False else value
+
+
 Text = Annotated[str, BeforeValidator(_text)]
 Switch = Annotated[str, BeforeValidator(_switch)]
+P2p = Annotated[Literal["off", "auto", "forced"], BeforeValidator(_word)]
 Watts = Annotated[int, BeforeValidator(_number), Field(gt=0, strict=True)]
 Branch = Annotated[str, BeforeValidator(_text), Field(pattern=r"^\d{3}$")]
 Version = Annotated[str, Field(pattern=r"^\d{3}(\.\d+){1,2}$")]

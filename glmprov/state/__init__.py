@@ -6,6 +6,7 @@ field in HostState, the role in roles/, the prefix of the role's variables and t
 
 Values:
   expected None    not managed, never compared
+  expected Dropped was ours and is to be taken away: absent is right
   expected Later   can't be known yet, with what it waits for; never compared, never given to a role
   observed None    absent on the host
   observed Unknown could not be read, with the reason: neither right nor wrong
@@ -17,29 +18,36 @@ from collections.abc import Mapping
 from dataclasses import Field, fields
 from typing import Any
 
+from glmprov.state.as_found import Left, as_found, under
 from glmprov.state.kinds import Disruption, Kind, Manage
+from glmprov.state.modes import Modes
 from glmprov.state.sections import ContainerEngine, GpuDriver, GpuPower, HostState, HostTuning, NcclEnv
-from glmprov.state.values import Later, Setting, Unit, Unknown
+from glmprov.state.values import Dropped, Later, Setting, Unit, Unknown
 
 __all__ = [
     "SECTIONS",
     "SECTION_TYPES",
     "ContainerEngine",
     "Disruption",
+    "Dropped",
     "GpuDriver",
     "GpuPower",
     "HostState",
     "HostTuning",
     "Kind",
     "Later",
+    "Left",
     "Manage",
+    "Modes",
     "NcclEnv",
     "Setting",
     "Unit",
     "Unknown",
+    "as_found",
     "kind_of",
     "role_options",
     "role_variables",
+    "under",
 ]
 
 SECTIONS: tuple[str, ...] = tuple(f.name for f in fields(HostState))
@@ -67,25 +75,29 @@ def role_options(section: str) -> tuple[str, ...]:
 def role_variables(state: HostState) -> dict[str, Any]:
     """Return the variables that bring a host to the expected state, by the roles' names for them.
 
-    A Setting becomes its declared value, a Unit a dict; what is None or Later is left to the role's default.
+    A Setting becomes its declared value, null if it was dropped, a Unit a dict. A setting that is None is null, which a
+    role leaves alone; what is Later, or an input that is None, is left to the role's default.
     """
     variables: dict[str, Any] = {}
     for section in SECTIONS:
         expected = getattr(state, section)
         if expected is None:
             continue
-        for option in role_options(section):
-            value = getattr(expected, option)
-            if value is not None and not isinstance(value, Later):
-                variables[f"{section}_{option}"] = _plain(value)
+        for field in fields(expected):
+            value, kind = getattr(expected, field.name), kind_of(field)
+            given = kind is Kind.SETTING or (kind is Kind.INPUT and value is not None)
+            if given and not isinstance(value, Later):
+                variables[f"{section}_{field.name}"] = _plain(value)
     return variables
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Setting):
-        return value.declared
+        return None if isinstance(value.declared, Dropped) else value.declared
     if isinstance(value, Unit):
         return {"enabled": value.enabled, "active": value.active}
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple):
+        return list(value)
     return value

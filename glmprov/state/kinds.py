@@ -41,26 +41,31 @@ class Manage(StrEnum):
     """Neither compared nor changed."""
 
 
-def _of(kind: Kind, disruption: Disruption, exact: bool, default: Any) -> Any:
-    """Return a dataclass field that knows its kind. exact: in a mapping, a key that isn't expected is drift."""
-    return field(default=default, metadata={"kind": kind, "disruption": disruption, "exact": exact})
+def _of(kind: Kind, disruption: Disruption, *, exact: bool = False, shared: bool = False) -> Any:
+    """Return a dataclass field that knows its kind; its default is None.
+
+    exact: in a mapping, a key that isn't expected is drift. shared: it is observed in a place that others write
+    too, so what we never set there isn't ours.
+    """
+    metadata = {"kind": kind, "disruption": disruption, "exact": exact, "shared": shared}
+    return field(default=None, metadata=metadata)
 
 
-def setting(disruption: Disruption = Disruption.NONE, *, exact: bool = False) -> Any:
+def setting(disruption: Disruption = Disruption.NONE, *, exact: bool = False, shared: bool = False) -> Any:
     """Declare a field that the role sets and the audit compares."""
-    return _of(Kind.SETTING, disruption, exact, None)
+    return _of(Kind.SETTING, disruption, exact=exact, shared=shared)
 
 
 def role_input() -> Any:
     """Declare a field that the role needs and nobody compares."""
-    return _of(Kind.INPUT, Disruption.NONE, False, None)
+    return _of(Kind.INPUT, Disruption.NONE)
 
 
 def outcome(disruption: Disruption = Disruption.NONE) -> Any:
     """Declare a field that is compared and follows from what the role does."""
-    return _of(Kind.OUTCOME, disruption, False, None)
+    return _of(Kind.OUTCOME, disruption)
 
 
 def fact() -> Any:
     """Declare a field that is only observed."""
-    return _of(Kind.FACT, Disruption.NONE, False, None)
+    return _of(Kind.FACT, Disruption.NONE)

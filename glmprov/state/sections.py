@@ -22,21 +22,39 @@ class GpuDriver:
     """Declared: the installed packages' version ("580.95.05"); effective: the loaded kernel module's."""
     open_modules: bool | Unknown | Later | None = outcome(Disruption.DRIVER)
     """The loaded kernel module is the open one; Blackwell runs with no other."""
+    next_kernel_module: bool | Later | Unknown | None = outcome()
+    """The kernel that boots next has a module of the installed version, and Secure Boot lets it load."""
     held: Mapping[str, bool] | Later | Unknown | None = outcome()
-    """apt hold by package: driver, module and userland packages that are installed."""
-    pinned: bool | Unknown | None = setting()
+    """apt hold by package, of those that are installed: driver, module, userland, and what brings and is the kernel."""
+    pinned: bool | Unknown | None = setting(shared=True)
     """An apt pin keeps the branch (the pinning package, or our preferences file)."""
-    automatic_upgrades_blocked: bool | Unknown | None = setting()
-    """unattended-upgrades is told to leave the driver's packages alone."""
-    nouveau_blocked: bool | Unknown | None = setting(Disruption.REBOOT)
+    automatic_upgrades_blocked: bool | Unknown | None = setting(shared=True)
+    """unattended-upgrades is told to leave driver and kernel alone."""
+    nouveau_blocked: bool | Unknown | None = setting(Disruption.REBOOT, shared=True)
     """The nouveau module is kept from loading."""
     persistence_daemon: Unit | Later | Unknown | None = setting()
     """nvidia-persistenced.service."""
-    cards: Mapping[str, bool] | Later | Unknown | None = outcome(Disruption.DRIVER)
-    """Cards by UUID that the driver shows. A card of the last receipt that is gone is drift."""
+    cdi_specs: Mapping[str, str] | Later | Unknown | None = outcome()
+    """Driver version whose libraries a CDI specification names, by its path. Where there is none, CDI isn't in use."""
+    cards: Mapping[str, bool] | Later | Unknown | None = outcome()
+    """Cards by UUID that the driver shows. A card of the last receipt that is gone is drift, and a person's to mend."""
+    kernels: tuple[str, ...] | None = role_input()
+    """Releases of the kernels that need a module: the running one and the one that boots next."""
+    keep_previous: bool | None = role_input()
+    """Before an upgrade, the packages of the installed driver are kept on the host."""
+    rollback: bool | None = role_input()
+    """Install the kept packages of the driver before, not what a source offers."""
     repository_url: str | None = role_input()
     repository_key_url: str | None = role_input()
     repository_key_fingerprint: str | None = role_input()
+    next_kernel: str | Unknown | None = fact()
+    """The release of the kernel that boots next."""
+    signing_key_enrolled: bool | Unknown | None = fact()
+    """The firmware trusts the key that signs modules built on this host. None: there is no such key."""
+    previous_version: str | None = fact()
+    """The driver version whose packages are kept on the host."""
+    rolled_back_from: str | None = fact()
+    """The driver version that somebody went back from."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +64,14 @@ class ContainerEngine:
     package: str | Unknown | None = setting(Disruption.DOCKER)
     """The engine's package: "docker.io" or "docker-ce". An engine that is there is kept, whichever it is."""
     engine_version: str | Unknown | None = fact()
+    others: Mapping[str, str] | Unknown | None = fact()
+    """Engines beside the package's, with where or whose they are: "snap", "rootless", "podman", "podman-docker"."""
     service: Unit | Unknown | None = setting(Disruption.DOCKER)
     """docker.service."""
     toolkit: bool | Unknown | None = setting()
     """nvidia-container-toolkit is installed."""
     toolkit_version: str | Unknown | None = fact()
-    daemon: Mapping[str, Any] | Unknown | None = setting(Disruption.DOCKER)
+    daemon: Mapping[str, Any] | Unknown | None = setting(Disruption.DOCKER, shared=True)
     """Keys merged into /etc/docker/daemon.json, by dotted path ("runtimes.nvidia.path"). Others are left alone."""
     nvidia_runtime: bool | Unknown | None = outcome(Disruption.DOCKER)
     """The running daemon knows the runtime "nvidia"."""
@@ -71,7 +91,11 @@ class GpuPower:
     persistence_mode: Mapping[str, bool] | Later | Unknown | None = outcome()
     limit_watts: Mapping[str, Setting] | Later | Unknown | None = setting()
     """Declared: /etc/glmprov/gpu-power.conf, read by the boot unit; effective: the limit that the card was given."""
+    limit_in_force: Mapping[str, bool | Unknown] | Later | Unknown | None = outcome()
+    """The card enforces the limit that it was given. If not, something else (board, BMC, heat) holds it lower."""
     enforced_watts: Mapping[str, int] | Unknown | None = fact()
+    budget_watts: int | None = role_input()
+    """What the limits of all cards may add up to."""
     boot_unit: Unit | Later | Unknown | None = setting()
     """glmprov-gpu-power.service: after nvidia-persistenced and PartOf it, before every backend."""
 
@@ -80,11 +104,11 @@ class GpuPower:
 class HostTuning:
     """Kernel command line, module options, sysctl, governor, PCIe ACS, limits."""
 
-    kernel_arguments: Mapping[str, Setting] | Unknown | None = setting(Disruption.REBOOT)
+    kernel_arguments: Mapping[str, Setting] | Unknown | None = setting(Disruption.REBOOT, shared=True)
     """By name; a flag without a value is "". Declared: the boot loader's configuration; effective: /proc/cmdline."""
-    module_options: Mapping[str, Setting] | Unknown | None = setting(Disruption.REBOOT)
+    module_options: Mapping[str, Setting] | Unknown | None = setting(Disruption.REBOOT, shared=True)
     """By "module.option". Declared: modprobe.d; effective: /sys/module or /proc/driver/nvidia/params."""
-    sysctl: Mapping[str, Setting] | Unknown | None = setting()
+    sysctl: Mapping[str, Setting] | Unknown | None = setting(shared=True)
     """Declared: /etc/sysctl.d/90-glmprov.conf (or what overrides it); effective: /proc/sys."""
     cpu_governor: Setting | Unknown | None = setting()
     """Declared: /etc/glmprov/host-tuning.conf, read by the boot unit; effective: scaling_governor of all CPUs."""
@@ -92,8 +116,12 @@ class HostTuning:
     """PCIe ACS is off, by bus id of the bridge above our cards. Declared: host-tuning.conf; effective: config space."""
     boot_unit: Unit | Unknown | None = setting()
     """glmprov-host-tuning.service: sets governor and ACS at boot, before every backend."""
-    limits: Mapping[str, str] | Unknown | None = setting()
+    limits: Mapping[str, str] | Unknown | None = setting(exact=True)
     """/etc/security/limits.d/90-glmprov.conf by item ("memlock": "unlimited")."""
+    p2p: str | None = role_input()
+    """"off", "auto" or "forced": what led to the registry keys among the module options."""
+    ours: Mapping[str, Mapping[str, str]] | None = fact()
+    """What files of ours declare, by field and name: {"sysctl": {"vm.swappiness": "0"}}. Others declare more."""
 
 
 @dataclass(frozen=True)

@@ -20,11 +20,18 @@ class Later:
 
 
 @dataclass(frozen=True)
+class Dropped:
+    """Expected: not there. We set it before, to `was`, and the plan doesn't any more."""
+
+    was: str
+
+
+@dataclass(frozen=True)
 class Setting:
     """A value in two places: declared in the file that is read at boot, effective in the running system."""
 
-    declared: str | int | bool | Unknown | None
-    effective: str | int | bool | Unknown | None
+    declared: str | int | bool | Dropped | Unknown | None
+    effective: str | int | bool | Dropped | Unknown | None
 
 
 @dataclass(frozen=True)

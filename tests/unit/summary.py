@@ -47,7 +47,7 @@ def _hardware(summary: Mapping[str, Any]) -> Hardware:
     cards = [{"edition": "server", "node": 0, **card} for card in summary.get("cards", [])]
     pci = tuple(
         PciCard(
-            bus_id=f"0000:{number + 1:02x}:00.0",
+            bus_id=card.get("bus_id", f"0000:{number + 1:02x}:00.0"),
             device_id=EDITIONS[card["edition"]][1],
             numa_node=card["node"],
             bridges=tuple(card.get("bridges", (f"0000:00:{number + 1:02x}.1",))),
@@ -80,6 +80,7 @@ def _hardware(summary: Mapping[str, Any]) -> Hardware:
         gpus=gpus if summary.get("driver") else Unknown("no driver"),
         links={(uuid(a), uuid(b)): link for a, b, link in summary.get("links", [])},
         p2p={(uuid(a), uuid(b)): status for a, b, status in summary.get("p2p", [])},
+        virtual_machines=tuple(summary.get("virtual_machines", ())),
     )
 
 
@@ -97,11 +98,11 @@ def _gpu(number: int, card: Mapping[str, Any]) -> Gpu:
         index=number,
         minor=number,
         name=name,
-        bus_id=f"00000000:{number + 1:02X}:00.0",
+        bus_id="0000" + card.get("bus_id", f"0000:{number + 1:02x}:00.0").upper(),
         memory_bytes=97887 << 20,
-        bar1_bytes=128 << 30,
+        bar1_bytes=card.get("bar1_mib", 131072) << 20,
         power_limit_watts=card.get("limit", default),
-        enforced_limit_watts=card.get("limit", default),
+        enforced_limit_watts=card.get("enforced", card.get("limit", default)),
         default_limit_watts=default,
         min_limit_watts=lowest,
         max_limit_watts=highest,
@@ -116,7 +117,10 @@ def _state(summary: Mapping[str, Any], hardware: Hardware) -> HostState:
     if summary.get("unowned"):
         declared = None
     bridges = {b for card in hardware.cards for b in card.bridges}
-    arguments = {name: Setting(value, value) for name, value in summary.get("kernel_arguments", {}).items()}
+    ours = summary.get("ours", {})
+    said = {**summary.get("kernel_arguments", {}), **ours.get("kernel_arguments", {})}
+    arguments = {name: Setting(value, value) for name, value in said.items()}
+    arguments |= {name: Setting(None, value) for name, value in summary.get("until_reboot", {}).items()}
     return HostState(
         gpu_driver=GpuDriver(
             branch=(declared or loaded or "").partition(".")[0] or None,
@@ -129,15 +133,20 @@ def _state(summary: Mapping[str, Any], hardware: Hardware) -> HostState:
             if isinstance(hardware.gpus, tuple)
             else None,
         ),
-        container_engine=ContainerEngine(package=summary.get("engine"), daemon=summary.get("daemon", {})),
+        container_engine=ContainerEngine(
+            package=summary.get("engine"),
+            daemon=summary.get("daemon", {}),
+            others=summary.get("other_engines", {}),
+        ),
         gpu_power=GpuPower(limit_watts={}),
         host_tuning=HostTuning(
             kernel_arguments=arguments,
-            module_options={},
+            module_options={n: Setting(*sides) for n, sides in summary.get("module_options", {}).items()},
             sysctl={key: Setting(None, value) for key, value in summary.get("sysctl", {}).items()},
             cpu_governor=Setting(None, summary.get("governor", "schedutil")),
             acs_disabled={b: Setting(None, summary.get("acs", {}).get(b, False)) for b in bridges},
             limits={},
+            ours={"kernel_arguments": {}, **ours} if summary.get("grub", True) else ours,
         ),
         nccl_env=NcclEnv(env=None, elsewhere=summary.get("elsewhere", {})),
     )
@@ -164,4 +173,5 @@ def _receipt(summary: Mapping[str, Any]) -> Receipt | None:
         ),
     )
     cards = tuple(map(uuid, applied.get("cards", ())))
-    return Receipt("2026-11-22T19:00:00Z", "op", "desk", "0.1.0", expected, cards)
+    before = applied.get("before", {})
+    return Receipt("2026-11-22T19:00:00Z", "op", "desk", "0.1.0", expected, cards, before=before)

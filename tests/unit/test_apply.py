@@ -91,7 +91,7 @@ def test_a_check_run_tells_what_would_change_and_leaves_nothing_behind() -> None
     lines = changed.diff.splitlines()
     assert [line for line in lines if "=" in line] == ["+A=off", "+B=010", "+NCCL_P2P_LEVEL={{ SYS }}"]
     assert not Path("/etc/glmprov/nccl.env").exists()
-    assert not [*Path("/dev/shm").glob(f"{apply.PREFIX}{os.getpid()}-*")]
+    assert not [*Path("/dev/shm").glob(f"{apply.left_behind.PREFIX}{os.getpid()}-*")]
 
 
 def test_a_wrong_variable_is_named() -> None:

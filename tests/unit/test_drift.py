@@ -20,6 +20,7 @@ from glmprov.state import (
     SECTIONS,
     ContainerEngine,
     Disruption,
+    Dropped,
     GpuDriver,
     GpuPower,
     HostState,
@@ -137,9 +138,9 @@ def test_later_is_neither_right_nor_wrong() -> None:
 
 
 def test_a_foreign_key_is_drift_only_where_the_field_is_exact() -> None:
-    expected = HostState(nccl_env=NcclEnv(env={}), host_tuning=HostTuning(limits={}))
+    expected = HostState(nccl_env=NcclEnv(env={}), container_engine=ContainerEngine(daemon={}))
     observed = HostState(
-        nccl_env=NcclEnv(env={"NCCL_DEBUG": "INFO"}), host_tuning=HostTuning(limits={"nofile": "9"})
+        nccl_env=NcclEnv(env={"NCCL_DEBUG": "INFO"}), container_engine=ContainerEngine(daemon={"debug": True})
     )
     (difference,) = compare("gpu-1", expected, observed)
     assert (difference.key, difference.expected, difference.observed) == (
@@ -164,6 +165,26 @@ def test_declared_and_not_effective_waits_for_a_reboot_where_one_mends_it(
     observed = HostState(host_tuning=HostTuning(**{field: {name: Setting("pt", None)}}))
     (difference,) = compare("gpu-1", expected, observed)
     assert (difference.key, difference.pending_reboot) == (f"host_tuning.{field}[{name}].effective", waits)
+
+
+@pytest.mark.parametrize(
+    ("declared", "effective", "found"),
+    [
+        ("off", "off", {"declared": False, "effective": False}),
+        (None, "off", {"effective": True}),
+        (None, None, {}),
+        ("off", None, {"declared": False}),
+    ],
+)
+def test_what_was_dropped_is_expected_to_be_gone_and_then_waits_for_the_boot(
+    declared: str | None, effective: str | None, found: dict[str, bool]
+) -> None:
+    gone = Dropped("off")
+    expected = HostState(host_tuning=HostTuning(kernel_arguments={"a": Setting(gone, gone)}))
+    observed = HostState(host_tuning=HostTuning(kernel_arguments={"a": Setting(declared, effective)}))
+    differences = compare("gpu-1", expected, observed)
+    assert {d.key.rpartition(".")[2]: d.pending_reboot for d in differences} == found
+    assert all(d.expected is None and d.observed == "off" for d in differences)
 
 
 def test_an_installed_driver_that_is_not_loaded_waits_for_a_reboot() -> None:

@@ -31,7 +31,7 @@ def test_turin_is_planned_as_it_is() -> None:
     assert sorted(variables["gpu_power_limit_watts"].values()) == [400] * 8
     assert variables["gpu_driver_branch"] == "595"
     assert variables["nccl_env_env"] == {"NCCL_P2P_LEVEL": "SYS"}
-    assert "host_tuning_kernel_arguments" not in variables
+    assert variables["host_tuning_kernel_arguments"] is None
     assert any("iommu=off amd_iommu=off: left alone" in note for note in plan.notes)
     above = {key for key in drift.audit(replace(seen, receipt=None), plan) if key.key.endswith("].effective")}
     assert len([d for d in above if d.key.startswith("gpu_power.limit_watts") and d.observed == 600]) == 8
@@ -42,7 +42,7 @@ def test_cards_that_we_do_not_know_are_left_alone() -> None:
     variables = role_variables(plan.expected)
     assert variables["gpu_power_limit_watts"] == {}
     assert variables["nccl_env_env"] == {}
-    assert "host_tuning_kernel_arguments" not in variables
+    assert variables["host_tuning_kernel_arguments"] is None
     assert sum("power limit left alone" in note for note in plan.notes) == 2
 
 

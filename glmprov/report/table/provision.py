@@ -19,14 +19,28 @@ _MENDED_STYLE = {
     Mended.UNKNOWN: "yellow",
     Mended.SKIPPED: "dim",
     Mended.PENDING_REBOOT: "cyan",
+    Mended.WAITS: "yellow",
 }
-_WORST_FIRST = (Mended.FAILED, Mended.UNKNOWN, Mended.SKIPPED, Mended.PENDING_REBOOT, Mended.FIXED)
+_WORST_FIRST = (
+    Mended.FAILED,
+    Mended.UNKNOWN,
+    Mended.SKIPPED,
+    Mended.WAITS,
+    Mended.PENDING_REBOOT,
+    Mended.FIXED,
+)
 
 
 def provision(results: Sequence[HostProvision], *, verbose: bool = False) -> Iterable[RenderableType]:
     """Yield what became of every key, by a second look."""
     yield from merged([_provision_block(result, verbose) for result in results], verbose)
-    yield _provision_summary(results)
+    yield _provision_summary(results, "glmprov provision --reboot, or reboot them when it suits")
+
+
+def revert(results: Sequence[HostProvision], *, verbose: bool = False) -> Iterable[RenderableType]:
+    """Yield what became of every key that was to go back, by a second look."""
+    yield from merged([_provision_block(result, verbose) for result in results], verbose)
+    yield _provision_summary(results, "reboot them when it suits")
 
 
 def _provision_block(result: HostProvision, verbose: bool) -> Block:
@@ -34,13 +48,18 @@ def _provision_block(result: HostProvision, verbose: bool) -> Block:
     summary = ", ".join(f"{count} {word}" for count, word in counts if count)
     if not result.keys:
         summary = "nothing to do" if result.error is None else "not provisioned"
+    if result.not_begun:
+        summary = f"not begun: {result.not_begun}"
     worst_first = sorted(result.keys, key=lambda key: _WORST_FIRST.index(key.result))
     rows = shown(
         [_mended_row(key) for key in worst_first if verbose or key.result is not Mended.FIXED], verbose
     )
+    notes = tuple(result.notes)
+    if result.waiting is not None:
+        notes += (f"what waits is done by: {result.waiting.command}",)
     if not verbose:
         rows += tuple(_fixed_rows(result.keys))
-    return Block((result.host,), summary, rows, tuple(result.notes), result.error or result.failure)
+    return Block((result.host,), summary, rows, notes, result.error or result.failure)
 
 
 def _fixed_rows(keys: Sequence[KeyResult]) -> Iterable[Row]:
@@ -58,27 +77,26 @@ def _mended_row(key: KeyResult) -> Row:
         change = f"{plain(key.after)}, wanted {plain(key.expected)}"
     elif key.result is Mended.UNKNOWN:
         change = ""
-    elif key.result is Mended.PENDING_REBOOT:
+    elif key.result in (Mended.PENDING_REBOOT, Mended.WAITS):
         change = f"{plain(key.after)} → {plain(key.expected)}"
     return Row(key.key, key.result.value, _MENDED_STYLE[key.result], change, key.reason)
 
 
-def _provision_summary(results: Sequence[HostProvision]) -> Text:
-    failed = sum(_failed(result) for result in results)
+def _provision_summary(results: Sequence[HostProvision], after: str) -> Text:
+    failed = sum(result.failed for result in results)
     waiting = sum(result.count(Mended.PENDING_REBOOT) > 0 for result in results)
+    serving = sum(result.waiting is not None for result in results)
     unchanged = sum(not result.keys and result.error is None for result in results)
-    changed = sum(result.count(Mended.FIXED) > 0 and not _failed(result) for result in results)
+    changed = sum(result.count(Mended.FIXED) > 0 and not result.failed for result in results)
     parts = [
         (changed, "changed"),
         (unchanged, "unchanged"),
         (waiting, "waiting for a reboot"),
+        (serving, "waiting while an instance serves"),
+        (sum(bool(result.not_begun) for result in results), "not begun"),
         (failed, "failed"),
     ]
     text = summed_up(len(results), parts)
     if waiting:
-        text.append("\nnext: glmprov provision --reboot, or reboot them when it suits")
+        text.append(f"\nnext: {after}")
     return text
-
-
-def _failed(result: HostProvision) -> bool:
-    return bool(result.error or result.failure or result.count(Mended.FAILED))

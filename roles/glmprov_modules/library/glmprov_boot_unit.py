@@ -29,10 +29,13 @@ options:
     description: The unit asks cards, so it waits for the reboot where another driver than the installed one is loaded.
     type: bool
     default: false
+  may_fail:
+    description: What the unit brought about is judged by a later task, so its failing isn't a failure of this one.
+    type: bool
+    default: false
   state:
-    description: The wanted state as {enabled, active}.
+    description: The wanted state as {enabled, active}. Not given, its files are written and the unit is left as it is.
     type: dict
-    required: true
 author: glmprov
 """
 
@@ -51,7 +54,8 @@ def main():
             "name": {"type": "str", "required": True},
             "files": {"type": "list", "elements": "dict", "required": True, "options": FILE_OPTIONS},
             "needs_driver": {"type": "bool", "default": False},
-            "state": {"type": "dict", "required": True, "options": STATE_OPTIONS},
+            "may_fail": {"type": "bool", "default": False},
+            "state": {"type": "dict", "options": STATE_OPTIONS},
         },
         supports_check_mode=True,
     )
@@ -59,11 +63,17 @@ def main():
         diffs = write_files(module.params["files"], module.check_mode)
     except OSError as error:
         module.fail_json(msg=f"{error.filename2 or error.filename}: {error.strerror}")
-    unit = Unit(module, module.params["name"])
-    can_run = not (module.params["needs_driver"] and another_driver_is_loaded())
-    diff = unit.bring_to(module.params["state"], restart=bool(diffs), reload=bool(diffs), can_run=can_run)
-    if diff:
-        diffs.append(diff)
+    if module.params["state"]:
+        unit = Unit(module, module.params["name"])
+        can_run = not (module.params["needs_driver"] and another_driver_is_loaded())
+        diff = unit.bring_to(
+            module.params["state"],
+            restart=bool(diffs),
+            reload=bool(diffs),
+            can_run=can_run,
+            may_fail=module.params["may_fail"],
+        )
+        diffs += [diff] if diff else []
     module.exit_json(changed=bool(diffs), diff=diffs)
 
 

@@ -39,16 +39,30 @@ class Apt:
         fields = (line.split(" ") for line in listing.splitlines())
         return {name: version for status, name, version in fields if status == "installed"}
 
+    def present(self):
+        """Return {package: version} of what is on the host in any state, half-configured packages among it."""
+        listing = self._output("dpkg-query", "-W", "-f", "${db:Status-Status} ${Package} ${Version}\\n")
+        fields = (line.split(" ") for line in listing.splitlines())
+        return {name: version for status, name, version in fields if version and status != "config-files"}
+
     def held(self):
         """Return the names of the packages on hold."""
         return set(self._output("apt-mark", "showhold").split())
 
     def hold(self, names):
-        """Put packages on hold. apt-get waits for dpkg's lock, apt-mark doesn't."""
+        """Put packages on hold."""
+        self._mark("hold", names)
+
+    def unhold(self, names):
+        """Take packages off hold."""
+        self._mark("unhold", names)
+
+    def _mark(self, verb, names):
+        """Run apt-mark. apt-get waits for dpkg's lock, apt-mark doesn't."""
         deadline = time.monotonic() + self.lock_seconds
         while True:
             try:
-                self._output("apt-mark", "hold", *sorted(names))
+                self._output("apt-mark", verb, *sorted(names))
                 return
             except AptError as error:
                 if "locked by another process" not in str(error) or time.monotonic() > deadline:
@@ -67,6 +81,22 @@ class Apt:
         groups = [TIED.findall(group) for field in fields for group in field.split(",")]
         return [group for group in groups if group]
 
+    def needs(self, name, version):
+        """Return the names of all packages that a version of a package depends on."""
+        text = self._output("apt-cache", "show", f"{name}={version}", check=False)
+        fields = [line.partition(":")[2] for line in text.splitlines() if DEPENDS.match(line)]
+        return {
+            word.split()[0].partition(":")[0]
+            for field in fields
+            for word in re.split(r"[,|]", field)
+            if word.strip()
+        }
+
+    def download(self, name, version, folder):
+        """Fetch a package's file into a folder; a source that has it no more is no error here."""
+        command = ["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", f"{name}={version}"]
+        self.module.run_command(command, cwd=folder)
+
     def update(self, source=None):
         """Read the package lists; with source, those of that one file under sources.list.d."""
         only = ["-o", f"Dir::Etc::sourcelist={source}", "-o", "Dir::Etc::sourceparts=-"] if source else []
@@ -76,7 +106,10 @@ class Apt:
         )
 
     def install(self, *wanted, simulate=False):
-        """Install "name" or "name=version"; simulate changes nothing. Return apt's list of what it does."""
+        """Install "name", "name=version" or a file; "name-" removes. simulate changes nothing.
+
+        Return apt's list of what it does.
+        """
         options = [
             "--no-install-recommends",
             "--allow-downgrades",
@@ -85,6 +118,8 @@ class Apt:
             "-q",
         ]
         options += ["-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold"]
+        # Files are given by path where a driver is gone back to; what is downloaded is what a later one goes back to.
+        options += ["-o", "APT::Sandbox::User=root", "-o", "APT::Keep-Downloaded-Packages=true"]
         try:
             return self._apt_get(*(["--simulate"] if simulate else []), *options, "install", *wanted)
         except AptError as error:
@@ -93,6 +128,11 @@ class Apt:
         # An earlier run was cut off between unpacking and configuring: finish it, then go on.
         self._output("dpkg", "--configure", "-a")
         return self._apt_get(*options, "install", *wanted)
+
+    def remove(self, *names, purge=False, simulate=False):
+        """Remove packages, with purge their settings too. Return apt's list of what it does."""
+        options = ["--allow-change-held-packages", "-y", "-q", *(["--purge"] if purge else [])]
+        return self._apt_get(*(["--simulate"] if simulate else []), *options, "remove", *names)
 
     def _apt_get(self, *arguments):
         """Run apt-get. The lock of the lists knows no waiting of its own, so wait for it here."""

@@ -39,11 +39,12 @@ class Unit:
         text = self.module.run_command(command)[1].strip()
         return f"\n{text}" if text else ""
 
-    def bring_to(self, state, *, restart=False, reload=False, can_run=True):
+    def bring_to(self, state, *, restart=False, reload=False, can_run=True, may_fail=False):
         """Bring the unit to state, {enabled, active}. Return the diff, None if nothing changed.
 
         A unit whose condition isn't met stays inactive, one that can't run before the reboot as it is. Links are
-        made before a daemon-reload: it would cut containers off their cards otherwise.
+        made before a daemon-reload: it would cut containers off their cards otherwise. may_fail: a unit that runs and
+        fails is left so.
         """
         before, stale = self.show()
         wanted = (state["enabled"], state["active"] if can_run else before[1])
@@ -56,7 +57,8 @@ class Unit:
         if before[0] != wanted[0]:
             self.systemctl("enable" if wanted[0] else "disable", self.name)
         if wanted[1] and can_run and (restart or not before[1]):
-            self.systemctl("restart", self.name)
+            run = self.module.run_command if may_fail else lambda command: self.systemctl(*command[1:])
+            run(["systemctl", "restart", self.name])
         elif before[1] and not wanted[1]:
             self.systemctl("stop", self.name)
         return self.changed(before, self.show()[0])

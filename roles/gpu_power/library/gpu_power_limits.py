@@ -12,12 +12,17 @@ short_description: Bring the cards' power limits, as they are now, to what they 
 description:
   - Looks at the cards and not at files, so that a limit that somebody set by hand is found, in check mode
     too.
-  - Runs the boot unit if a card differs, and looks again. Fails, naming the cards, if one still differs.
+  - Runs the boot unit if a card differs, and looks again. Cards that still differ are returned as refused; it is
+    for a later task to fail, so that the others keep what they took.
 options:
   limits:
     description: Watts by card UUID.
     type: dict
     required: true
+  budget:
+    description: Watts that the limits of all cards may add up to; 0 for no budget.
+    type: int
+    default: 0
   unit:
     description: The boot unit that sets them.
     type: str
@@ -30,6 +35,13 @@ EXAMPLES = r"""
   gpu_power_limits:
     limits: {GPU-00000000-0000-0000-0000-000000000000: 400}
     unit: glmprov-gpu-power.service
+"""
+
+RETURN = r"""
+refused:
+  description: A line for each card that didn't take its limit, with the driver's words.
+  returned: always
+  type: list
 """
 
 QUERY = ["--query-gpu=uuid,power.limit,persistence_mode", "--format=csv,noheader,nounits"]
@@ -68,19 +80,21 @@ def main():
     module = AnsibleModule(
         argument_spec={
             "limits": {"type": "dict", "required": True},
+            "budget": {"type": "int", "default": 0},
             "unit": {"type": "str", "required": True},
         },
         supports_check_mode=True,
     )
     limits = {uuid: int(value) for uuid, value in module.params["limits"].items()}
     if another_driver_is_loaded():
-        module.exit_json(changed=False, msg="the cards can be asked after the reboot")
+        module.exit_json(changed=False, refused=[], msg="the cards can be asked after the reboot")
     cards = look(module)
     if cards is None and module.check_mode:
-        module.exit_json(changed=True, msg="known after the driver is there")
+        module.exit_json(changed=True, refused=[], msg="known after the driver is there")
+    check_budget(module, cards or {}, limits)
     before = wrong(cards or {}, limits)
     if not before:
-        module.exit_json(changed=False)
+        module.exit_json(changed=False, refused=[])
     diff = difference(
         "power limits",
         "".join(line + "\n" for line in before),
@@ -88,9 +102,18 @@ def main():
             f"{line.split(':')[0]}: {limits[line.split(':')[0]]} W, persistence mode on\n" for line in before
         ),
     )
-    if not module.check_mode:
-        set_limits(module, limits)
-    module.exit_json(changed=True, diff=diff)
+    refused = [] if module.check_mode else set_limits(module, limits)
+    module.exit_json(changed=True, diff=diff, refused=refused)
+
+
+def check_budget(module, cards, limits):
+    """Fail if the limits, and those of the cards that aren't named, add up to more than the budget."""
+    budget = module.params["budget"]
+    others = {uuid: limit or 0 for uuid, (limit, _) in cards.items() if uuid not in limits}
+    total = sum(limits.values()) + sum(others.values())
+    if budget and total > budget:
+        terms = " + ".join(str(each) for each in (*limits.values(), *others.values()))
+        module.fail_json(msg=f"gpu_power_budget_watts {budget}: {terms} = {total} W, nothing was set")
 
 
 def look(module):
@@ -105,12 +128,21 @@ def look(module):
 
 
 def set_limits(module, limits):
+    """Run the boot unit and return a line for each card that didn't take its limit."""
     unit = module.params["unit"]
     module.run_command(["systemctl", "restart", unit])
     still = wrong(look(module) or {}, limits)
-    if still:
-        _, journal, _ = module.run_command(["journalctl", "-u", unit, "-n", "6", "-o", "cat", "--no-pager"])
-        module.fail_json(msg="\n".join(["these cards didn't take their limit:", *still, journal.strip()]))
+    if not still:
+        return []
+    _, journal, _ = module.run_command(["journalctl", "-u", unit, "-n", "60", "-o", "cat", "--no-pager"])
+    return [in_words(line, journal) for line in still]
+
+
+def in_words(line, journal):
+    """Return a line about a card with what the driver said last when it was to be set."""
+    uuid = line.partition(":")[0]
+    said = [each for each in journal.splitlines() if each.startswith(f"{uuid}: ")]
+    return f"{line}; {said[-1].partition(': ')[2]}" if said else line
 
 
 if __name__ == "__main__":

@@ -14,15 +14,20 @@ DOCUMENTATION = r"""
 module: kernel_arguments
 short_description: Put arguments on the kernel's command line, through GRUB or /etc/kernel/cmdline
 description:
-  - Sets the given arguments for the next boot. Others stay as they are and where they are.
+  - Sets the given arguments for the next boot, and takes out those whose value is null. Others stay as they are and
+    where they are.
   - GRUB gets a drop-in of ours, /etc/default/grub.d/90-glmprov.cfg; without GRUB, /etc/kernel/cmdline is
-    edited.
+    edited. Without arguments of ours there is no drop-in.
   - Looks at what the boot loader will really pass, so that arguments that somebody dropped are put back.
 options:
   arguments:
-    description: Values by name; an empty value is a flag.
+    description: Values by name; an empty value is a flag, null takes the argument out.
     type: dict
     required: true
+  grub:
+    description: Where GRUB boots, set them there; false does nothing there.
+    type: bool
+    default: true
 author: glmprov
 """
 
@@ -44,7 +49,14 @@ def name_of(argument):
 
 def spelled(arguments):
     """Return the arguments as the kernel reads them."""
-    return [f"{name}={value}" if value not in ("", None) else name for name, value in arguments.items()]
+    return [f"{name}={value}" if value != "" else name for name, value in arguments.items()]
+
+
+def without(line, names):
+    """Return the command line without the arguments of these names, the others byte for byte as they are."""
+    for word in [word for word in ARGUMENT.findall(line) if name_of(word) in names]:
+        line = re.sub(rf"(^|(?<=\s)){re.escape(word)}(\s+|$)", "", line)
+    return line.rstrip(" ") if names else line
 
 
 def merge(line, arguments):
@@ -122,11 +134,14 @@ def through_grub(module, arguments):
     return diffs
 
 
-def through_cmdline(module, arguments):
+def through_cmdline(module, arguments, gone):
     before = read_text(CMDLINE) or ""
-    after = merge(before, arguments) + "\n"
-    if not missing(before, arguments):
+    after = without(before.rstrip("\n"), gone)
+    if missing(after, arguments):
+        after = merge(after, arguments)
+    if after == before.rstrip("\n"):
         return []
+    after += "\n"
     if not module.check_mode:
         write_text(CMDLINE, after)
         if module.get_bin_path("proxmox-boot-tool"):
@@ -145,15 +160,19 @@ def run(module, command):
 
 def main():
     module = AnsibleModule(
-        argument_spec={"arguments": {"type": "dict", "required": True}}, supports_check_mode=True
+        argument_spec={
+            "arguments": {"type": "dict", "required": True},
+            "grub": {"type": "bool", "default": True},
+        },
+        supports_check_mode=True,
     )
-    arguments = {
-        name: str(value if value is not None else "") for name, value in module.params["arguments"].items()
-    }
+    given = module.params["arguments"]
+    arguments = {name: str(value) for name, value in given.items() if value is not None}
+    gone = {name for name, value in given.items() if value is None}
     if os.path.exists(GRUB_CFG) or os.path.exists("/etc/default/grub"):
-        diffs = through_grub(module, arguments)
+        diffs = through_grub(module, arguments) if module.params["grub"] else []
     elif os.path.exists(CMDLINE):
-        diffs = through_cmdline(module, arguments)
+        diffs = through_cmdline(module, arguments, gone)
     elif arguments:
         module.fail_json(
             msg=f"neither GRUB nor {CMDLINE} is there, so the kernel's arguments can't be set: "

@@ -1,0 +1,167 @@
+"""One batch of hosts: locked, looked at again, changed in stages, rebooted where that was ordered, recorded."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from glmprov import apply
+from glmprov.actions import hooks
+from glmprov.actions.outcome import outcome
+from glmprov.actions.run import Run
+from glmprov.actions.work import Work, grown
+from glmprov.drift import Difference
+from glmprov.errors import ApplyError, GlmprovError, MovedOnError
+from glmprov.remote.fan_out import default_forks
+from glmprov.remote.for_ansible import connection_variables
+from glmprov.results import HookCall
+
+_STAGES = 4
+"""Facts that appear on the way (a driver, then its cards) need two; more doesn't converge."""
+
+
+def bring(run: Run, works: Sequence[Work], *, fresh: bool) -> None:
+    """Bring the hosts of a batch to their plans. fresh: they were looked at just now."""
+    changes = {work.host.name: work.changes(run.orders.reboot) for work in works}
+    for work in works:
+        work.started = time.monotonic()
+    with run.recorder.locked([work.host for work in works]) as refused:
+        for work in works:
+            work.error = refused.get(work.host.name)
+        if not fresh:
+            _look_once_more(run, _well(works), changes)
+        ready = _well(works)
+        if run.interrupt.asked:
+            for work in ready:
+                work.not_begun = "interrupted"
+            return
+        _call(run, "before", ready, changes)
+        begun = _well(ready)
+        _converge(run, begun)
+        record(run, begun)
+        _call(run, "after", begun, changes)
+
+
+def apply_stage(run: Run, works: Sequence[Work]) -> None:
+    """Let Ansible apply the sections that differ, on the hosts where they differ."""
+    if not works:
+        return
+    try:
+        became = apply.run(
+            run.errand.playbook,
+            {work.host.name: _variables(run, work) for work in works},
+            sections={work.host.name: work.sections for work in works},
+            on_event=run.on_event,
+            check=run.orders.check,
+            diff=run.orders.diff,
+            forks=run.fleet.forks or default_forks(),
+        )
+    except ApplyError as error:  # Ansible itself failed; what became of other batches is still to be told
+        for work in works:
+            work.failure = error
+        return
+    for work in works:
+        work.applied = True
+        work.failure = became[work.host.name].error
+
+
+def record(run: Run, works: Sequence[Work]) -> None:
+    """Leave on every host that was seen to the end what the errand leaves there, and end its history."""
+    failed = run.errand.settle(run.recorder, run.settings, _well(works))
+    for work in works:
+        work.error = work.error or failed.get(work.host.name)
+    run.recorder.finish((work.host, outcome(work, run.orders)) for work in works)
+
+
+def _entered(run: Run, works: Sequence[Work]) -> list[Work]:
+    """Enter what is about to be changed into each host's history; return the hosts that could keep it."""
+    failed = run.recorder.begin((work.host, work.changes(run.orders.reboot)) for work in works)
+    for work in works:
+        work.error = work.error or failed.get(work.host.name)
+    return _well(works)
+
+
+def _well(works: Sequence[Work]) -> list[Work]:
+    return [work for work in works if work.error is None]
+
+
+def _look_once_more(run: Run, works: Sequence[Work], shown: dict[str, tuple[Difference, ...]]) -> None:
+    """Look again at hosts that wait since the plan was shown; refuse those where more would be done now."""
+    run.look_again(works)
+    for work in _well(works):
+        more = grown(shown[work.host.name], work.changes(run.orders.reboot))
+        if more:
+            work.error = MovedOnError(
+                f"it moved on since the plan was shown; this would be changed too: {', '.join(more)}",
+                host=work.host.name,
+                next_step="run it again to see and confirm the new plan",
+            )
+
+
+def _converge(run: Run, works: Sequence[Work]) -> None:
+    """Apply and look again until nothing is left; reboot where that is ordered, and once more."""
+    _stages(run, works)
+    if not run.orders.reboot:
+        return
+    # A host on which applying failed is not rebooted: what is half done might not come back.
+    due = [work for work in _well(works) if work.failure is None and work.pending_reboot]
+    for work in due:
+        if work.host.is_local:  # the run would end with it, before the receipt is written
+            work.not_rebooted = "this run's own machine: reboot it yourself"
+        else:
+            work.not_rebooted = run.nothing_new()
+    rebooted = _entered(run, [work for work in due if not work.not_rebooted])
+    for work, result in run.each(rebooted, lambda work: run.recorder.reboot(work.host)):
+        work.rebooted = not isinstance(result, GlmprovError)
+        work.error = result if isinstance(result, GlmprovError) else work.error
+        work.stuck = False  # what could not be mended before the reboot may be now
+    run.look_again(_well(rebooted))
+    _stages(run, rebooted)
+
+
+def _stages(run: Run, works: Sequence[Work]) -> None:
+    for _ in range(_STAGES):
+        todo = [work for work in works if work.goes_on]
+        if todo and run.interrupt.asked:
+            for work in todo:
+                work.stopped = "interrupted before it was applied"
+            return
+        todo = _entered(run, todo)
+        if not todo:
+            return
+        before = {work.host.name: {each.key for each in work.actionable} for work in todo}
+        apply_stage(run, todo)
+        run.look_again(todo)
+        for work in todo:
+            left = {each.key for each in work.actionable}
+            # What failed once fails again: the person mends it, not another stage.
+            work.stuck = work.failure is not None or left == before[work.host.name]
+
+
+def _variables(run: Run, work: Work) -> dict[str, Any]:
+    return run.errand.variables(work) | connection_variables(work.host, run.fleet.connection)
+
+
+def _call(
+    run: Run,
+    event: Literal["before", "after"],
+    works: Sequence[Work],
+    changes: dict[str, tuple[Difference, ...]],
+) -> None:
+    """Run the hosts' hooks. One that fails before the first change stops its host, one afterwards marks it failed."""
+
+    def act(work: Work) -> None:
+        command = getattr(run.hooks[work.host.name], event)
+        if not command:
+            return
+        run.said(work.host.name, f"hook {event}")
+        result = outcome(work, run.orders) if event == "after" else None
+        about = HookCall(event, work.batch, work.latest, changes[work.host.name], result)
+        hooks.call(command, about, run.told, run.orders.hook_seconds)
+
+    for work, failed in run.each(works, act):
+        if isinstance(failed, GlmprovError) and event == "before":
+            work.error = failed
+        elif isinstance(failed, GlmprovError):
+            work.hook_failure = failed
