@@ -13,7 +13,8 @@ ENVIRONMENT = {
     "LC_ALL": "C.UTF-8",
 }
 REAL_ERROR = re.compile(
-    r"^(E:|dpkg: error|Err:|W: (GPG|Failed)|Error! |Consult |.*(error|Error)[: ].*|.* unmet dependencies.*)"
+    r"^(E:|dpkg: error|Err:|W: (GPG|Failed)|Waiting for cache lock|Error! |Consult |"
+    r".*(error|Error)[: ].*|.* unmet dependencies.*)"
 )
 UNMET = re.compile(r".*\b(Depends|Conflicts|Breaks): .*")
 DEPENDS = re.compile(r"(Pre-)?Depends:")
