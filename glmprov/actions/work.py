@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
 from glmprov import state
 from glmprov.actions.observe import Compare, against_plan
-from glmprov.drift import Difference, Verdict
+from glmprov.drift import Difference, Verdict, written
 from glmprov.errors import GlmprovError
 from glmprov.inventory import Host
 from glmprov.observation import Observation
@@ -61,6 +61,12 @@ class Work:
         for each in latest.differences:
             if each.verdict is not Verdict.LATER and each.manage is Manage.ENFORCE:
                 self.wanted.setdefault(each.key, each)
+
+    @property
+    def files(self) -> Mapping[str, str]:
+        """The sums of our files for the receipt."""
+        first, latest = self.first.observation, self.latest.observation
+        return written(latest, first.files if first else {}) if latest else {}
 
     @property
     def serving(self) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import re
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.glmprov_apt import Apt, AptError
 from ansible.module_utils.glmprov_choice import NotOfferedError, OtherBranchError, Wanted, request
-from ansible.module_utils.glmprov_host import difference, link_devices
+from ansible.module_utils.glmprov_host import difference, link_devices, why
 from ansible.module_utils.glmprov_kept import Kept, version_of
 from ansible.module_utils.glmprov_record import DamagedRecordError, remember
 
@@ -110,8 +110,11 @@ def install(module, apt, wanted, installed):
             return {**installed, error.name: "(version known after the package lists are read)"}
         if module.check_mode:
             raise
-        apt.update()
-        asked = request(apt, wanted, installed)
+        unread = apt.update()
+        try:
+            asked = request(apt, wanted, installed)
+        except NotOfferedError as missing:
+            raise AptError("\n".join([str(missing), *unread])) from None
         expected = foreseen(module, apt, asked, installed)
     for name in expected if wanted.branch else ():
         if name not in installed and wanted.other_branch(name):
@@ -212,6 +215,8 @@ def main():
                 apt.hold(holds)
     except (AptError, DamagedRecordError) as error:
         module.fail_json(msg=str(error))
+    except OSError as error:
+        module.fail_json(msg=why(error))
     names = wanted.names(after)
     module.exit_json(changed=bool(diffs), diff=diffs, installed={name: after.get(name) for name in names})
 
