@@ -118,8 +118,19 @@ def request(apt, wanted, installed):
             asked.setdefault(name, same[0])
     add_tied(apt, asked)
     fit_modules(apt, wanted, installed, asked)
-    gone = [f"{name}-" for name in installed if wanted.unwanted(name)]
-    return [f"{name}={version}" if version else name for name, version in asked.items()] + gone
+    gone = sorted({name for name in installed if wanted.unwanted(name)} | set(left_behind(wanted, installed, asked)))
+    return [f"{name}={version}" if version else name for name, version in asked.items()] + [f"{n}-" for n in gone]
+
+
+def left_behind(wanted, installed, asked):
+    """Yield the packages of another branch that stay behind when the set moves: other names took their places."""
+    if not wanted.versioned:
+        return
+    members = set(wanted.members(installed))
+    for name, version in installed.items():
+        stale = name in members and not wanted.right(version)
+        if name not in asked and (stale or (wanted.of_family(name) and wanted.other_branch(name))):
+            yield name
 
 
 def refuse_transition(apt, wanted, name):
