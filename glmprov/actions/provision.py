@@ -52,7 +52,7 @@ def provision(
         settings=read_settings(fleet.hosts),
         hooks={host.name: hooks_of(host, orders) for host in fleet.hosts},
         review=review,
-        recorder=Recorder(fleet, orders.reason, said),
+        recorder=Recorder(fleet, orders.reason, said, plan=orders.plan),
         interrupt=Interrupt(interrupted),
         said=said,
         on_event=on_event,

@@ -66,6 +66,16 @@ class GpuDriverSettings(Section):
         "what was applied or is installed, else the newest",
         "One version of the branch.",
     )
+    keep_previous: bool | None = _option(
+        "true or false",
+        "true",
+        "Before an upgrade, keep the installed packages on the host; without them it is refused.",
+    )
+    rollback: bool | None = _option(
+        "true or false",
+        "what `provision --driver-rollback` or `--driver-forward` did last",
+        "true: go back to the kept driver and stay there. false: go where branch and version say.",
+    )
     repository_url: Url | None = _option("a URL", "NVIDIA's, by the role", "Package source of the driver.")
     repository_key_url: Url | None = _option("a URL", "NVIDIA's, by the role", "Key that signs it.")
     repository_key_fingerprint: Fingerprint | None = _option(
