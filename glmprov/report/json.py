@@ -157,6 +157,11 @@ def _provisioned(result: HostProvision) -> dict[str, Any]:
     }
 
 
+def revert(results: Iterable[HostProvision], code: ExitCode) -> str:
+    """Return hosts with what became of every key that was to go back."""
+    return document("revert", code, [_provisioned(each) for each in results])
+
+
 def trust(results: Iterable[HostTrust], code: ExitCode) -> str:
     """Return hosts with the keys that known_hosts holds now."""
     return document(

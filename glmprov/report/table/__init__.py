@@ -18,12 +18,16 @@ from glmprov.report.table.audit import audit
 from glmprov.report.table.blocks import Block, error_text, merged
 from glmprov.report.table.history import history
 from glmprov.report.table.plan import plan
-from glmprov.report.table.provision import provision
+from glmprov.report.table.provision import provision, revert
 from glmprov.report.table.rows import Row
 from glmprov.results import HostFacts, HostLock, HostTrust
 from glmprov.topology import NamedSets
 
+<<<<<<< HEAD
 __all__ = ["audit", "facts", "history", "locks", "plan", "provision", "sets", "show", "trust"]
+=======
+__all__ = ["audit", "facts", "history", "locks", "plan", "provision", "revert", "show", "trust"]
+>>>>>>> history
 
 
 def show(console: Console, blocks: Iterable[RenderableType]) -> None:
