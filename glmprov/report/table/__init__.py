@@ -23,11 +23,7 @@ from glmprov.report.table.rows import Row
 from glmprov.results import HostFacts, HostLock, HostTrust
 from glmprov.topology import NamedSets
 
-<<<<<<< HEAD
-__all__ = ["audit", "facts", "history", "locks", "plan", "provision", "sets", "show", "trust"]
-=======
-__all__ = ["audit", "facts", "history", "locks", "plan", "provision", "revert", "show", "trust"]
->>>>>>> history
+__all__ = ["audit", "facts", "history", "locks", "plan", "provision", "revert", "sets", "show", "trust"]
 
 
 def show(console: Console, blocks: Iterable[RenderableType]) -> None:
