@@ -212,11 +212,14 @@ def driver(expected: GpuDriver, observed: GpuDriver, applied: GpuDriver | None) 
 
 
 def test_a_driver_of_ours_that_is_left_is_given_as_it_is_installed() -> None:
-    newer = replace(OURS, source="ubuntu", branch="595", version=Setting("595.58.03", "595.58.03"))
+    newer = replace(
+        OURS, source="ubuntu", branch="595", version=Setting("595.58.03", "595.58.03"), rollback=True
+    )
     for wanted in (newer, replace(newer, version=Later("the newest"))):
         given_to_role = driver(wanted, replace(OURS, pinned=False), OURS)
         assert given_to_role
         assert (given_to_role.source, given_to_role.branch, given_to_role.pinned) == ("nvidia", "580", True)
+        assert given_to_role.rollback is None
         assert role_variables(HostState(gpu_driver=given_to_role))["gpu_driver_version"] == "580.95.05"
 
 
