@@ -17,7 +17,7 @@ from glmprov.drift.files import owner_of
 from glmprov.errors import GlmprovError
 from glmprov.observation import Observation
 from glmprov.plan import HostPlan
-from glmprov.receipt import Receipt
+from glmprov.receipt import Packages, Receipt
 from glmprov.results import HostFacts, HostReview
 from glmprov.settings import HostSettings
 from glmprov.state import Disruption, HostState
@@ -114,8 +114,12 @@ def _variables(work: Work) -> dict[str, Any]:
 
 
 def _files(work: Work, chosen: Sequence[Difference]) -> dict[str, str]:
-    receipt = work.latest.observation.receipt if work.latest.observation else None
-    written = receipt.files if isinstance(receipt, Receipt) else {}
+    seen = work.latest.observation
+    receipt, ours = (seen.receipt, seen.packages) if seen else (None, None)
+    written = {
+        **(receipt.files if isinstance(receipt, Receipt) else {}),
+        **(ours.sources if isinstance(ours, Packages) else {}),
+    }
     return {path: written[path] for each in chosen if (path := _item(each.key)) in written}
 
 

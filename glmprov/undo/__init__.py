@@ -57,13 +57,12 @@ def build(observation: Observation, wanted: Wanted, left: Callable[[str], bool] 
 
     Raise PlanError if what was done can't be known.
     """
-    host, ours = observation.host, _known(observation, observation.packages)
-    receipt = _known(observation, observation.receipt)
-    brought = packages.differences(host, ours, wanted.packages)
+    ours, receipt = _known(observation, observation.packages), _known(observation, observation.receipt)
+    brought = packages.differences(observation, ours) if wanted.packages else ()
     if receipt is None:
         nothing = () if brought else ("nothing to revert: there is no receipt",)
         return Undo(brought, (*nothing, *packages.stays(ours, wanted.packages)))
-    sorted_out = files.sort_out(observation, receipt, wanted.sections, left, wanted.packages)
+    sorted_out = files.sort_out(observation, receipt, wanted.sections, left)
     values = Values(observation, receipt, wanted.sections, wanted.packages, sorted_out.fields, left)
     holds = packages.hold_differences(observation, ours) if "gpu_driver" in wanted.sections else ()
     return Undo(

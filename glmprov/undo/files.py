@@ -12,7 +12,7 @@ from glmprov.receipt import Receipt
 from glmprov.state import SECTION_TYPES, Disruption
 
 _SOURCES = ("/etc/apt/sources.list.d/", "/etc/apt/keyrings/")
-"""Package sources go with the packages that came from them."""
+"""Package sources go with the packages that came from them; their own record names them."""
 
 _PIN = "/etc/apt/preferences.d/glmprov-driver"
 
@@ -47,17 +47,12 @@ def sort_out(
     receipt: Receipt,
     sections: Collection[str],
     left: Callable[[str], bool],
-    packages: bool,
 ) -> Files:
     """Tell the files that go from those that stay.
 
-    left says of a field or key that it is somebody else's now. Package sources stay where the packages do.
+    left says of a field or key that it is somebody else's now.
     """
-    ours = [
-        path
-        for path in receipt.files
-        if owner_of(path)[0] in sections and (packages or not path.startswith(_SOURCES))
-    ]
+    ours = [path for path in receipt.files if owner_of(path)[0] in sections and not path.startswith(_SOURCES)]
     staying = {path: why for path in ours if (why := _why_it_stays(path, observation, receipt, left))}
     families = {_family(path): path for path in staying if _family(path)}
     for path in ours:

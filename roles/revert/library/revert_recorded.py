@@ -58,8 +58,8 @@ found:
 
 HOME = "/var/lib/glmprov"
 RECORDS = ("receipt.json", "before.json")
-SOURCES = ("/etc/apt/sources.list.d/", "/etc/apt/keyrings/")
-SHARED = ("/etc/docker/daemon.json",)
+NOT_ITS_FILES = ("/etc/apt/sources.list.d/", "/etc/apt/keyrings/", "/etc/docker/daemon.json")
+"""Of the receipt's files these are taken back otherwise: with the packages, and by value."""
 
 
 def recorded(module):
@@ -73,11 +73,11 @@ def recorded(module):
     files = {
         path: digest
         for path, digest in receipt.get("files", {}).items()
-        if path not in SHARED and (too or not path.startswith(SOURCES))
+        if not path.startswith(NOT_ITS_FILES)
     }
     return {
         "values": receipt.get("before", {}),
-        "files": files,
+        "files": {**files, **(known["sources"] if too else {})},
         "packages": known["packages"] if too else {},
         "holds": known["holds"],
     }
