@@ -48,7 +48,7 @@ class Values:
         for key, back in self._ours():
             if self._stays(key, back) is None:
                 now = value_at(self.observation.state, key)
-                if isinstance(now, Unknown) or not same(back, now):
+                if isinstance(now, Unknown) or not (same(back, now) or _unit_is_gone(key, back, now)):
                     yield self._difference(key, back, now)
 
     def stays(self) -> Iterator[str]:
@@ -89,6 +89,7 @@ class Values:
             key.name in _BY_PACKAGES
             or (key.name in _UNITS_OF_PACKAGES and back is None)
             or (key.name == "gpu_driver.pinned" and not has_pin(self.receipt))
+            or (key.name == "gpu_driver.nouveau_blocked" and self._brought_driver)  # they block it too
         )
 
     def _card(self, key: Key, back: Any) -> str | None:
@@ -124,6 +125,11 @@ class Values:
         if declared is None or declared.text not in before:
             return True
         return same(before[declared.text], value_at(self.observation.state, declared))
+
+
+def _unit_is_gone(key: Key, back: Any, now: Any) -> bool:
+    """Say whether a unit that was off before isn't there at all now."""
+    return key.part in ("enabled", "active") and back is False and now is None
 
 
 def _is_put_back(key: Key) -> bool:

@@ -130,9 +130,8 @@ def set_up_by_its_owner(node: Node) -> None:
 
 def undo_what_the_owner_did(node: Node) -> None:
     node.ssh("rm /etc/docker/daemon.json && systemctl restart docker")
-    node.ssh(
-        "sed -i 's/ iommu=soft mitigations=auto//' /etc/default/grub && update-grub && echo 60 > /proc/sys/vm/swappiness"
-    )
+    node.ssh("sed -i 's/ iommu=soft mitigations=auto//' /etc/default/grub && update-grub")
+    node.ssh("echo 60 > /proc/sys/vm/swappiness")
 
 
 def test_a_run_whose_controller_was_killed_never_finished(fleet: Fleet, node: Node, tmp_path: Path) -> None:
