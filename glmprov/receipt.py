@@ -23,7 +23,7 @@ class Receipt:
     expected is the state that was asked for; cards are the UUIDs that were there; files maps each file that
     we wrote to the sha256 it had afterwards; settings are the inventory's values that led to it. before is what
     each key was before we first changed it, in JSON's terms; installed the version that each package of ours had
-    before, None where it was absent; plan the id of the saved plan that was carried out, "" if none was.
+    before, None where it was absent; plan the id of the saved plan that the last change was of, "" if of none.
     """
 
     written_at: str

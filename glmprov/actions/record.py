@@ -139,7 +139,7 @@ class Recorder:
             receipt = replace(
                 receipt_of(settings, plan, observation),
                 before=self._before_of(host, observation.receipt),
-                plan=self._plan or plan_of(observation.receipt),
+                plan=self._plan or ("" if host.name in self._begun else plan_of(observation.receipt)),
             )
             if not _says_the_same(receipt, observation.receipt):
                 hosts.append(host)

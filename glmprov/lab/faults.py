@@ -22,6 +22,7 @@ KINDS: dict[str, str] = {
     "hang-nvml": "on|deep|off: driver calls don't come back, and ignore SIGTERM; deep: they wait in state D",
     "driver-mismatch": "VERSION|off: the NVML library is of another version than the loaded module",
     "refuse-limit": "CARD on|off: the card takes no power limit",
+    "hold-power": "CARD WATTS: the board allows the card so many watts, whatever its limit is; until the next boot",
     "xid": "CARD NUMBER: the kernel's journal gets an entry of that Xid",
     "gpu-busy": "CARD MEBIBYTES|off: a process holds memory of the card",
     "ecc-errors": "CARD NUMBER: the card has had so many uncorrected memory errors",
@@ -48,6 +49,7 @@ def inject(hw: Path, kind: str, args: list[str]) -> str:
         "hang-nvml": (1, _hang),
         "driver-mismatch": (1, _mismatch),
         "refuse-limit": (2, _refuse_limit),
+        "hold-power": (2, _hold_power),
         "xid": (2, lambda place, words: _in_node(place, "xid", _card(place, words[0]), _number(words[1]))),
         "gpu-busy": (2, _busy),
         "ecc-errors": (2, _ecc_errors),
@@ -117,6 +119,10 @@ def _refuse_limit(hw: Path, args: list[str]) -> str:
     bus_id = _card(hw, args[0])
     refuses = _mark(hw, f"refuse-limit/{bus_id}", args[1])
     return f"{bus_id} {'takes no limit' if refuses else 'takes limits again'}"
+
+
+def _hold_power(hw: Path, args: list[str]) -> str:
+    return _in_node(hw, "state", _card(hw, args[0]), "held_mw", 1000 * _number(args[1]))
 
 
 def _busy(hw: Path, args: list[str]) -> str:

@@ -45,7 +45,7 @@ def system(answer: Answer) -> System:
         architecture=uname[4],
         boot_id=_text(answer, "/proc/sys/kernel/random/boot_id").strip(),
         virtualization=_virtualization(answer),
-        secure_boot=_secure_boot(answer),
+        secure_boot=secure_boot(answer),
         memory_bytes=meminfo_bytes(_text(answer, "/proc/meminfo")),
     )
 
@@ -136,7 +136,8 @@ def iommu_groups(answer: Answer) -> int | Unknown:
     return len(groups) if isinstance(groups, list) else Unknown(str(groups.get("error")))
 
 
-def _secure_boot(answer: Answer) -> bool | Unknown:
+def secure_boot(answer: Answer) -> bool | Unknown:
+    """Tell whether the firmware lets the kernel load signed modules only."""
     folders = answer.part("folders")
     if isinstance(folders, Unknown):
         return folders

@@ -69,6 +69,8 @@ FILES = (
     "/var/lib/glmprov/receipt.json",
     "/var/lib/glmprov/packages.json",
     "/var/lib/glmprov/lock.json",
+    "/var/lib/glmprov/driver/kept.json",
+    "/boot/grub/grubenv",
     "/var/run/reboot-required",
 )
 
@@ -91,11 +93,10 @@ OUR_FILES = (
 
 PACKAGES = (
     "nvidia-",
-    "libnvidia-",
-    "libcuda1",
+    "libnv",
+    "libcuda",
     "cuda-drivers",
-    "linux-modules-nvidia-",
-    "linux-objects-nvidia-",
+    "linux-",
     "xserver-xorg-video-nvidia",
     "firmware-nvidia",
     "docker",
@@ -120,6 +121,25 @@ GOVERNORS = CPUS + "cpu*/cpufreq/scaling_governor"
 
 GRUB = "/boot/grub/grub.cfg"
 GRUB_DROP_IN = "/etc/default/grub.d/90-glmprov.cfg"
+BOOT_LINES = ("menuentry ", "submenu ", "linux", "set default", "function ", "}")
+"""What tells the entries of grub.cfg and which of them boots: braces are counted, so those of functions too."""
+
+MODULES = (
+    "/lib/modules/*/updates/dkms/nvidia.ko*",
+    "/lib/modules/*/updates/dkms/nvidia-current.ko*",
+    "/lib/modules/*/kernel/nvidia-*/nvidia.ko*",
+    "/lib/modules/*/kernel/drivers/video/nvidia.ko*",
+    "/lib/modules/*/extra/nvidia.ko*",
+)
+"""The driver's main module for each kernel: built by dkms, prebuilt by Ubuntu, installed by other means."""
+KERNELS = ("/boot/vmlinuz-*", "/var/lib/dkms/nvidia*/*/*/x86_64/module")
+SIGNATURE_BYTES = 28
+"""The length of the mark behind a signed module (Linux, kernel/module_signature.c)."""
+CDI_SPECS = ("/etc/cdi/*nvidia*", "/var/run/cdi/*nvidia*")
+CDI_LIBRARY = "libcuda.so."
+MOK_LIST = "/sys/firmware/efi/efivars/MokListRT-605dab50-e046-4300-abb6-3dd810dd8b23"
+MOK_KEYS = ("/var/lib/dkms/mok.pub", "/var/lib/shim-signed/mok/MOK.der")
+"""Where dkms keeps the certificate that belongs to the key it signs with, on Debian and on Ubuntu."""
 CPUINFO = "/proc/cpuinfo"
 IOMMU_GROUPS = "/sys/kernel/iommu_groups"
 EFI = "/sys/firmware/efi"
@@ -144,7 +164,12 @@ def wanted(sysctl_keys: Sequence[str] = (), *, nvml_seconds: float = 30.0) -> di
         "files": [*FILES, *(sysctl_path(key) for key in keys)],
         "sums": list(OUR_FILES),
         "packages": list(PACKAGES),
-        "lines": {GRUB: "linux"},
+        "lines": {GRUB: list(BOOT_LINES)},
+        "present": list(KERNELS),
+        "tails": list(MODULES),
+        "tail_bytes": SIGNATURE_BYTES,
+        "numbers": {CDI_LIBRARY: list(CDI_SPECS)},
+        "within": {MOK_LIST: list(MOK_KEYS)},
         "folders": [IOMMU_GROUPS, EFI, REHEARSAL, VFIO, LIBVIRT, PROXMOX, SNAP],
         "tallies": [GOVERNORS],
         "sockets": [CPUS + "online", CPUS + "cpu%d/topology/core_siblings_list"],

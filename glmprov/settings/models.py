@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from glmprov.settings.manage import Words, by_key, known_keys
+from glmprov.settings.sets import SETS
 from glmprov.settings.types import (
     Branch,
     Bus,
@@ -65,6 +66,16 @@ class GpuDriverSettings(Section):
         'a driver version in quotes ("580.95.05")',
         "what was applied or is installed, else the newest",
         "One version of the branch.",
+    )
+    keep_previous: bool | None = _option(
+        "true or false",
+        "true",
+        "Before an upgrade, keep the installed packages on the host; without them it is refused.",
+    )
+    rollback: bool | None = _option(
+        "true or false",
+        "what `provision --driver-rollback` or `--driver-forward` did last",
+        "true: go back to the kept driver and stay there. false: go where branch and version say.",
     )
     repository_url: Url | None = _option("a URL", "NVIDIA's, by the role", "Package source of the driver.")
     repository_key_url: Url | None = _option("a URL", "NVIDIA's, by the role", "Key that signs it.")
@@ -170,7 +181,7 @@ class NcclEnvSettings(Section):
 class HostSettings(BaseModel):
     """Everything that the inventory says about one host.
 
-    ignored: variables of ours that only the plan decides.
+    sets are cards by the name of their set; ignored: variables of ours that only the plan decides.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -181,6 +192,7 @@ class HostSettings(BaseModel):
     gpu_power: GpuPowerSettings = GpuPowerSettings()
     host_tuning: HostTuningSettings = HostTuningSettings()
     nccl_env: NcclEnvSettings = NcclEnvSettings()
+    sets: dict[str, tuple[str, ...]] = {}
     ignored: tuple[str, ...] = ()
 
     @property
@@ -193,11 +205,12 @@ class HostSettings(BaseModel):
 
     def written(self) -> dict[str, Any]:
         """Return what was written, by the variables' names: for the receipt."""
-        return {
+        by_section = {
             f"{section}_{option}": value
             for section in SECTIONS
             for option, value in getattr(self, section).model_dump(exclude_none=True).items()
         }
+        return by_section | ({SETS: {n: list(cards) for n, cards in self.sets.items()}} if self.sets else {})
 
 
 MODELS: Mapping[str, type[Section]] = {

@@ -7,16 +7,18 @@ from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import Any
 
-from glmprov.state.values import Later, Unknown
+from glmprov.state.values import Dropped, Later, Unknown
 
 
 def data(value: Any) -> Any:
-    """Return a value in JSON's terms. Unknown and Later are objects of one key, not text."""
+    """Return a value in JSON's terms. Unknown, Later and Dropped are objects of one key, not text."""
     match value:
         case Unknown(reason):
             return {"unknown": reason}
         case Later(reason):
             return {"later": reason}
+        case Dropped(was):
+            return {"dropped": was}
         case Enum():
             return value.value
         case Mapping():

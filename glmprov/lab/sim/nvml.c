@@ -321,7 +321,13 @@ status nvmlDeviceGetPciInfo(card *c, pci_info *info) { return nvmlDeviceGetPciIn
 /* --- power --- */
 static uint limit_of(const card *c) { return state(c, "limit_mw", number(c, "default_limit_mw", 0)); }
 status nvmlDeviceGetPowerManagementLimit(card *c, uint *milliwatts) { ON(c); *milliwatts = limit_of(c); return OK; }
-status nvmlDeviceGetEnforcedPowerLimit(card *c, uint *milliwatts) { ON(c); *milliwatts = limit_of(c); return OK; }
+/* What the board or its controller allows may be less than the limit. */
+status nvmlDeviceGetEnforcedPowerLimit(card *c, uint *milliwatts) {
+    ON(c);
+    uint limit = limit_of(c), held = state(c, "held_mw", limit);
+    *milliwatts = held < limit ? held : limit;
+    return OK;
+}
 status nvmlDeviceGetPowerManagementMode(card *c, uint *mode) { ON(c); *mode = 1; return OK; }
 status nvmlDeviceGetPowerManagementLimitConstraints(card *c, uint *least, uint *most) {
     ON(c);

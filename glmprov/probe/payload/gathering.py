@@ -9,18 +9,22 @@ from glmprov.probe.payload.asking import collect, docker_answers, docker_asked, 
 from glmprov.probe.payload.pci import acs_of, pci_cards
 from glmprov.probe.payload.reading import (
     LONGEST_FILE,
-    first_line,
+    lines_of,
     listing,
+    numbers_behind,
     packages,
+    present,
     quote,
     read,
     read_all,
     read_hex,
     sockets,
     sums,
+    tails,
     tally,
     there,
     to_json,
+    within,
 )
 from glmprov.probe.payload.units import units
 from glmprov.probe.payload.watching import end_of, start, still_hanging, wait_for
@@ -37,7 +41,11 @@ def gather_host(send, wanted, loaded):
     send("files", read_all(wanted["files"]))
     send("sums", sums(wanted["sums"]))
     send("packages", packages(wanted["packages"]))
-    send("lines", {path: first_line(path, word) for path, word in wanted["lines"].items()})
+    send("lines", {path: lines_of(path, words) for path, words in wanted["lines"].items()})
+    send("present", present(wanted["present"]))
+    send("tails", tails(wanted["tails"], wanted["tail_bytes"]))
+    send("numbers", {word: numbers_behind(patterns, word) for word, patterns in wanted["numbers"].items()})
+    send("within", {path: within(path, parts) for path, parts in wanted["within"].items()})
     send("folders", {folder: listing(folder) for folder in wanted["folders"]})
     send("tallies", {pattern: tally(pattern) for pattern in wanted["tallies"]})
     send("heads", {path: read(path, 4096) for path in wanted["heads"]})

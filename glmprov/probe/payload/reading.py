@@ -166,15 +166,68 @@ def listing(folder):
         return failure(problem)
 
 
-def first_line(path, word):
-    """Return the first line of a file whose first word is the given one."""
+def lines_of(path, beginnings):
+    """Return the lines of a file that begin so, blanks before and behind taken off."""
     text = read(path)
     if not isinstance(text, str):
         return text
-    for line in text.split("\n"):
-        if line.split(None, 1)[:1] == [word]:
-            return line.strip()
-    return ""
+    stripped = [line.strip() for line in text.split("\n")]
+    return [line for line in stripped if line.startswith(tuple(beginnings))]
+
+
+def present(patterns):
+    """Return the paths of these patterns that are there."""
+    return [path for pattern in patterns for path in expand(pattern) if there(path)]
+
+
+def tails(patterns, length):
+    """Return {path: the last bytes of it as text}."""
+    found = {}
+    for pattern in patterns:
+        for path in expand(pattern):
+            try:
+                descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+                try:
+                    found[path] = os.pread(
+                        descriptor, length, max(0, os.fstat(descriptor).st_size - length)
+                    ).decode("latin-1")
+                finally:
+                    os.close(descriptor)
+            except OSError as problem:
+                found[path] = failure(problem)
+    return found
+
+
+def numbers_behind(patterns, word):
+    """Return {path: the longest version number that stands directly behind a word in the file}."""
+    found = {}
+    for pattern in patterns:
+        for path in expand(pattern):
+            text = read(path)
+            if isinstance(text, str):
+                pieces = [piece[:24] for piece in text.split(word)[1:]]
+                text = max(
+                    [piece[: len(piece) - len(piece.lstrip("0123456789."))] for piece in pieces] + [""],
+                    key=len,
+                )
+            found[path] = text
+    return found
+
+
+def within(path, parts):
+    """Return {part: whether the file at path holds the bytes of the file at part}, None where part isn't there."""
+    found = {}
+    for part in parts:
+        try:
+            needle = read_bytes(part)
+        except OSError as problem:
+            found[part] = failure(problem)
+            continue
+        try:
+            found[part] = bool(needle) and needle in read_bytes(path)
+        except OSError as problem:
+            found[part] = {"error": "%s: %s" % (path, problem.strerror)}
+    return found
 
 
 def sums(patterns):
