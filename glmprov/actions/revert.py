@@ -20,8 +20,11 @@ from glmprov.plan import HostPlan
 from glmprov.receipt import Packages, Receipt
 from glmprov.results import HostFacts, HostReview
 from glmprov.settings import HostSettings
-from glmprov.state import Disruption, HostState
+from glmprov.state import SECTION_TYPES, Disruption, HostState
 from glmprov.undo.keys import parse
+
+_NOTHING_EXPECTED = HostState(**{name: kind() for name, kind in SECTION_TYPES.items()})
+"""Every section may be changed, and none by its role."""
 
 
 def reviewer(wanted: undo.Wanted) -> Review:
@@ -37,7 +40,7 @@ def reviewer(wanted: undo.Wanted) -> Review:
         return HostReview(
             facts.host,
             _with_containers(facts.observation, found.differences),
-            HostPlan(facts.host, HostState(), notes=found.stays),
+            HostPlan(facts.host, _NOTHING_EXPECTED, notes=found.stays),
             found.differences,
         )
 

@@ -1,19 +1,22 @@
 """Taking back: a host is again what it was, bare or with a driver and settings of its owner; and its history.
 
 One node, in order: bare → provisioned → taken back but for the packages → set up by its owner → provisioned → taken
-back → provisioned → taken back with the packages, bare again.
+back → provisioned → taken back by plain Ansible → provisioned → taken back with the packages, bare again.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from glmprov_program import finish, run, start
-from rehearsal import Fleet, Node, running_fleet
+from rehearsal import ROOT, Fleet, Node, running_fleet
 
 pytestmark = pytest.mark.fleet
 
@@ -152,7 +155,8 @@ def test_a_run_whose_controller_was_killed_never_finished(fleet: Fleet, node: No
     assert acts(fleet)[-2:] == [("provision", "never finished"), ("lock release", "done")]
     run(fleet, "provision", "--yes", inventory=secret).expect(0)
     assert acts(fleet)[-1] == ("provision", "done")
-    assert "rehearsal" not in node.ssh("cat /var/lib/glmprov/*")
+    written = node.ssh("cd /var/lib/glmprov && cat *.json *.jsonl")
+    assert "rehearsal" not in written and "opspw" not in written
 
 
 def test_what_its_owner_had_set_is_back_exactly(fleet: Fleet, node: Node) -> None:
@@ -165,6 +169,7 @@ def test_what_its_owner_had_set_is_back_exactly(fleet: Fleet, node: Node) -> Non
 
 def test_a_receipt_that_was_edited_by_hand_is_refused(fleet: Fleet, node: Node) -> None:
     undo_what_the_owner_did(node)
+    SEEN["with packages"] = look(node)
     run(fleet, "provision", "--yes").expect(0)
     receipt = "/var/lib/glmprov/receipt.json"
     node.ssh(f'cp {receipt} /root/receipt && sed -i \'s/: "60"/: "61"/\' {receipt}')
@@ -173,7 +178,18 @@ def test_a_receipt_that_was_edited_by_hand_is_refused(fleet: Fleet, node: Node) 
     node.ssh(f"mv /root/receipt {receipt}")
 
 
+def test_plain_ansible_takes_back_what_the_host_recorded(fleet: Fleet, node: Node) -> None:
+    bin_directory = Path(sys.executable).parent
+    command = [bin_directory / "ansible-playbook", "-i", fleet.inventory, "playbooks/revert.yml"]
+    path = f"{bin_directory}:{os.environ['PATH']}"
+    done = subprocess.run(command, cwd=ROOT, env={**os.environ, "PATH": path}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert differing(SEEN["with packages"], look(node)) == {}
+    assert node.ssh("ls /var/lib/glmprov/receipt.json 2>/dev/null || echo gone") == "gone"
+
+
 def test_with_its_packages_taken_back_the_host_is_bare_again(fleet: Fleet, node: Node) -> None:
+    run(fleet, "provision", "--yes").expect(0)
     ran = run(fleet, "revert", "--yes", "--packages", "--reboot", "--json").expect(0).host("genoa-4x")
     assert {key["result"] for key in ran["keys"]} == {"FIXED"} and ran["rebooted"]
     assert differing(SEEN["bare"], look(node)) == {}

@@ -13,8 +13,10 @@ from unit.summary import observation, uuid
 
 from glmprov import undo
 from glmprov.actions.revert import reviewer, what_is_left
+from glmprov.actions.work import Work
 from glmprov.drift import Difference, Verdict
 from glmprov.errors import PlanError
+from glmprov.inventory import Host
 from glmprov.observation import Observation
 from glmprov.receipt import Packages, Receipt, from_json, packages_from_json, to_json
 from glmprov.results import HostFacts
@@ -304,3 +306,29 @@ def test_any_item_is_found_again_by_its_key(item: str, part: str) -> None:
 )
 def test_a_key_of_no_field_is_none(text: str) -> None:
     assert parse(text) is None
+
+
+def test_a_drop_in_for_a_unit_of_ours_is_its_owners() -> None:
+    assert found(host({}, {"/etc/systemd/system/glmprov-gpu-power.service.d/override.conf": "a" * 64})) == {}
+
+
+def test_nothing_waits_where_nothing_serves_and_docker_waits_for_every_container() -> None:
+    seen = replace(
+        host({"container_engine.daemon[exec-opts]": None, f"{SYSCTL}.effective": "60"}), containers=("web",)
+    )
+    engine = (
+        replace(seen.state.container_engine, daemon={"exec-opts": ["a"]})
+        if seen.state.container_engine
+        else None
+    )
+    seen = replace(seen, state=replace(seen.state, container_engine=engine))
+    settings = from_variables("gpu-1", {})
+    works = {}
+    for name, each in {"quiet": replace(seen, containers=()), "busy": seen}.items():
+        works[name] = Work(
+            Host("gpu-1", {}), reviewer(ALL)(HostFacts("gpu-1", each), settings, lambda *_: ())
+        )
+    assert not works["quiet"].waiting
+    assert [each.key for each in works["busy"].waiting] == ["container_engine.daemon[exec-opts]"]
+    assert [each.key for each in works["busy"].actionable] == [f"{SYSCTL}.effective"]
+    assert works["busy"].serving == ("container web",)

@@ -58,8 +58,10 @@ found:
 
 HOME = "/var/lib/glmprov"
 RECORDS = ("receipt.json", "before.json")
-NOT_ITS_FILES = ("/etc/apt/sources.list.d/", "/etc/apt/keyrings/", "/etc/docker/daemon.json")
-"""Of the receipt's files these are taken back otherwise: with the packages, and by value."""
+NOT_ITS_FILES = re.compile(
+    r"/etc/apt/(sources\.list\.d|keyrings)/|/etc/docker/daemon\.json|/etc/systemd/system/[^/]+/"
+)
+"""Of the receipt's files these go otherwise, with the packages and by value, or are somebody's drop-ins."""
 
 
 def recorded(module):
@@ -71,9 +73,7 @@ def recorded(module):
         module.fail_json(msg=f"what was done here can't be known, so nothing is taken back: {error}")
     too = module.params["packages_too"]
     files = {
-        path: digest
-        for path, digest in receipt.get("files", {}).items()
-        if not path.startswith(NOT_ITS_FILES)
+        path: digest for path, digest in receipt.get("files", {}).items() if not NOT_ITS_FILES.match(path)
     }
     return {
         "values": receipt.get("before", {}),
