@@ -57,6 +57,7 @@ def errand(wanted: undo.Wanted) -> Errand:
             (work.host, what_is_left(observation.receipt, _undone(work), wanted))
             for work in works
             if work.failure is None
+            and (work.applied or not _undone(work))  # of what only waits, the receipt must still know
             and (observation := work.latest.observation) is not None
             and isinstance(observation.receipt, Receipt)
         )
