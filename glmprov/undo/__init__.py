@@ -63,7 +63,10 @@ def build(observation: Observation, wanted: Wanted, left: Callable[[str], bool] 
         nothing = () if brought else ("nothing to revert: there is no receipt",)
         return Undo(brought, (*nothing, *packages.stays(ours, wanted.packages)))
     sorted_out = files.sort_out(observation, receipt, wanted.sections, left)
-    values = Values(observation, receipt, wanted.sections, wanted.packages, sorted_out.fields, left)
+    brought_driver = packages.brought_driver(ours)
+    values = Values(
+        observation, receipt, wanted.sections, wanted.packages, brought_driver, sorted_out.fields, left
+    )
     holds = packages.hold_differences(observation, ours) if "gpu_driver" in wanted.sections else ()
     return Undo(
         differences=(

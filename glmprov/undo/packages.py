@@ -13,7 +13,13 @@ from glmprov.undo import files
 
 _DRIVER = re.compile(r"^(lib)?nvidia-(?!container)|^libcuda|^linux-(modules|objects)-nvidia|^firmware-nvidia")
 _ENGINE = re.compile(r"^(docker|containerd|runc|moby)|nvidia-container|^tini$")
+_DRIVER_ITSELF = re.compile(r"^(libcuda1|libnvidia-(ml|compute)|nvidia-(kernel|dkms)|linux-modules-nvidia)")
 _SHOWN = 8
+
+
+def brought_driver(ours: Packages) -> bool:
+    """Say whether there was no driver before us: not a daemon or a pin beside it, but the driver itself."""
+    return any(old is None and _DRIVER_ITSELF.search(name) for name, old in ours.before.items())
 
 
 def differences(observation: Observation, ours: Packages) -> tuple[Difference, ...]:
