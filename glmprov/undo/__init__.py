@@ -63,7 +63,8 @@ def build(observation: Observation, wanted: Wanted, left: Callable[[str], bool] 
         nothing = () if brought else ("nothing to revert: there is no receipt",)
         return Undo(brought, (*nothing, *packages.stays(ours, wanted.packages)))
     sorted_out = files.sort_out(observation, receipt, wanted.sections, left)
-    brought_driver = packages.brought_driver(ours)
+    # The receipt's copy too: on the second look the packages are gone, and the record of them with them.
+    brought_driver = packages.brought_driver({**receipt.installed, **ours.before})
     values = Values(
         observation, receipt, wanted.sections, wanted.packages, brought_driver, sorted_out.fields, left
     )

@@ -17,9 +17,9 @@ _DRIVER_ITSELF = re.compile(r"^(libcuda1|libnvidia-(ml|compute)|nvidia-(kernel|d
 _SHOWN = 8
 
 
-def brought_driver(ours: Packages) -> bool:
-    """Say whether there was no driver before us: not a daemon or a pin beside it, but the driver itself."""
-    return any(old is None and _DRIVER_ITSELF.search(name) for name, old in ours.before.items())
+def brought_driver(before: Mapping[str, str | None]) -> bool:
+    """Given the packages' versions before us, say whether there was no driver: not a daemon or a pin, but itself."""
+    return any(old is None and _DRIVER_ITSELF.search(name) for name, old in before.items())
 
 
 def differences(observation: Observation, ours: Packages) -> tuple[Difference, ...]:

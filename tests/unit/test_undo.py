@@ -228,6 +228,19 @@ def test_packages_go_back_with_what_they_brought() -> None:
     assert not any(key.startswith(LIMIT) for key in differences), "limits go with the driver"
 
 
+def test_on_the_second_look_the_driver_waits_for_the_boot_and_nobody_asks_for_its_cards() -> None:
+    seen = host({f"{LIMIT}.effective": 600, f"{LIMIT}.declared": None})
+    assert isinstance(seen.receipt, Receipt) and seen.state.gpu_driver
+    state = replace(
+        seen.state,
+        gpu_driver=replace(seen.state.gpu_driver, version=Setting(None, "580.95.05")),
+        gpu_power=GpuPower(limit_watts=Unknown("libnvidia-ml.so.1 is not installed")),
+    )
+    after = replace(seen, state=state, receipt=replace(seen.receipt, installed=OURS.before))
+    (left,) = found(after, undo.Wanted(packages=True)).values()
+    assert (left.key, left.pending_reboot) == ("gpu_driver.version.effective", True)
+
+
 def test_a_hold_goes_where_it_is_still_there() -> None:
     seen = host({}, packages=OURS)
     held = (
