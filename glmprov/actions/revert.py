@@ -62,7 +62,7 @@ def errand(wanted: undo.Wanted) -> Errand:
             and isinstance(observation.receipt, Receipt)
         )
 
-    return Errand("revert", "revert", _variables, settle)
+    return Errand("revert", "revert", _variables, settle, keeps_before=False)
 
 
 def what_is_left(receipt: Receipt, undone: Sequence[Difference], wanted: undo.Wanted) -> Receipt | None:
