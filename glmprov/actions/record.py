@@ -146,6 +146,7 @@ class Recorder:
     ) -> Mapping[str, GlmprovError]:
         """Write the receipt of each host that is not as its receipt says; return what failed, by host."""
         hosts, new = [], {}
+        anew = set()  # where no receipt that can be read knows what was before
         for host, settings, plan, observation in seen:
             receipt = replace(
                 receipt_of(settings, plan, observation),
@@ -155,10 +156,16 @@ class Recorder:
             if not says_the_same(receipt, observation.receipt):
                 hosts.append(host)
                 new[host.name] = receipt
+                if not isinstance(observation.receipt, Receipt):
+                    anew.add(host.name)
 
         def work(host: Host) -> None:
+            receipt = new[host.name]
             with connect(host, self._fleet.connection) as channel:
-                journal.write_receipt(channel, new[host.name], home=self._home)
+                if host.name in anew:
+                    before = {**receipt.before, **journal.read_before(channel, home=self._home)}
+                    receipt = replace(receipt, before=before)
+                journal.write_receipt(channel, receipt, home=self._home)
 
         return self._on_each(hosts, work)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from unit.summary import observation
 
 from glmprov import journal
 from glmprov.actions.observe import Fleet
@@ -13,8 +15,12 @@ from glmprov.actions.record import Recorder
 from glmprov.drift import Difference, Verdict
 from glmprov.history import End, acts
 from glmprov.inventory import Host
+from glmprov.plan import build
+from glmprov.receipt import Receipt
 from glmprov.remote import connect
 from glmprov.results import HostProvision, KeyResult, Mended
+from glmprov.settings import from_variables
+from glmprov.state import Unknown
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the journal is root's")
 
@@ -75,3 +81,14 @@ def test_a_host_that_cannot_keep_its_history_is_told(home: Path) -> None:
     (home / "history.jsonl").symlink_to("/dev/null")
     failed = _recorder(home).begin([(HERE, KEYS)])
     assert "begin failed" in failed["here"].message
+
+
+def test_a_receipt_that_is_written_anew_knows_what_was_before(home: Path) -> None:
+    recorder = _recorder(home)
+    recorder.begin([(HERE, KEYS)])
+    seen = replace(observation({"cards": [{}], "driver": "580.95.05"}), receipt=Unknown("edited by hand"))
+    settings = from_variables("here", {})
+    assert _recorder(home).write_receipts([(HERE, settings, build(settings, seen), seen)]) == {}
+    with connect(HERE) as channel:
+        receipt = journal.read_receipt(channel, home=str(home))
+    assert isinstance(receipt, Receipt) and receipt.before == {"a.b": 600, "a.c": 600}
