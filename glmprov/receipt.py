@@ -92,7 +92,10 @@ def to_json(receipt: Receipt) -> str:
 
 def from_json(text: str) -> Receipt:
     """Given the text of RECEIPT_PATH, return the receipt. Raise ValueError if it isn't one of ours, as written."""
-    receipt: Receipt = _adapter().validate_json(text)
+    try:
+        receipt: Receipt = _adapter().validate_json(text)
+    except ValueError:
+        raise ValueError("it isn't what glmprov wrote: damaged, or edited by hand") from None
     if receipt.version != RECEIPT_VERSION:
         raise ValueError(
             f"receipt of version {receipt.version}, this program reads version {RECEIPT_VERSION}"

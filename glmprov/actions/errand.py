@@ -35,7 +35,12 @@ def _receipts(
 ) -> Mapping[str, GlmprovError]:
     """Leave a receipt of what was given to the roles."""
     return recorder.write_receipts(
-        (work.host, settings[work.host.name], replace(plan, expected=work.recorded), observation)
+        (
+            work.host,
+            settings[work.host.name],
+            replace(plan, expected=work.recorded),
+            replace(observation, files=work.files),
+        )
         for work in works
         if (plan := work.latest.plan) is not None and (observation := work.latest.observation) is not None
     )

@@ -44,6 +44,12 @@ if TYPE_CHECKING:
 @click.option(
     "--forget-card", "forgotten", multiple=True, metavar="UUID", help="This card was taken out on purpose."
 )
+@click.option(
+    "--driver-rollback/--driver-forward",
+    "rollback",
+    default=None,
+    help="Go back to the driver that was kept before its upgrade, and stay there; or on to what the inventory says.",
+)
 @click.option("--reason", default="", help="Why, for the lock that others see.")
 @click.argument("plan_file", metavar="[PLAN]", required=False, type=click.Path(path_type=Path))
 def provision(yes: bool, **options: Any) -> None:
@@ -57,6 +63,8 @@ def provision(yes: bool, **options: Any) -> None:
     from glmprov.actions.saved_plan import narrowed, reviewer
     from glmprov.results import provision_code
 
+    if options["rollback"] is not None:
+        options["extra_vars"] = (*options["extra_vars"], f"gpu_driver_rollback={options['rollback']}")
     terminal = terminal_for(options)
     plan = _saved_plan(options)
     orders = _orders(options)
@@ -93,9 +101,9 @@ def _saved_plan(options: dict[str, Any]) -> SavedPlan | None:
         return None
     from glmprov.actions.saved_plan import read
 
-    if options["forgotten"]:
+    if options["forgotten"] or options["rollback"] is not None:
         raise UsageError(
-            "--forget-card asks for another plan than the one that was saved",
+            "--forget-card and --driver-rollback ask for another plan than the one that was saved",
             next_step="give it without the file; a plan that is saved afterwards knows of it",
         )
     plan = read(options["plan_file"])

@@ -246,6 +246,7 @@ def _ask(channel: Channel, verb: str, asked: Mapping[str, Any], *, become: bool 
     done = channel.run(["python3", "-I", "-"], stdin=stdin, deadline_seconds=60, become=become)
     if done.returncode:
         words = done.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
-        raise ApplyError(f"{verb} failed: {words[-1]}", place=str(asked["home"]))
+        full = f"make room on the file system of {asked['home']}" if "[Errno 28]" in words[-1] else None
+        raise ApplyError(f"{verb} failed: {words[-1]}", place=str(asked["home"]), next_step=full)
     answer: Mapping[str, Any] = json.loads(done.stdout)
     return answer

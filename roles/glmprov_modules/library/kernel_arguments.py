@@ -8,7 +8,7 @@ import os
 import re
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.glmprov_host import difference, file_change, read_text, write_text
+from ansible.module_utils.glmprov_host import difference, file_change, read_text, why, write_text
 
 DOCUMENTATION = r"""
 module: kernel_arguments
@@ -158,6 +158,20 @@ def run(module, command):
         module.fail_json(msg=f"{' '.join(command)}: {(err or out).strip()}")
 
 
+def bring_about(module, arguments, gone):
+    """Write the arguments to where this host's boot loader takes them from. Return the diffs."""
+    if os.path.exists(GRUB_CFG) or os.path.exists("/etc/default/grub"):
+        return through_grub(module, arguments) if module.params["grub"] else []
+    if os.path.exists(CMDLINE):
+        return through_cmdline(module, arguments, gone)
+    if arguments:
+        module.fail_json(
+            msg=f"neither GRUB nor {CMDLINE} is there, so the kernel's arguments can't be set: "
+            f"add {' '.join(spelled(arguments))} yourself, or set host_tuning_kernel_arguments: {{}}"
+        )
+    return []
+
+
 def main():
     module = AnsibleModule(
         argument_spec={
@@ -169,17 +183,10 @@ def main():
     given = module.params["arguments"]
     arguments = {name: str(value) for name, value in given.items() if value is not None}
     gone = {name for name, value in given.items() if value is None}
-    if os.path.exists(GRUB_CFG) or os.path.exists("/etc/default/grub"):
-        diffs = through_grub(module, arguments) if module.params["grub"] else []
-    elif os.path.exists(CMDLINE):
-        diffs = through_cmdline(module, arguments, gone)
-    elif arguments:
-        module.fail_json(
-            msg=f"neither GRUB nor {CMDLINE} is there, so the kernel's arguments can't be set: "
-            f"add {' '.join(spelled(arguments))} yourself, or set host_tuning_kernel_arguments: {{}}"
-        )
-    else:
-        diffs = []
+    try:
+        diffs = bring_about(module, arguments, gone)
+    except OSError as error:
+        module.fail_json(msg=why(error))
     module.exit_json(changed=bool(diffs), diff=diffs)
 
 
