@@ -16,15 +16,15 @@ def table(role: str) -> str:
     """Return the Markdown table of a role's options."""
     specs = yaml.safe_load((ROLES / role / "meta/argument_specs.yml").read_text())
     rows = ["| variable | type | default | meaning |", "|---|---|---|---|"]
-    rows += [row(name, option) for name, option in specs["argument_specs"]["main"]["options"].items()]
+    defaults = yaml.safe_load((ROLES / role / "defaults/main.yml").read_text())
+    options = specs["argument_specs"]["main"]["options"]
+    rows += [row(name, option, defaults.get(name)) for name, option in options.items()]
     return "\n".join(rows)
 
 
-def row(name: str, option: dict[str, Any]) -> str:
+def row(name: str, option: dict[str, Any], value: Any) -> str:
     """Return an option's line of the table."""
-    default = (
-        yaml.safe_dump(option["default"], default_flow_style=True, width=1000) if "default" in option else ""
-    )
+    default = "" if value is None else yaml.safe_dump(value, default_flow_style=True, width=1000)
     default = default.removesuffix("...\n").strip()
     meaning = option["description"]
     if option.get("choices"):

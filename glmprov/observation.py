@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from glmprov.hardware import Hardware
-from glmprov.receipt import Receipt
+from glmprov.receipt import Packages, Receipt
 from glmprov.state import HostState, Unknown
 
 
@@ -14,6 +14,7 @@ from glmprov.state import HostState, Unknown
 class Observation:
     """A host at one moment. files are sha256 sums of the files under our names, None in it: unreadable or a link.
 
+    packages are those that provisioning brought or moved.
     serving names the instances that run now; hung names calls that didn't come back within their deadline.
     """
 
@@ -23,6 +24,7 @@ class Observation:
     state: HostState
     receipt: Receipt | Unknown | None = None
     files: Mapping[str, str | None] = field(default_factory=dict)
+    packages: Packages | Unknown = field(default_factory=Packages)
     serving: tuple[str, ...] = ()
     hung: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -11,6 +12,7 @@ from glmprov.state import HostState
 
 RECEIPT_PATH = "/var/lib/glmprov/receipt.json"
 RECEIPT_VERSION = 1
+PACKAGES_PATH = "/var/lib/glmprov/packages.json"
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,8 @@ class Receipt:
 
     expected is the state that was asked for; cards are the UUIDs that were there; files maps each file that
     we wrote to the sha256 it had afterwards; settings are the inventory's values that led to it. before is what
-    each key was before we first changed it, in JSON's terms.
+    each key was before we first changed it, in JSON's terms; installed the version that each package of ours had
+    before, None where it was absent; plan the id of the saved plan that was carried out, "" if none was.
     """
 
     written_at: str
@@ -31,7 +34,21 @@ class Receipt:
     files: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     before: Mapping[str, Any] = field(default_factory=dict)
+    installed: Mapping[str, str | None] = field(default_factory=dict)
+    plan: str = ""
     version: int = RECEIPT_VERSION
+
+
+@dataclass(frozen=True)
+class Packages:
+    """What the roles did to a host's packages, from PACKAGES_PATH.
+
+    before is the version that each package had before we brought or moved it, None where it was absent; holds are the
+    packages that we put on hold.
+    """
+
+    before: Mapping[str, str | None] = field(default_factory=dict)
+    holds: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -79,3 +96,15 @@ def from_json(text: str) -> Receipt:
             f"receipt of version {receipt.version}, this program reads version {RECEIPT_VERSION}"
         )
     return receipt
+
+
+def packages_from_json(text: str) -> Packages:
+    """Given the text of PACKAGES_PATH, return what it says. Raise ValueError if it isn't ours."""
+    record = json.loads(text)
+    if not isinstance(record, dict):
+        raise ValueError("it holds no object")
+    before, holds = record.get("packages", {}), record.get("holds", [])
+    if not isinstance(before, dict) or not isinstance(holds, list):
+        raise ValueError("packages isn't an object, or holds isn't a list")
+    versions = {str(name): None if old is None else str(old) for name, old in before.items()}
+    return Packages(versions, tuple(map(str, holds)))

@@ -9,10 +9,11 @@ from typing import Any, Literal
 
 from glmprov.drift import Difference, Verdict, waiting
 from glmprov.errors import ExitCode, GlmprovError, worst
+from glmprov.history import Act
 from glmprov.observation import Observation
 from glmprov.plan import HostPlan
 from glmprov.receipt import LockState
-from glmprov.state import Disruption
+from glmprov.state import Disruption, Manage
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,11 @@ class HostReview:
     def having(self, *verdicts: Verdict) -> tuple[Difference, ...]:
         """Return the differences with one of the verdicts."""
         return tuple(d for d in self.differences if d.verdict in verdicts)
+
+    @property
+    def enforced(self) -> tuple[Difference, ...]:
+        """The differences of keys that are ours to mend."""
+        return tuple(d for d in self.differences if d.manage is Manage.ENFORCE)
 
     @property
     def serving(self) -> tuple[str, ...]:
@@ -141,6 +147,16 @@ class HostLock:
 
 
 @dataclass(frozen=True)
+class HostHistory:
+    """The changes on one host, the newest last. unread counts lines of its journal that can't be read."""
+
+    host: str
+    acts: tuple[Act, ...] = ()
+    unread: int = 0
+    error: GlmprovError | None = None
+
+
+@dataclass(frozen=True)
 class TrustedKey:
     """A host key that known_hosts holds; added: it was written now."""
 
@@ -189,7 +205,7 @@ def audit_code(reviews: Iterable[HostReview], fail_on: frozenset[FailOn] = froze
 def plan_code(reviews: Iterable[HostReview], exit_code: bool) -> ExitCode:
     """Return the exit code of `plan`: errors always count, pending changes (3) only with --exit-code."""
     codes = [review.error.exit_code for review in reviews if review.error]
-    if exit_code and any(review.having(Verdict.DRIFT, Verdict.PENDING, Verdict.LATER) for review in reviews):
+    if exit_code and any(d.verdict is not Verdict.UNKNOWN for review in reviews for d in review.enforced):
         codes.append(ExitCode.DRIFT)
     return worst(codes)
 
@@ -212,6 +228,6 @@ def provision_code(results: Iterable[HostProvision]) -> ExitCode:
     return worst(codes)
 
 
-def errors_code(results: Iterable[HostFacts | HostLock | HostTrust]) -> ExitCode:
+def errors_code(results: Iterable[HostFacts | HostLock | HostTrust | HostHistory]) -> ExitCode:
     """Return the exit code of a command that only looks: the worst host's error."""
     return worst([result.error.exit_code for result in results if result.error])

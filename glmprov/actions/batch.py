@@ -68,7 +68,7 @@ def apply_stage(run: Run, works: Sequence[Work]) -> None:
 
 
 def record(run: Run, works: Sequence[Work]) -> None:
-    """Leave a receipt on every host that was seen to the end, of what was given to the roles there."""
+    """Leave a receipt on every host that was seen to the end, of what was given to the roles there; end its history."""
     seen = [
         (work.host, run.settings[work.host.name], replace(plan, expected=work.recorded), observation)
         for work in works
@@ -79,6 +79,15 @@ def record(run: Run, works: Sequence[Work]) -> None:
     failed = run.recorder.write_receipts(seen)
     for work in works:
         work.error = work.error or failed.get(work.host.name)
+    run.recorder.finish((work.host, outcome(work, run.orders)) for work in works)
+
+
+def _entered(run: Run, works: Sequence[Work]) -> list[Work]:
+    """Enter what is about to be changed into each host's history; return the hosts that could keep it."""
+    failed = run.recorder.begin((work.host, work.changes(run.orders.reboot)) for work in works)
+    for work in works:
+        work.error = work.error or failed.get(work.host.name)
+    return _well(works)
 
 
 def _well(works: Sequence[Work]) -> list[Work]:
@@ -110,7 +119,7 @@ def _converge(run: Run, works: Sequence[Work]) -> None:
             work.not_rebooted = "this run's own machine: reboot it yourself"
         else:
             work.not_rebooted = run.nothing_new()
-    rebooted = [work for work in due if not work.not_rebooted]
+    rebooted = _entered(run, [work for work in due if not work.not_rebooted])
     for work, result in run.each(rebooted, lambda work: run.recorder.reboot(work.host)):
         work.rebooted = not isinstance(result, GlmprovError)
         work.error = result if isinstance(result, GlmprovError) else work.error
@@ -126,6 +135,7 @@ def _stages(run: Run, works: Sequence[Work]) -> None:
             for work in todo:
                 work.stopped = "interrupted before it was applied"
             return
+        todo = _entered(run, todo)
         if not todo:
             return
         before = {work.host.name: {each.key for each in work.actionable} for work in todo}

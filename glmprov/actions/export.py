@@ -9,6 +9,7 @@ The same plan gives the same bytes, so that a repository shows what changed and 
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -24,9 +25,8 @@ from glmprov.apply import ansible_home
 from glmprov.apply.inventory_file import yaml_text
 from glmprov.errors import UsageError
 from glmprov.inventory import Host
-from glmprov.plan import HostPlan
 from glmprov.results import HostReview
-from glmprov.state import Later
+from glmprov.state import HostState, Later
 
 GROUP = "glmprov_exported"
 """The group of the exported hosts: the operator's inventory may hold others, which must not get a role's defaults."""
@@ -63,12 +63,12 @@ def export(reviews: Sequence[HostReview], fleet: Fleet, directory: Path) -> Expo
     """
     _refuse_bad_place(directory, fleet)
     hosts = {host.name: host for host in fleet.hosts}
-    plans = {review.host: review.plan for review in reviews if review.plan and review.error is None}
+    ready = {review.host: review for review in reviews if review.plan and review.error is None}
     try:
         _write_roles(directory)
-        for name, plan in plans.items():
+        for name, review in ready.items():
             (directory / "host_vars" / name).mkdir(parents=True, exist_ok=True)
-            write_whole(directory / "host_vars" / name / "glmprov.yml", host_file(hosts[name], plan))
+            write_whole(directory / "host_vars" / name / "glmprov.yml", host_file(hosts[name], review))
     except OSError as error:
         raise UsageError(
             f"can't be written: {error.strerror}", place=str(error.filename or directory)
@@ -77,18 +77,25 @@ def export(reviews: Sequence[HostReview], fleet: Fleet, directory: Path) -> Expo
     listed = {GROUP: {"hosts": dict.fromkeys(known)}}
     words = f"{MARK}: the exported hosts. Give your own inventory before it: that says how to reach them.\n"
     write_whole(directory / "inventory.yml", words + yaml.safe_dump(listed))
-    sources = " ".join(
-        f"-i {source if ',' in str(source) else source.absolute()}" for source in fleet.sources
+    later = {name: tuple(_fields_known_later(review)) for name, review in ready.items()}
+    return Exported(
+        directory,
+        tuple(ready),
+        {name: left for name, left in later.items() if left},
+        f"cd {shlex.quote(str(directory.absolute()))} && {shlex.join(_command(fleet))}",
     )
-    command = f"cd {directory.absolute()} && ansible-playbook {sources} -i inventory.yml provision.yml"
-    later = {name: tuple(fields_known_later(plan)) for name, plan in plans.items()}
-    return Exported(directory, tuple(plans), {name: left for name, left in later.items() if left}, command)
 
 
-def host_file(host: Host, plan: HostPlan) -> str:
+def _command(fleet: Fleet) -> list[str]:
+    sources = [str(source if "," in str(source) else source.absolute()) for source in fleet.sources]
+    named = [word for source in (*sources, "inventory.yml") for word in ("-i", source)]
+    return ["ansible-playbook", *named, "provision.yml"]
+
+
+def host_file(host: Host, review: HostReview) -> str:
     """Return a host's plan as the text of its file of variables."""
-    variables = role_variables_of(host, plan)
-    later = [f"#   {key}: {reason}" for key, reason in fields_known_later(plan).items()]
+    variables = _variables(host, _given(review))
+    later = [f"#   {key}: {reason}" for key, reason in _fields_known_later(review).items()]
     head = [
         f"{MARK}, glmprov {__version__}. The next export overwrites it:",
         "# what you want otherwise belongs into the inventory that it was made from.",
@@ -97,11 +104,16 @@ def host_file(host: Host, plan: HostPlan) -> str:
     return "\n".join([*head, "---", yaml_text(variables)])
 
 
-def role_variables_of(host: Host, plan: HostPlan) -> dict[str, Any]:
+def _given(review: HostReview) -> HostState:
+    """Return what the roles are to be given: the plan, with what the host has in place of what isn't ours to change."""
+    return review.plan.given(review.observation) if review.plan and review.observation else HostState()
+
+
+def _variables(host: Host, given: HostState) -> dict[str, Any]:
     """Return the role variables of a host and the sections that are to be applied."""
-    variables = state.role_variables(plan.expected)
+    variables = state.role_variables(given)
     sections = [s for s in state.SECTIONS if any(name.startswith(f"{s}_") for name in variables)]
-    if plan.expected.gpu_driver and plan.expected.gpu_driver.source == "existing":
+    if given.gpu_driver and given.gpu_driver.source == "existing":
         sections.remove("gpu_driver")  # it is only checked, and a role can't do that
     for section in sections:
         # What the operator wrote for glmprov may be of another type than the role's option, and the plan has
@@ -117,12 +129,12 @@ def _defaults(role: str) -> dict[str, Any]:
     return defaults
 
 
-def fields_known_later(plan: HostPlan) -> dict[str, str]:
+def _fields_known_later(review: HostReview) -> dict[str, str]:
     """Return the fields that can't be known yet, with what they wait for."""
     return {
         f"{section}.{field.name}": value.reason
         for section in state.SECTIONS
-        for expected in [getattr(plan.expected, section)]
+        for expected in [getattr(review.plan.expected, section) if review.plan else None]
         for field in (fields(expected) if expected else ())
         for value in [getattr(expected, field.name)]
         if isinstance(value, Later)

@@ -32,4 +32,5 @@ class Interrupt:
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True
-        self._told()
+        # In a thread of its own: a signal may come in the middle of a line that is being printed.
+        threading.Thread(target=self._told, name="interrupt", daemon=True).start()

@@ -7,7 +7,9 @@ from dataclasses import replace
 
 from glmprov import journal
 from glmprov.actions.observe import Fleet
+from glmprov.actions.record import entry
 from glmprov.errors import GlmprovError
+from glmprov.history import Event
 from glmprov.inventory import Host
 from glmprov.receipt import LockState
 from glmprov.remote import Channel, connect
@@ -22,7 +24,14 @@ def status(fleet: Fleet) -> tuple[HostLock, ...]:
 
 def release(fleet: Fleet) -> tuple[HostLock, ...]:
     """Remove the lock of every host, whoever holds it; return what was there."""
-    return tuple(replace(each, released=each.info is not None) for each in _each(fleet, journal.release))
+    return tuple(replace(each, released=each.info is not None) for each in _each(fleet, _release))
+
+
+def _release(channel: Channel) -> LockState | None:
+    taken = journal.release(channel)
+    if taken is not None:
+        journal.append(channel, entry("lock release", Event.DONE, reason=taken.text))
+    return taken
 
 
 def _each(fleet: Fleet, act: Callable[[Channel], LockState | None]) -> tuple[HostLock, ...]:

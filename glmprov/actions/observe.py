@@ -96,8 +96,8 @@ def against_plan(
 
     before are the files' sums at the start of a run that applies: what has changed since then, the run has written.
     """
-    values = drift.compare(observation.host, wanted.expected, observation.state, wanted.reasons)
-    return (*values, *drift.compare_files(observation, values, before))
+    values = drift.compare(observation.host, wanted.expected, observation.state, wanted.reasons, wanted.modes)
+    return drift.heeded((*values, *drift.compare_files(observation, values, before, wanted.modes)))
 
 
 def review(facts: HostFacts, wanted: HostSettings, compare: Compare = against_plan) -> HostReview:

@@ -20,7 +20,7 @@ class Orders:
     reason is for the lock; forgotten are UUIDs of cards that were taken out on purpose; allowed is what may be
     interrupted while an instance serves. serial, max_fail_percentage and until are about batches (see batches). before
     and after are shell commands, the hooks of every host that names none itself. again is the command that a person
-    would type to do the same.
+    would type to do the same. plan is the id of the saved plan that is carried out, "" if none is.
     """
 
     check: bool = False
@@ -36,6 +36,7 @@ class Orders:
     after: str = ""
     hook_seconds: float = HOOK_SECONDS
     again: str = "glmprov provision"
+    plan: str = ""
 
 
 def parse_allowed(words: tuple[str, ...]) -> frozenset[Disruption]:

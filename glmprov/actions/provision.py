@@ -78,7 +78,8 @@ def provision(
 def _in_batches(run: Run, ready: Sequence[Work], fresh: bool) -> None:
     """Bring hosts to their plans batch after batch, until one ends the run; later ones are looked at again."""
     ended = ""
-    for number, batch in enumerate(split(ready, run.orders.serial), 1):
+    batches = split(ready, run.orders.serial)
+    for number, batch in enumerate(batches, 1):
         for work in batch:
             work.batch = number
         for wave in _waves(run, batch):
@@ -87,6 +88,9 @@ def _in_batches(run: Run, ready: Sequence[Work], fresh: bool) -> None:
                 for work in wave:
                     work.not_begun = reason
                 continue
+            if len(batches) > 1:
+                for work in wave:
+                    run.said(work.host.name, f"batch {number} of {len(batches)}")
             bring(run, wave, fresh=fresh)
             fresh = False
         failed = sum(outcome(work, run.orders).failed for work in batch)

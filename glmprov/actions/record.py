@@ -1,33 +1,50 @@
-"""What provisioning leaves on hosts besides the changes: a lock while it works, a receipt when it is done."""
+"""What a change leaves on hosts besides itself: a lock while it works, a receipt when it is done, its history."""
 
 from __future__ import annotations
 
 import getpass
+import secrets
 import socket
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 from glmprov import __version__, journal
 from glmprov.actions.observe import Fleet, Said
+from glmprov.drift import Difference
 from glmprov.errors import GlmprovError
+from glmprov.history import Change, Entry, Event
 from glmprov.inventory import Host
 from glmprov.observation import Observation
 from glmprov.operate import reboot
 from glmprov.plan import HostPlan
-from glmprov.receipt import Receipt
+from glmprov.receipt import Packages, Receipt
 from glmprov.remote import connect
 from glmprov.remote.fan_out import for_each
+from glmprov.results import HostProvision, Mended
 from glmprov.settings import HostSettings
 from glmprov.state import Unknown
+from glmprov.state.data import data
 
 
 class Recorder:
-    """The locks that one run holds, and the receipts that it writes."""
+    """The locks that one run holds, the receipts that it writes, and what it enters into each host's history.
 
-    def __init__(self, fleet: Fleet, reason: str, said: Said) -> None:
+    command is the verb that the history names; plan the id of the saved plan that is carried out, if one is.
+    """
+
+    def __init__(
+        self, fleet: Fleet, reason: str, said: Said, *, command: str = "provision", plan: str = ""
+    ) -> None:
         self._fleet = fleet
-        self._reason = reason or "provision"
+        self._reason = reason
+        self._command = command
+        self._plan = plan
+        self._run = secrets.token_hex(6)
+        self._begun: dict[str, set[str]] = {}
+        self._before: dict[str, Mapping[str, Any]] = {}
         self._said = said
         # Two: a channel that is opened after a reboot must outlive the lock that was taken before it.
         self._channels = ExitStack()
@@ -46,7 +63,7 @@ class Recorder:
 
     def _acquire(self, host: Host) -> None:
         channel = self._channels.enter_context(connect(host, self._fleet.connection))
-        lock = journal.Lock(channel, host.name, self._reason)
+        lock = journal.Lock(channel, host.name, self._reason or self._command)
         self._locks[host.name] = lock.__enter__()
         self._held.callback(self._release, lock)
         if lock.expired is not None:
@@ -62,9 +79,56 @@ class Recorder:
     def reboot(self, host: Host) -> None:
         """Reboot a host that we hold; the lock outlasts it."""
         lock = self._locks[host.name]
+        self._enter(host, self._entry(Event.DONE, command="reboot"))
         lock.expect_reboot()
         reboot(host, self._fleet.connection, self._said)
         lock.came_back(self._channels.enter_context(connect(host, self._fleet.connection)))
+
+    def begin(self, planned: Iterable[tuple[Host, Sequence[Difference]]]) -> Mapping[str, GlmprovError]:
+        """Enter into each host's history what is about to be changed; return what failed, by host.
+
+        Call it under the lock, before a change; of what this run has entered before, nothing is entered again. A host
+        whose history can't be written (a full disk) must not be changed.
+        """
+        hosts, entries = [], {}
+        for host, differences in planned:
+            entered = self._begun.setdefault(host.name, set())
+            new = [each for each in differences if each.key not in entered]
+            if new:
+                hosts.append(host)
+                entered |= {each.key for each in new}
+                changes = tuple(Change(each.key, data(each.observed), data(each.expected)) for each in new)
+                entries[host.name] = self._entry(Event.BEGUN, changes=changes)
+
+        def enter(host: Host) -> None:
+            entry = entries[host.name]
+            before = {change.key: change.before for change in entry.changes if is_value(change.key)}
+            with connect(host, self._fleet.connection) as channel:
+                self._before[host.name] = journal.begin(channel, entry, before)
+
+        return self._on_each(hosts, enter)
+
+    def finish(self, results: Iterable[tuple[Host, HostProvision]]) -> None:
+        """Enter what became of every host that was begun. One that is lost keeps its entry "begun" alone."""
+        ended = {host.name: (host, result) for host, result in results if self._begun.pop(host.name, None)}
+
+        def enter(host: Host) -> None:
+            _, result = ended[host.name]
+            entry = self._entry(
+                Event.DONE,
+                changes=tuple(
+                    Change(key.key, data(key.before), data(key.after), key.result.value)
+                    for key in result.keys
+                    if key.result is not Mended.WAITS
+                ),
+                rebooted=result.rebooted,
+                seconds=round(result.seconds, 1),
+                error=str(result.error or result.failure or ""),
+            )
+            self._enter(host, entry)
+
+        for name, error in self._on_each([host for host, _ in ended.values()], enter).items():
+            self._said(name, f"the end of this change is missing in its history: {error.message}")
 
     def write_receipts(
         self, seen: Iterable[tuple[Host, HostSettings, HostPlan, Observation]]
@@ -72,7 +136,11 @@ class Recorder:
         """Write the receipt of each host that is not as its receipt says; return what failed, by host."""
         hosts, new = [], {}
         for host, settings, plan, observation in seen:
-            receipt = receipt_of(settings, plan, observation)
+            receipt = replace(
+                receipt_of(settings, plan, observation),
+                before=self._before_of(host, observation.receipt),
+                plan=self._plan or plan_of(observation.receipt),
+            )
             if not _says_the_same(receipt, observation.receipt):
                 hosts.append(host)
                 new[host.name] = receipt
@@ -81,8 +149,38 @@ class Recorder:
             with connect(host, self._fleet.connection) as channel:
                 journal.write_receipt(channel, new[host.name])
 
+        return self._on_each(hosts, work)
+
+    def _before_of(self, host: Host, old: Receipt | Unknown | None) -> Mapping[str, Any]:
+        """Return what each key was before we first changed it: older runs know best."""
+        known = old.before if isinstance(old, Receipt) else {}
+        return {**self._before.get(host.name, {}), **known}
+
+    def _entry(self, event: Event, *, command: str = "", **more: Any) -> Entry:
+        return entry(
+            command or self._command, event, run=self._run, reason=self._reason, plan=self._plan, **more
+        )
+
+    def _enter(self, host: Host, entry: Entry) -> None:
+        with connect(host, self._fleet.connection) as channel:
+            journal.append(channel, entry)
+
+    def _on_each(self, hosts: Sequence[Host], work: Callable[[Host], None]) -> Mapping[str, GlmprovError]:
+        """Do work on each host; return what failed, by host."""
         results = for_each(hosts, work, self._fleet.forks)
         return {host.name: result for host, result in results if isinstance(result, GlmprovError)}
+
+
+def entry(command: str, event: Event, **more: Any) -> Entry:
+    """Return an entry of the history about something that is done now, by us."""
+    return Entry(
+        at=datetime.now(UTC).isoformat(timespec="seconds"),
+        event=event,
+        command=command,
+        owner=journal.owner(),
+        glmprov_version=__version__,
+        **{"run": secrets.token_hex(6), **more},
+    )
 
 
 def receipt_of(settings: HostSettings, plan: HostPlan, observation: Observation) -> Receipt:
@@ -91,7 +189,8 @@ def receipt_of(settings: HostSettings, plan: HostPlan, observation: Observation)
     A card that only the PCI bus shows isn't in it: bus ids move, and once it is pulled nobody could name it.
     """
     expected = plan.expected.gpu_driver.cards if plan.expected.gpu_driver else None
-    cards = [card for card in expected if _is_uuid(card)] if isinstance(expected, Mapping) else []
+    known = observation.receipt.cards if isinstance(observation.receipt, Receipt) else ()
+    cards = [card for card in (expected if isinstance(expected, Mapping) else known) if _is_uuid(card)]
     return Receipt(
         written_at=datetime.now(UTC).isoformat(timespec="seconds"),
         by=getpass.getuser(),
@@ -101,7 +200,18 @@ def receipt_of(settings: HostSettings, plan: HostPlan, observation: Observation)
         cards=tuple(cards),
         files={path: digest for path, digest in observation.files.items() if digest is not None},
         settings=settings.written(),
+        installed=observation.packages.before if isinstance(observation.packages, Packages) else {},
     )
+
+
+def is_value(key: str) -> bool:
+    """Say whether a key is a value of a section, and not a file's text."""
+    return ".files[" not in key and "." in key
+
+
+def plan_of(receipt: Receipt | Unknown | None) -> str:
+    """Return the saved plan that a receipt names, if it names one."""
+    return receipt.plan if isinstance(receipt, Receipt) else ""
 
 
 def _is_uuid(card: str) -> bool:
@@ -109,9 +219,8 @@ def _is_uuid(card: str) -> bool:
 
 
 def _says_the_same(new: Receipt, old: Receipt | Unknown | None) -> bool:
-    return isinstance(old, Receipt) and (new.expected, new.cards, new.files, new.settings) == (
-        old.expected,
-        old.cards,
-        old.files,
-        old.settings,
-    )
+    """Say whether a receipt says the same as the one that is there, who and when aside."""
+    if not isinstance(old, Receipt):
+        return False
+    names = ("written_at", "by", "controller", "glmprov_version")
+    return replace(new, **{name: getattr(old, name) for name in names}) == old

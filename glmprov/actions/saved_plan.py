@@ -6,21 +6,21 @@ import getpass
 import os
 import socket
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from glmprov import __version__
-from glmprov.actions.observe import Fleet, read_settings
+from glmprov.actions.observe import Compare, Fleet, read_settings, review
 from glmprov.errors import MovedOnError, NoHostError, UsageError
 from glmprov.inventory.commit import Commit, commits
 from glmprov.plan import saved
 from glmprov.plan.saved import SavedHost, SavedPlan
 from glmprov.receipt import Receipt
-from glmprov.results import HostReview
+from glmprov.results import HostFacts, HostReview
 from glmprov.settings import HostSettings
-from glmprov.state import data
+from glmprov.state.data import data
 
 MODE = 0o644
 """Everybody may read a plan, as far as the umask lets them: there is no secret in it, and others approve it."""
@@ -138,20 +138,45 @@ def _settings_moved(then: Mapping[str, SavedHost], now: Mapping[str, HostSetting
             yield f"{name}: {line}"
 
 
-def held_to(plan: SavedPlan, review: HostReview, settings: HostSettings) -> HostReview:
+def reviewer(plan: SavedPlan) -> Callable[[HostFacts, HostSettings, Compare], HostReview]:
+    """Return what holds the first look at each host against the saved plan.
+
+    What a later look finds changed, the run has changed; what it finds known, the saved settings decide.
+    """
+    looked_at: set[str] = set()
+
+    def hold(facts: HostFacts, settings: HostSettings, compare: Compare) -> HostReview:
+        found = review(facts, settings, compare)
+        if facts.host in looked_at:
+            return found
+        looked_at.add(facts.host)
+        return held_to(plan, found, settings)
+
+    return hold
+
+
+def held_to(plan: SavedPlan, found: HostReview, settings: HostSettings) -> HostReview:
     """Return a host's first review, refused with what moved if the plan isn't the one that was saved."""
-    if review.error is not None:
-        return review
-    then = next(host for host in plan.hosts if host.host == review.host)
-    receipt = review.observation.receipt if review.observation else None
+    if found.error is not None:
+        return found
+    then = next(host for host in plan.hosts if host.host == found.host)
+    receipt = found.observation.receipt if found.observation else None
     begun = isinstance(receipt, Receipt) and getattr(receipt, "plan", "") == plan.id
-    lines = saved.moved(then, _host(review, settings), begun=begun)
+    lines = saved.moved(then, _host(found, settings), begun=begun)
     if not lines:
-        return review
+        return found if found.differences else _told_that_nothing_is_left(plan, found)
     refused = MovedOnError(
         "the host moved on since the plan was made, nothing was changed:\n" + "\n".join(lines),
-        host=review.host,
+        host=found.host,
         place=f"plan {plan.name}",
-        next_step=f"look at the new plan with `glmprov plan --limit {review.host}`, and save it with --out",
+        next_step=f"look at the new plan with `glmprov plan --limit {found.host}`, and save it with --out",
     )
-    return replace(review, error=refused)
+    return replace(found, error=refused)
+
+
+def _told_that_nothing_is_left(plan: SavedPlan, found: HostReview) -> HostReview:
+    """Return the review with a note for the person who applies a plan again."""
+    if found.plan is None:
+        return found
+    note = f"plan {plan.name} is applied already: nothing is left to do"
+    return replace(found, plan=replace(found.plan, notes=(*found.plan.notes, note)))

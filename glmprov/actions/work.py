@@ -19,7 +19,7 @@ from glmprov.state import Disruption, HostState, Manage
 from glmprov.state.as_found import as_found
 
 
-@dataclass
+@dataclass(eq=False)
 class Work:
     """One host on its way. wanted holds the first difference of every key that ever differed.
 
@@ -92,10 +92,12 @@ class Work:
 
     @property
     def pending_reboot(self) -> tuple[Difference, ...]:
-        """What is declared, takes effect only at the next boot, and needs to wait for nobody."""
+        """What is declared, takes effect only at the next boot, is ours to enforce, and needs to wait for nobody."""
         waiting = {each.key for each in self.waiting}
         return tuple(
-            each for each in self.latest.differences if each.pending_reboot and each.key not in waiting
+            each
+            for each in self.latest.differences
+            if each.pending_reboot and each.manage is Manage.ENFORCE and each.key not in waiting
         )
 
     def waits_for_driver(self, difference: Difference) -> bool:
@@ -122,33 +124,40 @@ class Work:
 
     @property
     def given(self) -> HostState:
-        """What the roles are given: the plan, with what the host has in place of what waits."""
+        """What the roles are given: the plan, with what the host has in place of what waits or isn't enforced."""
         seen = self.latest.observation
-        return self._but_for_what_waits(seen.state if seen else HostState())
+        return self._but_for_what_is_left(seen.state if seen else HostState())
 
     @property
     def recorded(self) -> HostState:
-        """What the receipt records: the plan, with what it recorded before in place of what waits.
+        """What the receipt records: the plan, with what it recorded before in place of what waits or isn't enforced.
 
-        So an audit says of a key that waits what it said before, and no later plan takes it for applied.
+        So an audit says of a key that waits what it said before, no later plan takes it for applied, and what was
+        ours before somebody else took it over isn't forgotten.
         """
-        return self._but_for_what_waits(self._applied)
+        recorded, before = self._but_for_what_is_left(self._applied), self._applied
+        kept = {name: getattr(before, name) for name in state.SECTIONS if getattr(recorded, name) is None}
+        return replace(recorded, **kept)
 
     @property
     def _applied(self) -> HostState:
         receipt = self.latest.observation.receipt if self.latest.observation else None
         return receipt.expected if isinstance(receipt, Receipt) else HostState()
 
-    def _but_for_what_waits(self, instead: HostState) -> HostState:
-        expected = self.latest.plan.expected if self.latest.plan else HostState()
+    def _but_for_what_is_left(self, instead: HostState) -> HostState:
+        plan = self.latest.plan
+        if plan is None:
+            return HostState()
         waiting = {each.key for each in self.waiting}
-        return as_found(expected, instead, waiting.__contains__, self._applied) if waiting else expected
+        return as_found(
+            plan.expected, instead, lambda key: key in waiting or plan.modes.left(key), self._applied
+        )
 
     @property
     def sections(self) -> tuple[str, ...]:
-        """The sections that differ, in the order in which they are applied."""
-        found = {each.section for each in self.actionable}
-        return tuple(section for section in state.SECTIONS if section in found)
+        """The sections that differ and can be applied, in the order in which they are applied."""
+        found, given = {each.section for each in self.actionable}, self.given
+        return tuple(s for s in state.SECTIONS if s in found and getattr(given, s) is not None)
 
 
 def grown(before: Collection[Difference], now: Collection[Difference]) -> tuple[str, ...]:

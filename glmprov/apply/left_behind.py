@@ -68,6 +68,6 @@ def _ansible(folder: Path) -> list[int]:
         except OSError:
             continue
         of_it = any(argument.startswith(f"{folder}/") for argument in arguments)
-        if of_it and any("ansible-playbook" in argument for argument in arguments[:3]):
+        if of_it and any("ansible-playbook" in argument for argument in arguments[:4]):
             found.append(int(process.name))
     return sorted(found)

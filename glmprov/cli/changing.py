@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from glmprov.cli.group import main
 from glmprov.cli.options import allow_option, fleet_options, leave, load, terminal_for
-from glmprov.errors import ExitCode
+from glmprov.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from glmprov.actions.orders import Orders
+    from glmprov.plan.saved import SavedPlan
 
 
 @main.command(short_help="Bring each host to its plan.")
@@ -42,16 +44,24 @@ if TYPE_CHECKING:
     "--forget-card", "forgotten", multiple=True, metavar="UUID", help="This card was taken out on purpose."
 )
 @click.option("--reason", default="", help="Why, for the lock that others see.")
+@click.argument("plan_file", metavar="[PLAN]", required=False, type=click.Path(path_type=Path))
 def provision(yes: bool, **options: Any) -> None:
-    """Bring each host to its plan: driver, container engine, power limit, tuning, NCCL."""
+    """Bring each host to its plan: driver, container engine, power limit, tuning, NCCL.
+
+    With the file that `glmprov plan --out` wrote: exactly that, or nothing on a host that has moved on since.
+    """
     from glmprov.actions.provision import Aborted
     from glmprov.actions.provision import provision as bring
+    from glmprov.actions.saved_plan import narrowed, reviewer
     from glmprov.report.json import hook_call
     from glmprov.results import provision_code
 
     terminal = terminal_for(options)
+    plan = _saved_plan(options)
     orders = _orders(options)
-    fleet = load(options)
+    fleet = load(options | ({"inventory": options["inventory"] or plan.inventory} if plan else {}))
+    if plan is not None:
+        fleet = narrowed(plan, fleet, limited=bool(options["limit"]))
     try:
         with terminal.progress("provisioning") as said:
             results = bring(
@@ -62,12 +72,29 @@ def provision(yes: bool, **options: Any) -> None:
                 terminal.event,
                 told=hook_call,
                 interrupted=terminal.finishing,
+                **({"review": reviewer(plan)} if plan else {}),
             )
     except Aborted:
         click.echo("nothing was changed", err=True)
         leave(ExitCode.FAILED)
     code = ExitCode.INTERRUPTED if terminal.interrupted else provision_code(results)
     leave(terminal.report("provision", results, code))
+
+
+def _saved_plan(options: dict[str, Any]) -> SavedPlan | None:
+    if options["plan_file"] is None:
+        return None
+    from glmprov.actions.saved_plan import read
+
+    if options["forgotten"]:
+        raise UsageError(
+            "--forget-card asks for another plan than the one that was saved",
+            next_step="give it without the file; a plan that is saved afterwards knows of it",
+        )
+    plan = read(options["plan_file"])
+    options["reason"] = options["reason"] or f"plan {plan.name}"
+    options["plan"] = plan.id
+    return plan
 
 
 def _orders(options: dict[str, Any]) -> Orders:
@@ -85,6 +112,7 @@ def _orders(options: dict[str, Any]) -> Orders:
         until=parse_until(until, datetime.now().astimezone()) if until else None,
         hook_seconds=options["hook_timeout"] or HOOK_SECONDS,
         again=_again(options),
+        plan=options.get("plan", ""),
     )
 
 
@@ -100,7 +128,7 @@ def _again(options: dict[str, Any]) -> str:
             word.partition("=")[0] in VARIABLES for word in shlex.split(variables)
         )
 
-    words = ["glmprov", "provision"]
+    words = ["glmprov", "provision", *([str(options["plan_file"])] if options["plan_file"] else [])]
     words += [word for path in options["inventory"] for word in ("-i", path)]
     words += [word for variables in options["extra_vars"] if ours(variables) for word in ("-e", variables)]
     words += [word for card in options["forgotten"] for word in ("--forget-card", card)]

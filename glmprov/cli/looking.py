@@ -1,4 +1,4 @@
-"""Commands that look: facts, plan, audit."""
+"""Commands that look: facts, plan, audit, history."""
 
 from __future__ import annotations
 
@@ -99,3 +99,27 @@ def audit(fail_on: str | None, **options: Any) -> None:
     with terminal.progress("probing") as said:
         reviews = review(load(options), said)
     leave(terminal.report("audit", reviews, audit_code(reviews, counted)))
+
+
+@main.command(short_help="Show every change on each host.")
+@fleet_options
+@click.option("--since", help="Only changes since then: 12h, 7d, 2w, or a date.")
+@click.option("-n", "--last", type=click.IntRange(1), help="At most so many a host, the newest.")
+@click.argument("names", nargs=-1)
+def history(names: tuple[str, ...], since: str | None, last: int | None, **options: Any) -> None:
+    """Show who changed what on each host, when, and what came of it; with -v every key. Needs no root."""
+    from datetime import UTC, datetime
+
+    from glmprov.actions.history import history as read
+    from glmprov.history import Wanted, moment
+    from glmprov.results import errors_code
+
+    try:
+        wanted = Wanted(moment(since, datetime.now(UTC)) if since else None, last)
+    except ValueError as error:
+        raise UsageError(
+            f"--since: {since} is no time", next_step="write 12h, 7d, 2w or 2026-11-22"
+        ) from error
+    options["limit"] = ",".join(names) or options["limit"]
+    results = read(load(options), wanted)
+    leave(terminal_for(options).report("history", results, errors_code(results)))

@@ -1,7 +1,7 @@
 """Expected against observed, and both against what was applied. Pure."""
 
 from glmprov.drift.audit import audit
-from glmprov.drift.compare import compare, same
+from glmprov.drift.compare import compare, heeded, same
 from glmprov.drift.difference import Difference, Verdict
 from glmprov.drift.files import compare_files
 from glmprov.drift.waiting import classes, interrupts, waiting
@@ -13,6 +13,7 @@ __all__ = [
     "classes",
     "compare",
     "compare_files",
+    "heeded",
     "interrupts",
     "same",
     "waiting",

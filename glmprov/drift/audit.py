@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any
 
-from glmprov.drift.compare import compare, leaves, same
+from glmprov.drift.compare import compare, heeded, leaves, same
 from glmprov.drift.difference import Difference, Verdict
 from glmprov.drift.files import compare_files
 from glmprov.observation import Observation
 from glmprov.plan import HostPlan
-from glmprov.state import SECTIONS, HostState, Later, Unknown
+from glmprov.state import SECTIONS, HostState, Later, Manage, Unknown
 
 
 def audit(observation: Observation, plan: HostPlan) -> tuple[Difference, ...]:
@@ -22,25 +22,26 @@ def audit(observation: Observation, plan: HostPlan) -> tuple[Difference, ...]:
     """
     receipt = observation.receipt
     if receipt is None:
-        found = compare(observation.host, plan.expected, observation.state, plan.reasons)
-        return tuple(_pending(difference, "never provisioned") for difference in found)
+        found = compare(observation.host, plan.expected, observation.state, plan.reasons, plan.modes)
+        return heeded(_pending(difference, "never provisioned") for difference in found)
     if isinstance(receipt, Unknown):
         broken = Difference(
             observation.host, "receipt", None, receipt, Verdict.UNKNOWN, reason=receipt.reason
         )
-        return (broken, *compare(observation.host, plan.expected, observation.state, plan.reasons))
+        found = compare(observation.host, plan.expected, observation.state, plan.reasons, plan.modes)
+        return (broken, *heeded(found))
     expected = _completed(plan.expected, receipt.expected)
     applied = {leaf.key: leaf.expected for leaf in leaves(receipt.expected, receipt.expected)}
     since = f"asked for since the receipt of {receipt.written_at}"
     values = tuple(
         _pending(difference, since) if _untouched(difference, applied) else difference
-        for difference in compare(observation.host, expected, observation.state, plan.reasons)
+        for difference in compare(observation.host, expected, observation.state, plan.reasons, plan.modes)
     )
-    return (*values, *compare_files(observation, values))
+    return heeded((*values, *compare_files(observation, values, modes=plan.modes)))
 
 
 def _pending(difference: Difference, reason: str) -> Difference:
-    if difference.verdict is not Verdict.DRIFT:
+    if difference.verdict is not Verdict.DRIFT or difference.manage is Manage.AUDIT:
         return difference
     return replace(difference, verdict=Verdict.PENDING, pending_reboot=False, reason=reason)
 

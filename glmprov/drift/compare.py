@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -15,6 +15,8 @@ from glmprov.state import (
     HostState,
     Kind,
     Later,
+    Manage,
+    Modes,
     Setting,
     Unit,
     Unknown,
@@ -34,17 +36,37 @@ class Leaf:
 
 
 def compare(
-    host: str, expected: HostState, observed: HostState, reasons: Mapping[str, str] | None = None
+    host: str,
+    expected: HostState,
+    observed: HostState,
+    reasons: Mapping[str, str] | None = None,
+    modes: Modes | None = None,
 ) -> tuple[Difference, ...]:
     """Given what is expected and what is observed, return a Difference for each key that isn't right.
 
-    reasons say why a value is expected, by key, by key without its part, or by field.
+    reasons say why a value is expected, by key, by key without its part, or by field. modes mark what is only
+    reported or ignored; see `heeded`.
     """
-    judged = (_judge(host, leaf, reasons or {}) for leaf in leaves(expected, observed))
+    judged = (_judge(host, leaf, reasons or {}, modes or Modes()) for leaf in leaves(expected, observed))
     return tuple(difference for difference in judged if difference.verdict is not Verdict.OK)
 
 
-def _judge(host: str, leaf: Leaf, reasons: Mapping[str, str]) -> Difference:
+def heeded(differences: Iterable[Difference]) -> tuple[Difference, ...]:
+    """Return the differences without those of ignored keys. One that is only reported is drift and says so.
+
+    Nobody waits for it to be applied, so it is never pending.
+    """
+    return tuple(_reported(each) for each in differences if each.manage is not Manage.IGNORE)
+
+
+def _reported(difference: Difference) -> Difference:
+    if difference.manage is not Manage.AUDIT or difference.verdict not in (Verdict.DRIFT, Verdict.PENDING):
+        return difference
+    reason = f"manage: audit; {difference.reason}" if difference.reason else "manage: audit"
+    return replace(difference, verdict=Verdict.DRIFT, reason=reason)
+
+
+def _judge(host: str, leaf: Leaf, reasons: Mapping[str, str], modes: Modes) -> Difference:
     difference = Difference(
         host,
         leaf.key,
@@ -53,6 +75,7 @@ def _judge(host: str, leaf: Leaf, reasons: Mapping[str, str]) -> Difference:
         Verdict.OK,
         leaf.disruption,
         reason=_reason(leaf.key, reasons),
+        manage=modes.of(leaf.key),
     )
     if isinstance(leaf.observed, Unknown):
         return replace(difference, verdict=Verdict.UNKNOWN, reason=leaf.observed.reason)

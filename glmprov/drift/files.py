@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 
 from glmprov.drift.difference import Difference, Verdict
 from glmprov.observation import Observation
-from glmprov.state import Unknown
+from glmprov.state import Manage, Modes, Unknown
 
 FILES: tuple[tuple[str, tuple[str, tuple[str, ...]]], ...] = (
     ("/etc/glmprov/gpu-power.conf", ("gpu_power", ("limit_watts",))),
@@ -34,11 +34,13 @@ def compare_files(
     observation: Observation,
     values: Collection[Difference] = (),
     before: Mapping[str, str | None] | None = None,
+    modes: Modes | None = None,
 ) -> tuple[Difference, ...]:
     """Return the files of ours that aren't as they were written, where values don't tell it already.
 
     The key is "section.files[path]". Files shared with others (daemon.json) are judged by values only. before
-    are the sums at the start of a run that applies: what has changed since then, the run has written.
+    are the sums at the start of a run that applies: what has changed since then, the run has written. A file may be
+    enforced if anything in it may; values tell of it, ignored ones too.
     """
     receipt = observation.receipt
     if receipt is None or isinstance(receipt, Unknown):
@@ -54,7 +56,12 @@ def compare_files(
         if before is not None and current != before.get(path, ""):
             continue
         difference = Difference(
-            observation.host, f"{section}.files[{path}]", f"sha256 {written[:12]}", None, Verdict.DRIFT
+            observation.host,
+            f"{section}.files[{path}]",
+            f"sha256 {written[:12]}",
+            None,
+            Verdict.DRIFT,
+            manage=_mode(section, carried, modes or Modes()),
         )
         if current is None:
             reason = "it can't be read, or is a link"
@@ -67,6 +74,12 @@ def compare_files(
             reason = f"edited since {receipt.written_at}"
             found.append(replace(difference, observed=f"sha256 {current[:12]}", reason=reason))
     return tuple(found)
+
+
+def _mode(section: str, carried: tuple[str, ...], modes: Modes) -> Manage:
+    """Return what may be done with a file: the most that may be done with a field in it."""
+    said = {modes.of(f"{section}.{name}") for name in carried} or {modes.of(section)}
+    return next(mode for mode in Manage if mode in said)
 
 
 def _carried(path: str) -> tuple[str | None, tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""Locks and receipts on a host: who is changing it, and what was applied to it.
+"""Locks, receipts and history on a host: who is changing it, what was applied to it, and every change so far.
 
 State lives on the host, so that any controller sees it. A lock carries a lease that its controller renews; a
 controller that dies leaves a lock that ends by itself. The same person on the same machine sees that the process is
@@ -19,6 +19,7 @@ from importlib.resources import files
 from types import TracebackType
 from typing import Any, Self
 
+from glmprov import history
 from glmprov.errors import ApplyError, GlmprovError, LockError
 from glmprov.journal.holder import gone, ourselves
 from glmprov.receipt import RECEIPT_PATH, LockState, Receipt, from_json, to_json
@@ -32,6 +33,7 @@ REBOOT_LEASE_SECONDS = 1800.0
 """How long a host may take to come back from a reboot: servers train much memory for minutes."""
 
 HOME = RECEIPT_PATH.rpartition("/")[0]
+_HISTORY = history.HISTORY_PATH.rpartition("/")[2]
 
 
 def status(channel: Channel, *, home: str = HOME) -> LockState | None:
@@ -178,6 +180,34 @@ def read_receipt(channel: Channel, *, home: str = HOME) -> Receipt | Unknown | N
         return Unknown(f"{RECEIPT_PATH}: {str(error).splitlines()[0]}")
 
 
+def append(channel: Channel, entry: history.Entry, *, home: str = HOME) -> None:
+    """Put an entry at the end of the host's history, on disk. Beyond the limit the older half goes."""
+    _ask(channel, "append", _line(entry, home))
+
+
+def begin(
+    channel: Channel, entry: history.Entry, before: Mapping[str, Any], *, home: str = HOME
+) -> Mapping[str, Any]:
+    """Enter the beginning of a change, and keep its keys' values. Return each key's value before our first change."""
+    known: Mapping[str, Any] = _ask(channel, "begin", _line(entry, home) | {"before": before})["before"]
+    return known
+
+
+def _line(entry: history.Entry, home: str) -> dict[str, Any]:
+    return {
+        "home": home,
+        "name": _HISTORY,
+        "text": history.to_line(entry),
+        "limit_bytes": history.HISTORY_LIMIT_BYTES,
+    }
+
+
+def read_history(channel: Channel, *, home: str = HOME) -> tuple[history.History, LockState | None]:
+    """Return the host's history and its lock, which tells a change under way from one that never ended."""
+    answer = _ask(channel, "history", {"home": home, "name": _HISTORY}, become=False)
+    return history.from_text(answer.get("text") or ""), _state(answer.get("lock"))
+
+
 def _state(lock: Mapping[str, Any] | None) -> LockState | None:
     if not lock:
         return None
@@ -191,12 +221,12 @@ def _state(lock: Mapping[str, Any] | None) -> LockState | None:
     )
 
 
-def _ask(channel: Channel, verb: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
+def _ask(channel: Channel, verb: str, asked: Mapping[str, Any], *, become: bool = True) -> Mapping[str, Any]:
     """Run the payload on the host and return its answer."""
     payload = files("glmprov.journal").joinpath("payload.py").read_text()
     call = f"\nanswer({verb!r}, json.loads({json.dumps(asked)!r}))\n"
     stdin = (payload + call).encode()
-    done = channel.run(["python3", "-I", "-"], stdin=stdin, deadline_seconds=60, become=True)
+    done = channel.run(["python3", "-I", "-"], stdin=stdin, deadline_seconds=60, become=become)
     if done.returncode:
         words = done.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
         raise ApplyError(f"{verb} failed: {words[-1]}", place=str(asked["home"]))

@@ -1,4 +1,4 @@
-"""Runs on a host: keeps lock and receipt under /var/lib/glmprov. Standard library only.
+"""Runs on a host: keeps lock, receipt and history under /var/lib/glmprov. Standard library only.
 
 Sent to `python3 -I -` with a call of answer() at its end, which prints one JSON object: {"lock": …} and what
 else the verb has to say.
@@ -10,6 +10,7 @@ both win.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -19,11 +20,12 @@ from typing import Any
 
 HOME = "/var/lib/glmprov"
 LOCK = "lock.json"
+BEFORE = "before.json"
 
 
 def read(path: str) -> str | None:
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8", errors="replace") as file:
             return file.read()
     except FileNotFoundError:
         return None
@@ -121,16 +123,70 @@ def load(home: str, asked: dict[str, Any]) -> dict[str, Any]:
     return {"text": read(os.path.join(home, asked["name"]))}
 
 
-VERBS = {f.__name__: f for f in (acquire, renew, release, status, store, load)}
+def append(home: str, asked: dict[str, Any]) -> dict[str, Any]:
+    path = os.path.join(home, asked["name"])
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o644)
+    try:
+        os.fchmod(descriptor, 0o644)
+        size = os.lseek(descriptor, 0, os.SEEK_END)
+        # A line that a crash cut off stays on a line of its own.
+        cut_off = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+        line = b"\n" * cut_off + asked["text"].encode()
+        if os.write(descriptor, line) != len(line):
+            os.ftruncate(descriptor, size)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    if size + len(line) > asked["limit_bytes"]:
+        shorten(path, asked["limit_bytes"] // 2)
+    return {}
+
+
+def begin(home: str, asked: dict[str, Any]) -> dict[str, Any]:
+    """Enter that a change begins, and keep what its keys were before, but for keys that we changed before."""
+    append(home, asked)
+    path = os.path.join(home, BEFORE)
+    try:
+        known = json.loads(read(path) or "{}")
+    except ValueError:
+        known = {}
+    before = {**asked["before"], **known}
+    if before != known:
+        write(path, json.dumps(before, indent=1) + "\n")
+    return {"before": before}
+
+
+def shorten(path: str, limit_bytes: int) -> None:
+    """Keep the newest whole lines, so many bytes, the last line in any case."""
+    with open(path, encoding="utf-8", errors="replace") as file:
+        lines = file.readlines()
+    kept, size = lines[-1:], len(lines[-1].encode())
+    for line in reversed(lines[:-1]):
+        size += len(line.encode())
+        if size > limit_bytes:
+            break
+        kept.append(line)
+    write(path, "".join(reversed(kept)))
+
+
+def history(home: str, asked: dict[str, Any]) -> dict[str, Any]:
+    return {"text": read(os.path.join(home, asked["name"])), "lock": present(home)}
+
+
+VERBS = {f.__name__: f for f in (acquire, renew, release, status, store, load, append, begin, history)}
+LOOKING = ("status", "load", "history")
 
 
 def answer(verb: str, asked: dict[str, Any]) -> None:
     home = asked["home"]
-    looking = verb in ("status", "load")
+    looking = verb in LOOKING
     if looking and not os.path.isdir(home):
         print(json.dumps({"lock": None, "text": None}))
         return
-    os.makedirs(home, mode=0o755, exist_ok=True)
+    if not os.path.isdir(home):
+        os.makedirs(home)
+        os.chmod(home, 0o755)  # noqa: S103  (a hardened host's umask would hide from people what was done)
     descriptor = os.open(home, os.O_RDONLY)
     fcntl.flock(descriptor, fcntl.LOCK_SH if looking else fcntl.LOCK_EX)
     print(json.dumps(VERBS[verb](home, asked)))

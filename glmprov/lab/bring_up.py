@@ -14,6 +14,7 @@ from glmprov.lab import authority, fleet, image, inventory, machine, node, packa
 from glmprov.lab.fleet import Fleet
 from glmprov.lab.node import Node
 from glmprov.lab.places import Place, alone, cache, fleets, place
+from glmprov.lab.profiles import load as load_profile
 from glmprov.lab.profiles import names as known_profiles
 
 DEFAULT_PROFILES = ("turin-8x-server", "genoa-4x-workstation")
@@ -64,7 +65,7 @@ def plan(name: str, profiles: Sequence[str], fresh: bool) -> UpPlan:
             next_step="Add --fresh to start over, or --fleet NAME for another fleet beside it.",
         )
     missing = tuple(machine.missing_packages())
-    return UpPlan(where, wanted, missing, not missing and _image_is_cached(), kept)
+    return UpPlan(where, wanted, missing, not missing and _image_is_cached(wanted), kept)
 
 
 def carry_out(plan: UpPlan, inventory_out: Path | None, say: Say) -> Fleet:
@@ -108,13 +109,17 @@ def _whole(name: str) -> Fleet | None:
     return None if found.missing_processes() else found
 
 
-def _image_is_cached() -> bool:
+def _image_is_cached(profiles: Sequence[str]) -> bool:
     try:
         with alone("building", wait=False):
-            return image.is_cached(cache(), authority.ensure(cache()) / "ca.crt")
+            return image.is_cached(cache(), authority.ensure(cache()) / "ca.crt", _distributions(profiles))
     except LabError:
         # Another fleet is building it, or will say what is wrong.
         return False
+
+
+def _distributions(profiles: Sequence[str]) -> list[str]:
+    return sorted({load_profile(profile).distribution for profile in profiles})
 
 
 def _start(plan: UpPlan, say: Say) -> Fleet:
@@ -124,14 +129,21 @@ def _start(plan: UpPlan, say: Say) -> Fleet:
         certificates = authority.ensure(cache())
         building = pool.submit(image.ensure, cache(), certificates / "ca.crt")
         content = packages.build(cache())
-        squashfs = building.result()
+        distributions = _distributions(plan.profiles)
+        if "ubuntu" in distributions:
+            packages.add_ubuntu(cache(), content)
+        layers = {name: image.layers(cache(), building.result(), name) for name in distributions}
     if (seconds := time.monotonic() - begun) > 1:
         say(f"Image and packages are ready ({seconds:.0f} s)")
     machine.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", where.identity, "-f", where.ssh_key])
     namespace_pid, nodes = _start_network(where, fleet.name_nodes(plan.profiles), content, certificates)
     with ThreadPoolExecutor(len(nodes)) as pool:
         try:
-            list(pool.map(lambda one: node.create(where, one, squashfs, content, nodes), nodes))
+
+            def create(one: Node) -> None:
+                node.create(where, one, layers[node.distribution(one)], content, nodes)
+
+            list(pool.map(create, nodes))
             where.known_hosts.write_text("".join(node.pinned_key(where, one) for one in nodes))
             where.ssh_config.write_text(node.ssh_config(where, nodes))
             list(pool.map(lambda one: _boot(where, one, namespace_pid, say), nodes))

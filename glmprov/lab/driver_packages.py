@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import tempfile
+from collections.abc import Iterable
+from functools import cache
 from importlib.resources import as_file, files
 from pathlib import Path
 
@@ -18,8 +20,9 @@ _SIM = files("glmprov.lab") / "sim"
 
 _USERLAND = ("nvidia-driver-cuda", "nvidia-modprobe", "nvidia-persistenced", "libnvidia-ml1", "libcuda1")
 _KERNEL = ("nvidia-kernel-open-dkms", "nvidia-kernel-dkms", "nvidia-kernel-support")
-_NOUVEAU = b"# GLMPROV SIMULATED\nblacklist nouveau\noptions nouveau modeset=0\n"
-_ENABLE_PERSISTENCE = """
+NOUVEAU = b"# GLMPROV SIMULATED\nblacklist nouveau\noptions nouveau modeset=0\n"
+DAEMON_SCRIPTS = {
+    "postinst": """
 if [ "$1" = configure ] && [ -d /run/systemd/system ]; then
     systemctl daemon-reload
     systemctl enable --quiet nvidia-persistenced.service
@@ -27,14 +30,17 @@ if [ "$1" = configure ] && [ -d /run/systemd/system ]; then
 elif [ "$1" = configure ]; then
     systemctl enable --quiet nvidia-persistenced.service || true
 fi
-"""
-_STOP_PERSISTENCE = """
+""",
+    "prerm": """
 if [ "$1" = remove ] && [ -d /run/systemd/system ]; then
     systemctl disable --now nvidia-persistenced.service || true
 fi
-"""
+""",
+}
+"""Of the package with the persistence daemon."""
 
 
+@cache
 def shared_library(source: str, soname: str, version: str) -> bytes:
     """Return a shared library compiled from sim/SOURCE. Raise LabError without a compiler, or if it refuses."""
     with tempfile.TemporaryDirectory(prefix="glmlab-cc-") as work, as_file(_SIM / source) as path:
@@ -69,7 +75,7 @@ def program(name: str) -> Content:
 def packages() -> list[Deb]:
     """Return the driver's packages in every version, and the pinning packages."""
     found = [deb for version in VERSIONS for deb in (*_userland(version), *_kernel(version))]
-    return [*found, *(_pinning(branch) for branch in BRANCHES)]
+    return [*found, *(pinning(branch, (*_USERLAND, *_KERNEL)) for branch in BRANCHES)]
 
 
 def _userland(version: str) -> list[Deb]:
@@ -91,29 +97,43 @@ def _userland(version: str) -> list[Deb]:
             },
             files={"/usr/bin/nvidia-smi": program("nvidia-smi")},
         ),
-        Deb(
-            "nvidia-modprobe",
-            debian,
-            "Loads the driver's modules, makes its device files",
-            source="nvidia-modprobe",
-            relations={"Depends": "kmod"},
-            files={"/usr/bin/nvidia-modprobe": program("nvidia-modprobe")},
-        ),
-        Deb(
-            "nvidia-persistenced",
-            debian,
-            "Keeps the cards' state while nobody uses them",
-            source="nvidia-persistenced",
-            relations={"Depends": f"libnvidia-ml1 {same}, nvidia-modprobe {same}, python3"},
-            files={
-                "/usr/bin/nvidia-persistenced": program("nvidia-persistenced"),
-                "/lib/systemd/system/nvidia-persistenced.service": Content(
-                    (_SIM / "packages/nvidia-persistenced.service").read_bytes()
-                ),
-            },
-            scripts={"postinst": _ENABLE_PERSISTENCE, "prerm": _STOP_PERSISTENCE},
-        ),
+        modprobe(debian),
+        persistenced(debian, f"libnvidia-ml1 {same}, nvidia-modprobe {same}"),
     ]
+
+
+def modprobe(debian: str) -> Deb:
+    """Return the package nvidia-modprobe, of the same name everywhere."""
+    return Deb(
+        "nvidia-modprobe",
+        debian,
+        "Loads the driver's modules, makes its device files",
+        source="nvidia-modprobe",
+        relations={"Depends": "kmod"},
+        files={"/usr/bin/nvidia-modprobe": program("nvidia-modprobe")},
+    )
+
+
+def persistenced(debian: str, needs: str) -> Deb:
+    """Return the persistence daemon's package, which depends on needs."""
+    return Deb(
+        "nvidia-persistenced",
+        debian,
+        "Keeps the cards' state while nobody uses them",
+        source="nvidia-persistenced",
+        relations={"Depends": f"{needs}, python3"},
+        files=daemon(),
+        scripts=DAEMON_SCRIPTS,
+    )
+
+
+def daemon() -> dict[str, Content]:
+    """Return the files of the persistence daemon."""
+    unit = (_SIM / "packages/nvidia-persistenced.service").read_bytes()
+    return {
+        "/usr/bin/nvidia-persistenced": program("nvidia-persistenced"),
+        "/lib/systemd/system/nvidia-persistenced.service": Content(unit),
+    }
 
 
 def _library(name: str, debian: str, stem: str, data: bytes, version: str, summary: str) -> Deb:
@@ -137,7 +157,7 @@ def _kernel(version: str) -> list[Deb]:
         debian,
         "Module configuration of the driver",
         source="nvidia-graphics-drivers",
-        files={"/etc/modprobe.d/nvidia-blacklists-nouveau.conf": Content(_NOUVEAU)},
+        files={"/etc/modprobe.d/nvidia-blacklists-nouveau.conf": Content(NOUVEAU)},
         configuration=("/etc/modprobe.d/nvidia-blacklists-nouveau.conf",),
     )
     return [
@@ -148,9 +168,34 @@ def _kernel(version: str) -> list[Deb]:
 
 
 def _modules(name: str, version: str, is_open: bool) -> Deb:
-    description = json.dumps({"version": version, "open": is_open}).encode() + b"\n"
+    return Deb(
+        name,
+        f"{version}-1",
+        f"NVIDIA kernel modules, {'open' if is_open else 'proprietary'} flavor",
+        section="kernel",
+        source="nvidia-graphics-drivers",
+        relations={
+            "Depends": f"dkms, nvidia-kernel-support (= {version}-1)",
+            "Conflicts": "nvidia-kernel-dkms" if is_open else "nvidia-kernel-open-dkms",
+            "Provides": f"nvidia-kernel-{version}",
+        },
+        files=module_source(version, is_open),
+        scripts=build_scripts(version),
+    )
+
+
+def module_source(version: str, is_open: bool) -> dict[str, Content]:
+    """Return the files that dkms builds from."""
     configuration = f'PACKAGE_NAME="nvidia"\nPACKAGE_VERSION="{version}"\nAUTOINSTALL="yes"\n'.encode()
-    other = "nvidia-kernel-dkms" if is_open else "nvidia-kernel-open-dkms"
+    description = json.dumps({"version": version, "open": is_open}).encode() + b"\n"
+    return {
+        f"/usr/src/nvidia-{version}/dkms.conf": Content(configuration),
+        f"/usr/src/nvidia-{version}/glmlab.json": Content(description),
+    }
+
+
+def build_scripts(version: str) -> dict[str, str]:
+    """Return the maintainer scripts that build the modules for every kernel that has headers."""
     build = f"""
 if [ "$1" = configure ]; then
     dkms add -m nvidia -v {version}
@@ -165,30 +210,15 @@ if [ "$1" = configure ]; then
     update-initramfs -u
 fi
 """
-    return Deb(
-        name,
-        f"{version}-1",
-        f"NVIDIA kernel modules, {'open' if is_open else 'proprietary'} flavor",
-        section="kernel",
-        source="nvidia-graphics-drivers",
-        relations={
-            "Depends": f"dkms, nvidia-kernel-support (= {version}-1)",
-            "Conflicts": other,
-            "Provides": f"nvidia-kernel-{version}",
-        },
-        files={
-            f"/usr/src/nvidia-{version}/dkms.conf": Content(configuration),
-            f"/usr/src/nvidia-{version}/glmlab.json": Content(description),
-        },
-        scripts={"postinst": build, "prerm": f"dkms remove nvidia/{version} --all\n"},
-    )
+    return {"postinst": build, "prerm": f"dkms remove nvidia/{version} --all\n"}
 
 
-def _pinning(branch: str) -> Deb:
+def pinning(branch: str, names: Iterable[str]) -> Deb:
+    """Return the package that keeps the named packages on a branch."""
     path = f"/etc/apt/preferences.d/nvidia-driver-pinning-{branch}"
     others = " ".join(f"nvidia-driver-pinning-{other}" for other in BRANCHES if other != branch)
-    names = " ".join((*_USERLAND, *_KERNEL))
-    preferences = f"# GLMPROV SIMULATED\nPackage: {names}\nPin: version {branch}.*\nPin-Priority: 1001\n"
+    listed = " ".join(names)
+    preferences = f"# GLMPROV SIMULATED\nPackage: {listed}\nPin: version {branch}.*\nPin-Priority: 1001\n"
     return Deb(
         f"nvidia-driver-pinning-{branch}",
         f"{branch}-1",

@@ -10,10 +10,11 @@ import json
 import shutil
 import tempfile
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 from glmprov.errors import LabError
-from glmprov.lab import packages
+from glmprov.lab import packages, ubuntu_packages
 from glmprov.lab.machine import apt, run
 
 RELEASE = "bookworm"
@@ -74,6 +75,20 @@ rm -r /tmp/base
 mkdir -p /var/log/journal
 rm -f /etc/ssh/ssh_host_* /etc/apt/sources.list /etc/apt/sources.list.d/* /var/log/*.log /var/log/apt/*
 """
+_TO_UBUNTU = """\
+cd "$1"
+mount -t squashfs -o loop,ro "$2" lower
+mount -t overlay -o lowerdir=lower,upperdir=upper,workdir=work overlay root
+mount --bind debs root/mnt
+chroot root sh -ec '
+dpkg --purge $(dpkg-query -W -f "\\${Package}\\n" "linux-image-*amd64")
+dpkg --install /mnt/*.deb' >/dev/null
+umount root/mnt
+cp os-release root/usr/lib/os-release
+echo trixie/sid >root/etc/debian_version
+rm -f root/var/log/*.log
+umount root lower
+"""
 
 
 def ensure(cache: Path, authority: Path) -> Path:
@@ -92,9 +107,44 @@ def ensure(cache: Path, authority: Path) -> Path:
     return image
 
 
-def is_cached(cache: Path, authority: Path) -> bool:
-    """Tell whether ensure() has nothing to build."""
-    return _path(cache, authority).exists()
+def is_cached(cache: Path, authority: Path, distributions: Collection[str]) -> bool:
+    """Tell whether there is nothing to build for nodes of these distributions."""
+    image = _path(cache, authority)
+    return image.exists() and ("ubuntu" not in distributions or _ubuntu_path(cache, image).exists())
+
+
+def layers(cache: Path, image: Path, distribution: str) -> tuple[Path, ...]:
+    """Return the squashfs files of a node's file system, the uppermost first; built if they aren't there."""
+    if distribution == "debian":
+        return (image,)
+    layer = _ubuntu_path(cache, image)
+    if not layer.exists():
+        with tempfile.TemporaryDirectory(dir=image.parent, prefix="build-") as scratch:
+            _build_ubuntu(Path(scratch), image, packages.ubuntu(cache), layer)
+    layer.touch()
+    return (layer, image)
+
+
+def _ubuntu_path(cache: Path, image: Path) -> Path:
+    inputs = [str(path) for path in packages.ubuntu(cache)] + [_TO_UBUNTU, ubuntu_packages.OS_RELEASE]
+    key = hashlib.sha256(json.dumps(inputs).encode()).hexdigest()[:16]
+    return image.with_name(f"{image.stem}-ubuntu-{key}.squashfs")
+
+
+def _build_ubuntu(scratch: Path, image: Path, debs: list[Path], layer: Path) -> None:
+    """Turn the image into a node that calls itself Ubuntu, and keep what differs."""
+    for name in ("lower", "upper", "work", "root", "debs"):
+        (scratch / name).mkdir()
+    for package in debs:
+        shutil.copy(package, scratch / "debs")
+    (scratch / "os-release").write_text(ubuntu_packages.OS_RELEASE)
+    # The mounts are gone with the shell's mount namespace.
+    run(
+        ["unshare", "--mount", "--propagation", "private", "sh", "-e", "-s", scratch, image], stdin=_TO_UBUNTU
+    )
+    part = scratch / "layer"
+    run(["mksquashfs", scratch / "upper", part, "-comp", "zstd", "-quiet", "-no-progress"])
+    part.rename(layer)
 
 
 def _path(cache: Path, authority: Path) -> Path:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from glmprov.lab.authority import SERVER_NAME
-from glmprov.lab.node import Node
+from glmprov.lab.node import Node, distribution
 from glmprov.lab.places import Place
 
 
@@ -23,7 +23,7 @@ def write(file: Path, place: Place, nodes: Sequence[Node], packages: Path) -> No
     lines = [_title(place), "", "[lab]"]
     for node in nodes:
         port = "" if node.ssh_port == 22 else f" ansible_port={node.ssh_port}"
-        lines.append(f"{node.name} ansible_host={node.address}{port}")
+        lines.append(f"{node.name} ansible_host={node.address}{port}{_own_repository(node)}")
     known_hosts = shlex.quote(str(place.known_hosts))
     lines += [
         "",
@@ -48,6 +48,13 @@ def _title(place: Place) -> str:
     return (
         f"# The rehearsal fleet {place.identity}. `glmprov lab up` wrote this, `glmprov lab down` removes it."
     )
+
+
+def _own_repository(node: Node) -> str:
+    """Return the address of NVIDIA's repository where it isn't Debian's: there is one for each distribution."""
+    if distribution(node) == "debian":
+        return ""
+    return f" gpu_driver_repository_url=https://{SERVER_NAME}/nvidia-{distribution(node)}"
 
 
 def _repositories(packages: Path) -> list[str]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from glmprov.lab import hardware_tree, network
+from glmprov.lab import hardware_tree, network, profiles
 from glmprov.lab.authority import SERVER_NAME
 from glmprov.lab.machine import run
 from glmprov.lab.places import Place
@@ -57,12 +57,24 @@ class Node:
         return (place.node(self.name) / OFF_FILE).exists()
 
 
-def create(place: Place, node: Node, image: Path, packages: Path, nodes: Sequence[Node]) -> None:
-    """Write a node's directory: its identity over the shared image, its hardware, its empty disks."""
+def create(place: Place, node: Node, layers: Sequence[Path], packages: Path, nodes: Sequence[Node]) -> None:
+    """Write a node's directory: its identity over the shared image, its hardware, its empty disks.
+
+    layers are the image's files, the uppermost first.
+    """
     directory = place.node(node.name)
-    for name in ("lower", "upper", "work", "root", "docker", "containerd", "hardware"):
+    for name in (
+        *(f"lower-{number}" for number in range(len(layers))),
+        "upper",
+        "work",
+        "root",
+        "docker",
+        "containerd",
+        "hardware",
+    ):
         (directory / name).mkdir(parents=True)
-    record = {**asdict(node), "image": str(image), "group": f"{place.group}/node-{node.name}"}
+    files = [str(layer) for layer in layers]
+    record = {**asdict(node), "layers": files, "group": f"{place.group}/node-{node.name}"}
     (directory / "node.json").write_text(json.dumps(record, indent=1) + "\n")
     for name, content in _identity(place, node, packages, nodes).items():
         file = directory / "upper" / name
@@ -92,6 +104,11 @@ def ssh_config(place: Place, nodes: Sequence[Node]) -> str:
     return "".join([*entries, "Host *\n", *(f"  {name} {value}\n" for name, value in common.items())])
 
 
+def distribution(node: Node) -> str:
+    """Return what the node calls itself: debian or ubuntu. The archive's folder has the same name."""
+    return profiles.load(node.profile).distribution
+
+
 def _identity(place: Place, node: Node, packages: Path, nodes: Sequence[Node]) -> dict[str, str]:
     hosts = ["127.0.0.1 localhost", f"{network.GATEWAY} {SERVER_NAME}"]
     hosts += [f"{network.address(one.number)} {one.name}" for one in nodes]
@@ -101,5 +118,5 @@ def _identity(place: Place, node: Node, packages: Path, nodes: Sequence[Node]) -
         "etc/machine-id": uuid.uuid4().hex + "\n",
         "etc/ssh/authorized_keys": place.ssh_key.with_suffix(".pub").read_text(),
         _KEYRING: (packages / "lab.asc").read_text(),
-        "etc/apt/sources.list": f"deb [signed-by=/{_KEYRING}] https://{SERVER_NAME}/debian /\n",
+        "etc/apt/sources.list": f"deb [signed-by=/{_KEYRING}] https://{SERVER_NAME}/{distribution(node)} /\n",
     }

@@ -6,11 +6,20 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from glmprov.lab import deb, debian_packages, driver_packages, host_packages, repository
+from glmprov.lab import (
+    deb,
+    debian_packages,
+    driver_packages,
+    host_packages,
+    repository,
+    ubuntu_driver_packages,
+    ubuntu_packages,
+)
 
 _INPUTS = (
     "deb.py",
@@ -20,6 +29,8 @@ _INPUTS = (
     "kernel_packages.py",
     "packages.py",
     "repository.py",
+    "ubuntu_driver_packages.py",
+    "ubuntu_packages.py",
 )
 
 
@@ -42,10 +53,33 @@ def build(cache: Path) -> Path:
     repository.index(work / "nvidia", origin="NVIDIA", label="NVIDIA CUDA", codename="debian12")
     repository.index(work / "toolkit", origin="NVIDIA", label="NVIDIA container toolkit", codename="stable")
     folders = [work / name for name in ("debian", "nvidia", "toolkit")]
-    key = repository.sign(folders, cache / "lab-signing-key.asc", work / "lab.asc")
+    key = repository.sign(folders, _signing_key(cache), work / "lab.asc")
     (work / "fingerprint").write_text(key + "\n")
     work.rename(target)
     return target
+
+
+def add_ubuntu(cache: Path, content: Path) -> None:
+    """Add ubuntu/ and nvidia-ubuntu/ to what is served, if they aren't there. Only some fleets want them."""
+    if (content / "ubuntu").is_dir():
+        return
+    work = content / f".ubuntu.{os.getpid()}"
+    shutil.rmtree(work, ignore_errors=True)
+    ours = {package.name for package in host_packages.packages()}
+    theirs = [path for path in (content / "debian").glob("*.deb") if path.name.partition("_")[0] not in ours]
+    _fill(work / "ubuntu", ubuntu_packages.packages(), theirs)
+    _fill(work / "nvidia-ubuntu", ubuntu_driver_packages.repository())
+    repository.index(work / "ubuntu", origin="Ubuntu", label="Ubuntu", codename="noble")
+    repository.index(work / "nvidia-ubuntu", origin="NVIDIA", label="NVIDIA CUDA", codename="ubuntu2404")
+    folders = [work / "nvidia-ubuntu", work / "ubuntu"]
+    repository.sign(folders, _signing_key(cache), work / "lab.asc")
+    for folder in folders:
+        folder.rename(content / folder.name)
+    shutil.rmtree(work)
+
+
+def _signing_key(cache: Path) -> Path:
+    return cache / "lab-signing-key.asc"
 
 
 def base(cache: Path) -> list[Path]:
@@ -54,11 +88,19 @@ def base(cache: Path) -> list[Path]:
     They divert modprobe and its kin, bring update-grub, a simulated kernel, and /etc/ld.so.preload. The
     folder's name changes with the content, and only then.
     """
-    wanted = host_packages.base()
+    return _built(cache, "base", host_packages.base())
+
+
+def ubuntu(cache: Path) -> list[Path]:
+    """Return the .deb files that a node has instead of Debian's kernel if it calls itself Ubuntu."""
+    return _built(cache, "ubuntu", ubuntu_packages.installed())
+
+
+def _built(cache: Path, name: str, wanted: list[deb.Deb]) -> list[Path]:
     key = hashlib.sha256(repr(wanted).encode()).hexdigest()[:12]
-    folder = cache / f"base-{key}"
+    folder = cache / f"{name}-{key}"
     if not folder.is_dir():
-        work = cache / f"base-{key}.{os.getpid()}"
+        work = cache / f"{name}-{key}.{os.getpid()}"
         shutil.rmtree(work, ignore_errors=True)
         _fill(work, wanted)
         work.rename(folder)
@@ -85,8 +127,8 @@ def _walk(folder: Traversable) -> Iterable[Traversable]:
 
 def _fill(folder: Path, packages: list[deb.Deb], ready: Iterable[Path] = ()) -> None:
     folder.mkdir(parents=True)
-    for package in packages:
-        deb.build(package, folder)
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda package: deb.build(package, folder), packages))
     for path in ready:
         # A hard link where both lie on one file system: the archives are large.
         try:

@@ -77,10 +77,11 @@ class Port:
 
 @dataclass(frozen=True)
 class Profile:
-    """A machine to rehearse on. cpu and system are as written in the file."""
+    """A machine to rehearse on. cpu and system are as written in the file; distribution: debian or ubuntu."""
 
     name: str
     summary: str
+    distribution: str
     system: dict[str, Any]
     cpu: dict[str, Any]
     numa: tuple[Numa, ...]
@@ -110,6 +111,7 @@ def load(name: str, owner: str = "") -> Profile:
     return Profile(
         name=name,
         summary=data["summary"],
+        distribution=data.get("distribution", "debian"),
         system=data["system"],
         cpu=data["cpu"],
         numa=tuple(_numa(item) for item in data["numa"]),

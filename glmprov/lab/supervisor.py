@@ -51,7 +51,7 @@ class Supervisor:
         self.directory = directory
         self.name: str = record["name"]
         self.number: int = record["number"]
-        self.image = Path(record["image"])
+        self.layers: list[str] = record["layers"]
         self.group = cgroups.Group(record["group"])
         self.nspawn: subprocess.Popen[bytes] | None = None
 
@@ -65,8 +65,11 @@ class Supervisor:
         # systemd-nspawn wants a tmpfs there, and what it writes is nobody else's business.
         run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run"])
         _NETWORK.touch()
-        run(["mount", "-t", "squashfs", "-o", "loop,ro", self.image, "lower"])
-        run(["mount", "-t", "overlay", "-o", "lowerdir=lower,upperdir=upper,workdir=work", "overlay", "root"])
+        lower = [f"lower-{number}" for number in range(len(self.layers))]
+        for layer, folder in zip(self.layers, lower, strict=True):
+            run(["mount", "-t", "squashfs", "-o", "loop,ro", layer, folder])
+        options = f"lowerdir={':'.join(lower)},upperdir=upper,workdir=work"
+        run(["mount", "-t", "overlay", "-o", options, "overlay", "root"])
 
     def watch(self) -> None:
         """Boot again and again. Give up when the node can't even start."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from glmprov import catalog
+from glmprov.plan import driver_kernel
+from glmprov.plan.driver_rollback import kept_version, rollback_faults, rollback_notes
 from glmprov.plan.situation import AFTER_DRIVER, Part, Situation
 from glmprov.state import GpuDriver, Later, Setting, Unit, Unknown
 
@@ -24,12 +26,17 @@ def gpu_driver(situation: Situation) -> Part[GpuDriver]:
         branch=branch,
         version=version if ours else _as_it_is(situation, version),
         open_modules=True if _needs_open(situation) or ours else None,
+        next_kernel_module=driver_kernel.next_kernel_module(situation),
         held=_held(situation) if ours else None,
         pinned=True if ours else None,
         automatic_upgrades_blocked=True if ours else None,
         nouveau_blocked=True if ours else None,
         persistence_daemon=Unit(True, True) if ours else None,
+        cdi_specs=driver_kernel.cdi_specs(situation),
         cards=_cards(situation),
+        kernels=driver_kernel.kernels(situation) if ours else None,
+        keep_previous=settings.keep_previous,
+        rollback=True if ours and kept_version(situation) else None,
         repository_url=settings.repository_url,
         repository_key_url=settings.repository_key_url,
         repository_key_fingerprint=settings.repository_key_fingerprint,
@@ -39,11 +46,14 @@ def gpu_driver(situation: Situation) -> Part[GpuDriver]:
         "gpu_driver.branch": branch_reason,
         "gpu_driver.version": version_reason,
         "gpu_driver.open_modules": "Blackwell runs with the open kernel modules and no others",
-        "gpu_driver.held": "driver, module and userland packages move together or not at all",
+        "gpu_driver.next_kernel_module": driver_kernel.next_kernel_reason(situation),
+        "gpu_driver.held": "kernel, module and userland move together or not at all",
         "gpu_driver.pinned": f"keeps branch {branch}",
-        "gpu_driver.automatic_upgrades_blocked": "an upgrade under a loaded module breaks the driver",
+        "gpu_driver.automatic_upgrades_blocked": "an upgrade under a loaded module breaks the driver, "
+        "and so does a kernel without a module",
         "gpu_driver.nouveau_blocked": "nouveau would take the cards at boot",
         "gpu_driver.persistence_daemon": "power limits and start-up time are lost without it",
+        "gpu_driver.cdi_specs": "containers get the driver's libraries by the paths in it",
         "gpu_driver.cards": "a card that was there must stay",
     }
     return Part(
@@ -67,11 +77,21 @@ def _source(situation: Situation) -> tuple[str, str]:
         return applied.source, "applied before"
     if situation.driver_is_unowned:
         return "existing", f"driver {situation.loaded_version} runs and no package owns it"
-    return "nvidia", "default"
+    if situation.settings.gpu_driver.repository_url:
+        return "nvidia", "the inventory names a repository"
+    observed = situation.observation.state.gpu_driver
+    if observed and observed.source:
+        return observed.source, "its packages are installed"
+    if situation.observation.hardware.system.distribution == "ubuntu":
+        return "ubuntu", "its modules are built and signed for each kernel; NVIDIA's are built on the host"
+    return "nvidia", "default; there are no prebuilt modules for this distribution"
 
 
 def _branch(situation: Situation) -> tuple[str, str]:
     settings, applied = situation.settings.gpu_driver, situation.applied.gpu_driver
+    kept = kept_version(situation)
+    if kept:
+        return branch_of(kept), "gone back to"
     if settings.branch:
         return settings.branch, "inventory"
     if settings.version:
@@ -86,6 +106,9 @@ def _branch(situation: Situation) -> tuple[str, str]:
 
 def _version(situation: Situation, branch: str) -> tuple[Setting | Later, str]:
     settings, applied = situation.settings.gpu_driver, situation.applied.gpu_driver
+    kept = kept_version(situation)
+    if kept:
+        return Setting(kept, kept), "gone back to"
     if settings.version:
         return Setting(settings.version, settings.version), "inventory"
     recorded = applied.version.declared if applied and isinstance(applied.version, Setting) else None
@@ -148,8 +171,8 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 def _faults(situation: Situation, source: str, branch: str, version: Setting | Later) -> Iterator[str]:
     settings, system = situation.settings.gpu_driver, situation.observation.hardware.system
-    if settings.version and branch_of(settings.version) != branch:
-        yield f"gpu_driver_version {settings.version} isn't of gpu_driver_branch {branch}"
+    if settings.version and settings.branch and branch_of(settings.version) != settings.branch:
+        yield f"gpu_driver_version {settings.version} isn't of gpu_driver_branch {settings.branch}"
     declared = version.declared if isinstance(version, Setting) else None
     yield from _too_old(situation, branch, declared if isinstance(declared, str) else None)
     if source == "ubuntu" and system.distribution != "ubuntu":
@@ -160,6 +183,8 @@ def _faults(situation: Situation, source: str, branch: str, version: Setting | L
             f"gpu_driver_branch {branch}: for {release.distribution} {release.release} "
             f"NVIDIA packages drivers from branch {release.minimum_branch} on"
         )
+    yield from driver_kernel.signing_faults(situation, source)
+    yield from rollback_faults(situation, source)
     yield from _existing_faults(situation, source)
 
 
@@ -186,6 +211,7 @@ def _notes(situation: Situation, source: str, branch: str) -> Iterator[str]:
         yield f"driver branch {branch}: {known.note}"
     if source == "existing":
         yield "gpu_driver_source existing: the driver is only checked"
+    yield from rollback_notes(situation)
     for card in situation.topology.cards:
         if card.entry is None:
             yield f"card at {card.bus_id} ({card.edition}) isn't in the catalog"

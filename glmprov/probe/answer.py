@@ -57,7 +57,7 @@ class Answer:
         hung = self.hung()
         if hung:
             return "HUNG: " + "; ".join(hung)
-        for key in ("failed_host", "failed_nvml"):
+        for key in ("failed_host", "failed_nvml", "failed_driver"):
             if key in self.parts:
                 return f"{NO_SUCH_PART} ({self.parts[key]})"
         return NO_SUCH_PART
@@ -71,9 +71,7 @@ def known(value: Any) -> Any:
 
 
 def _hung_in_words(record: Mapping[str, Any]) -> str:
-    what = {"nvml": "NVML", "host": "reading the host's files"}.get(
-        str(record.get("task")), str(record.get("task"))
-    )
+    what = {"nvml": "NVML", "driver": "the driver"}.get(str(record.get("task")), str(record.get("task")))
     pid, state = record.get("pid"), record.get("state")
     if record.get("earlier"):
         return (

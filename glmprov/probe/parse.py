@@ -17,7 +17,7 @@ from glmprov.probe.parse_machines import virtual_machines
 from glmprov.probe.parse_power import gpu_power, nccl_env
 from glmprov.probe.parse_tuning import host_tuning
 from glmprov.probe.wanted import REHEARSAL
-from glmprov.receipt import RECEIPT_PATH, Receipt
+from glmprov.receipt import PACKAGES_PATH, RECEIPT_PATH, Packages, Receipt
 from glmprov.state import GpuDriver, HostState, Unknown
 
 
@@ -40,6 +40,7 @@ def observation(host: str, parts: Mapping[str, Any]) -> Observation:
         ),
         receipt=_receipt(answer),
         files=_files(answer),
+        packages=_packages(answer),
         serving=serving(answer, processes),
         hung=answer.hung(),
         remarks=tuple(_remarks(answer)),
@@ -77,6 +78,16 @@ def _receipt(answer: Answer) -> Receipt | Unknown | None:
         return receipts.from_json(text)
     except ValueError as problem:
         return Unknown(f"{RECEIPT_PATH} can't be read: {str(problem).splitlines()[0]}")
+
+
+def _packages(answer: Answer) -> Packages | Unknown:
+    text = answer.text(PACKAGES_PATH)
+    if not isinstance(text, str):
+        return text or Packages()
+    try:
+        return receipts.packages_from_json(text)
+    except ValueError as problem:
+        return Unknown(f"{PACKAGES_PATH} can't be read: {str(problem).splitlines()[0]}")
 
 
 def _files(answer: Answer) -> dict[str, str | None]:

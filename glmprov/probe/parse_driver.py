@@ -3,30 +3,42 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from glmprov.hardware import Gpu
+from glmprov.probe import parse_kept
 from glmprov.probe.answer import Answer
+from glmprov.probe.parse_hardware import secure_boot
+from glmprov.probe.parse_kernels import next_kernel, next_kernel_module, running_kernel, signing_key_enrolled
 from glmprov.probe.parse_units import unit
 from glmprov.probe.texts import by_precedence, kernel_arguments, modprobe_blocks
+from glmprov.probe.wanted import CDI_LIBRARY
 from glmprov.state import GpuDriver, Setting, Unknown
 
 PERSISTENCE_DAEMON = "nvidia-persistenced.service"
 MODPROBE_FOLDERS = ("/etc/modprobe.d", "/run/modprobe.d", "/usr/lib/modprobe.d", "/lib/modprobe.d")
 
-_FAMILY = re.compile(
-    r"(nvidia-(driver|kernel|dkms|open|modprobe|persistenced|utils|compute-utils|firmware|smi)|libnvidia-|libcuda1|"
-    r"cuda-drivers|linux-(modules|objects)-nvidia-|xserver-xorg-video-nvidia|firmware-nvidia)"
+FAMILY = re.compile(
+    r"(?!.*(container|pinning))((lib)?nvidia-|libcuda(debugger)?1$|libnv(cuvid|optix)1$|cuda-drivers|"
+    r"linux-(modules|objects|signatures)-nvidia-|xserver-xorg-video-nvidia|firmware-nvidia-)"
 )
-_NOT_THE_DRIVER = re.compile(r"(container|pinning)")
+"""Packages that are one driver, in NVIDIA's names and in Ubuntu's. The role holds the same ones."""
+KERNEL_META = re.compile(
+    r"linux-(image-|headers-)?(cloud-|rt-)?(amd64|generic|virtual|lowlatency|nvidia|oem|aws|azure|gcp|oracle)"
+    r"(-64k|-hwe|-edge|-\d+\.\d+)*"
+)
+"""Packages that pull the next kernel in: linux-image-amd64, linux-generic-hwe-24.04, …"""
 # In this order: the first that is installed says which version is there to be loaded.
 _MODULE_PACKAGES = (
     r"nvidia-kernel-open-dkms",
     r"nvidia-kernel-dkms",
-    r"nvidia-dkms-\d+.*",
-    r"nvidia-kernel-source-\d+.*",
+    r"nvidia-dkms-(open|\d+.*)",
+    r"nvidia-kernel-source-(open|\d+.*)",
+    r"nvidia-kernel-common-\d+.*",
     r"nvidia-driver-\d+.*",
+    r"nvidia-headless-no-dkms-\d+.*",
     r"nvidia-driver-cuda",
+    r"libnvidia-compute(-\d+.*)?",
     r"nvidia-open.*",
 )
 _PINNING_PACKAGE = re.compile(r"nvidia-driver-pinning-(\d+)")
@@ -38,16 +50,28 @@ def gpu_driver(answer: Answer, gpus: tuple[Gpu, ...] | Unknown) -> GpuDriver:
     loaded = loaded_version(answer)
     version = _version(installed, loaded)
     absent = isinstance(version, Setting) and version.declared is None and version.effective is None
+    declared = version.declared if isinstance(version, Setting) else None
+    kernel = next_kernel(answer)
+    previous, rolled_back_from = parse_kept.kept(answer)
     return GpuDriver(
+        source=_source(installed),
         branch=_branch(version),
         version=None if absent else version,
         open_modules=_open_modules(answer),
-        held=_held(installed),
+        next_kernel_module=next_kernel_module(
+            answer, declared if isinstance(declared, str) else None, secure_boot=secure_boot(answer) is True
+        ),
+        held=_held(installed, kernels={running_kernel(answer), kernel}),
         pinned=_pinned(answer, installed, _branch(version)),
         automatic_upgrades_blocked=_automatic_upgrades_blocked(answer),
         nouveau_blocked=_nouveau_blocked(answer),
         persistence_daemon=unit(answer, PERSISTENCE_DAEMON),
+        cdi_specs=_cdi_specs(answer),
         cards=None if absent else _cards(gpus),
+        next_kernel=kernel,
+        signing_key_enrolled=signing_key_enrolled(answer),
+        previous_version=previous,
+        rolled_back_from=rolled_back_from,
     )
 
 
@@ -85,10 +109,28 @@ def _version(
     if isinstance(installed, Unknown):
         return Setting(installed, loaded)
     for pattern in _MODULE_PACKAGES:
-        for name in sorted(installed):
-            if re.fullmatch(pattern, name):
-                return Setting(upstream_version(installed[name][0]), loaded)
+        # A transitional package has the version of the branch that it leaves: the newest is the driver's own.
+        found = [
+            upstream_version(version)
+            for name, (version, _) in installed.items()
+            if re.fullmatch(pattern, name)
+        ]
+        if found:
+            return Setting(max(found, key=_numbers), loaded)
     return Setting(None, loaded)
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", version)]
+
+
+def _source(installed: Mapping[str, tuple[str, bool]] | Unknown) -> str | None:
+    """Return whose packages the driver is made of: Ubuntu's archive numbers its versions by release."""
+    if isinstance(installed, Unknown):
+        return None
+    versions = [version for name, (version, _) in installed.items() if FAMILY.match(name)]
+    archive = any(re.search(r"-0ubuntu0\.\d", version) for version in versions)
+    return "ubuntu" if archive else "nvidia" if versions else None
 
 
 def _branch(version: Setting | Unknown | None) -> str | None:
@@ -103,15 +145,30 @@ def _open_modules(answer: Answer) -> bool | Unknown | None:
     return "Open Kernel Module" in text if isinstance(text, str) else text
 
 
-def _held(installed: Mapping[str, tuple[str, bool]] | Unknown) -> Mapping[str, bool] | Unknown | None:
+def _held(
+    installed: Mapping[str, tuple[str, bool]] | Unknown, kernels: Collection[str | Unknown | None]
+) -> Mapping[str, bool] | Unknown | None:
+    """Return apt's holds of the set: the driver's packages, and with them what brings and what is the kernel."""
     if isinstance(installed, Unknown):
         return installed
-    family = {
+    images = {f"linux-{part}-{kernel}" for kernel in kernels for part in ("image", "headers", "modules")}
+    found = {
         name: held
         for name, (_, held) in sorted(installed.items())
-        if _FAMILY.match(name) and not _NOT_THE_DRIVER.search(name)
+        if FAMILY.match(name) or KERNEL_META.fullmatch(name) or name in images
     }
-    return family or None
+    return found if any(FAMILY.match(name) for name in found) else None
+
+
+def _cdi_specs(answer: Answer) -> dict[str, str] | Unknown | None:
+    """Return the driver version whose libraries each CDI specification names, by path."""
+    part = answer.part("numbers")
+    if isinstance(part, Unknown):
+        return part
+    numbers = part.get(CDI_LIBRARY, {})
+    return {
+        path: version for path, version in numbers.items() if isinstance(version, str) and version
+    } or None
 
 
 def _pinned(
@@ -153,11 +210,18 @@ def _automatic_upgrades_blocked(answer: Answer) -> bool | Unknown:
 
 
 def blocks_driver_upgrades(text: str) -> bool:
-    """Given an apt configuration file, tell whether it puts the driver on unattended-upgrades' blacklist."""
+    """Given an apt configuration file, tell whether it puts driver and kernel on unattended-upgrades' blacklist."""
     bare = re.sub(r"^\s*(//|#(?!clear)).*$", "", text, flags=re.MULTILINE)
     entries = re.findall(r"Unattended-Upgrade::Package-Blacklist\s*\{([^}]*)\}", bare)
     entries += re.findall(r"Unattended-Upgrade::Package-Blacklist::\s+(\"[^\"]*\")", bare)
-    return any("nvidia" in name for entry in entries for name in re.findall(r'"([^"]*)"', entry))
+    names = [name for entry in entries for name in re.findall(r'"([^"]*)"', entry)]
+    return any("nvidia" in name for name in names) and any(_matches(name, "linux-image-") for name in names)
+
+
+def _matches(pattern: str, beginning: str) -> bool:
+    """Tell whether a pattern of unattended-upgrades, which it holds against the beginning of names, is met by this one."""
+    plain = pattern.lstrip("^").removesuffix(".*")
+    return plain.startswith("linux-") and (beginning.startswith(plain) or plain.startswith(beginning))
 
 
 def _nouveau_blocked(answer: Answer) -> bool | Unknown:

@@ -89,7 +89,12 @@ def flatten(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def serving(answer: Answer, processes: tuple[GpuProcess, ...]) -> tuple[str, ...]:
-    """Return what computes on the cards now: container, unit or process, each once."""
+    """Return what computes on the cards now: container, unit or process, each once.
+
+    A driver that doesn't answer can't name them; that its module for CUDA is held open says that there is something.
+    """
+    if isinstance(answer.part("nvml"), Unknown) and _uvm_is_held(answer):
+        return ("something that holds nvidia_uvm, while the driver doesn't answer,",)
     listed = _docker(answer, "/containers/json")
     containers = {
         str(container.get("Id")): str((container.get("Names") or ["?"])[0]).lstrip("/")
@@ -98,6 +103,13 @@ def serving(answer: Answer, processes: tuple[GpuProcess, ...]) -> tuple[str, ...
     computing = _computing(answer)
     owners = [_owner(answer, process, containers) for process in processes if process.pid in computing]
     return tuple(dict.fromkeys(owners))
+
+
+def _uvm_is_held(answer: Answer) -> bool:
+    """Say whether /dev/nvidia-uvm is open, as every CUDA process has it, by the count of the module's users."""
+    modules = answer.text("/proc/modules")
+    held = re.search(r"^nvidia_uvm \d+ (\d+) ", modules, re.MULTILINE) if isinstance(modules, str) else None
+    return held is not None and held[1] != "0"
 
 
 def _owner(answer: Answer, process: GpuProcess, containers: Mapping[str, str]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from glmprov.hardware import Cpu, NumaNode, PciCard, System
 from glmprov.probe.answer import Answer
 from glmprov.probe.texts import cpu_list, key_values, meminfo_bytes
-from glmprov.probe.wanted import CPUINFO, EFI, IOMMU_GROUPS, PACKAGE_IDS, SECURE_BOOT
+from glmprov.probe.wanted import CPUINFO, EFI, IOMMU_GROUPS, SECURE_BOOT
 from glmprov.state import Unknown
 
 NODES = "/sys/devices/system/node/node"
@@ -45,7 +45,7 @@ def system(answer: Answer) -> System:
         architecture=uname[4],
         boot_id=_text(answer, "/proc/sys/kernel/random/boot_id").strip(),
         virtualization=_virtualization(answer),
-        secure_boot=_secure_boot(answer),
+        secure_boot=secure_boot(answer),
         memory_bytes=meminfo_bytes(_text(answer, "/proc/meminfo")),
     )
 
@@ -54,11 +54,10 @@ def cpu(answer: Answer) -> Cpu:
     """Return the processors. Sockets are counted by physical package, not by NUMA node."""
     info = _head(answer)
     model = re.search(r"^model name\s*:\s*(.+)$", info, re.MULTILINE)
-    tallies = answer.part("tallies")
-    packages = {} if isinstance(tallies, Unknown) else tallies.get(PACKAGE_IDS, {})
+    sockets = answer.part("sockets")
     return Cpu(
         model=model[1].strip() if model else "",
-        sockets=max(1, len(packages)),
+        sockets=1 if isinstance(sockets, Unknown) else max(1, len(sockets)),
         online=len(_cpus(answer, "online")),
         offline=_offline(answer),
     )
@@ -137,7 +136,8 @@ def iommu_groups(answer: Answer) -> int | Unknown:
     return len(groups) if isinstance(groups, list) else Unknown(str(groups.get("error")))
 
 
-def _secure_boot(answer: Answer) -> bool | Unknown:
+def secure_boot(answer: Answer) -> bool | Unknown:
+    """Tell whether the firmware lets the kernel load signed modules only."""
     folders = answer.part("folders")
     if isinstance(folders, Unknown):
         return folders

@@ -151,7 +151,12 @@ def command_of(answer: Answer, pid: int) -> str:
 
 
 def xids(answer: Answer) -> dict[str, tuple[int, ...]] | Unknown:
-    """Return the driver's error numbers in the journal of this boot by bus id, each once, oldest first."""
+    """Return the driver's error numbers in the journal of this boot by bus id, each once, oldest first.
+
+    Where no driver is loaded the journal isn't asked: nobody is there who writes them.
+    """
+    if answer.parts.get("driver_loaded") is False:
+        return {}
     commands = answer.part("commands")
     journal = (
         commands if isinstance(commands, Unknown) else known(commands.get("journal", {"error": "not asked"}))

@@ -12,7 +12,8 @@ from glmprov.state import GpuPower, NcclEnv, Setting, Unknown
 
 GPU_POWER_CONF = "/etc/glmprov/gpu-power.conf"
 NCCL_ENV = "/etc/glmprov/nccl.env"
-NCCL_CONFS = ("/etc/nccl.conf", "/root/.nccl.conf", "/home/")
+NCCL_CONFS = (("/etc/nccl.conf", "files"), ("/root/.nccl.conf", "files"), ("/home/", "homes"))
+"""Where NCCL looks besides the environment, and the part of the answer that holds it."""
 
 
 def gpu_power(answer: Answer, gpus: tuple[Gpu, ...] | Unknown, driver: bool) -> GpuPower:
@@ -74,9 +75,9 @@ def nccl_env(answer: Answer) -> NcclEnv:
     env = dict(key_values(text)) if isinstance(text, str) else text
     elsewhere = {
         f"{path}: {name}": value
-        for prefix in NCCL_CONFS
-        for path, content in answer.texts(prefix).items()
+        for prefix, part in NCCL_CONFS
+        for path, content in answer.texts(prefix, part).items()
         for name, value in key_values(content)
     }
-    lost = next((lost for prefix in NCCL_CONFS if (lost := answer.lost(prefix))), None)
+    lost = next((lost for place in NCCL_CONFS if (lost := answer.lost(*place))), None)
     return NcclEnv(env=env, elsewhere=elsewhere or lost)

@@ -8,6 +8,7 @@ from typing import Any
 
 from glmprov.probe.answer import Answer, known
 from glmprov.probe.parse_driver import MODPROBE_FOLDERS
+from glmprov.probe.parse_kernels import boot_line
 from glmprov.probe.parse_ours import HOST_TUNING_CONF, ours
 from glmprov.probe.parse_units import unit
 from glmprov.probe.texts import (
@@ -17,7 +18,7 @@ from glmprov.probe.texts import (
     key_values,
     modprobe_options,
 )
-from glmprov.probe.wanted import GOVERNORS, GRUB
+from glmprov.probe.wanted import GOVERNORS
 from glmprov.state import HostTuning, Setting, Unknown
 
 LIMITS_CONF = "/etc/security/limits.d/90-glmprov.conf"
@@ -65,9 +66,9 @@ def _kernel_arguments(answer: Answer) -> dict[str, Setting] | Unknown:
 
 
 def declared_command_line(answer: Answer) -> str | Unknown | None:
-    """Return the command line of the next boot: GRUB's first entry, else /etc/kernel/cmdline."""
-    line = answer.text(GRUB, "lines")
-    if isinstance(line, str) and line:
+    """Return the command line of the next boot: of GRUB's entry for it, else /etc/kernel/cmdline."""
+    line = boot_line(answer)
+    if isinstance(line, str):
         return boot_entry_arguments(line)
     return line if isinstance(line, Unknown) else answer.text("/etc/kernel/cmdline")
 

@@ -7,6 +7,8 @@ import re
 import secrets
 from binascii import crc32
 from collections.abc import Sequence
+from functools import lru_cache
+from hashlib import sha256
 from typing import Any
 
 from glmprov.errors import ProbeError
@@ -19,7 +21,9 @@ from glmprov.probe.wanted import wanted
 from glmprov.remote import Channel, Completed
 
 OLDEST_PYTHON = (3, 8)
-ARGV = ("-SEI", "-")  # no site-packages, no environment, isolated: the start costs half
+ARGV = ("-SEI", "-c", "import sys; exec(eval(sys.stdin.buffer.readline()))")
+"""No site-packages, no environment, isolated: the start costs half. The program comes on standard input and not as
+the script, so that Python doesn't parse what it has compiled before."""
 
 
 def observe(
@@ -30,27 +34,36 @@ def observe(
     interpreter: str = "python3",
     sysctl_keys: Sequence[str] = (),
     nvml_seconds: float = 30.0,
-    host_seconds: float = 20.0,
 ) -> Observation:
     """Return what is true on the host now, read in one round trip. Nothing on it is changed.
 
-    sysctl_keys: kernel settings that the inventory names. The seconds are the patience on the host itself
-    with NVML and with everything else. Raise ProbeError if no whole answer comes back; what the channel
+    sysctl_keys: kernel settings that the inventory names. nvml_seconds is the patience on the host itself with
+    NVML and the driver. Raise ProbeError if no whole answer comes back; what the channel
     raises passes.
     """
     mark = "glmprov-" + secrets.token_hex(8)
     completed = channel.run(
         (interpreter, *ARGV),
-        stdin=program(mark, wanted(sysctl_keys, nvml_seconds=nvml_seconds, host_seconds=host_seconds)),
-        deadline_seconds=max(nvml_seconds, host_seconds) + 20.0,
+        stdin=program(mark, wanted(sysctl_keys, nvml_seconds=nvml_seconds)),
+        deadline_seconds=nvml_seconds + 20.0,
         become=become,
     )
     return observation(host, answer_of(completed, mark, host))
 
 
 def program(mark: str, orders: dict[str, Any]) -> bytes:
-    """Return the program for the host: the payload's source and the call with its orders."""
-    return f"{payload.source()}\nmain({mark!r}, {orders!r}, {nvml_source()!r})\n".encode()
+    """Return what a host is sent: a line that starts the rest, a line about it, and the two halves as texts."""
+    host, nvml = (text.encode() for text in (f"{payload.source()}\nORDERS = {orders!r}\n", nvml_source()))
+    about = (
+        mark,
+        *(f"{name} {_digest(text)} {len(text)}" for name, text in (("host", host), ("nvml", nvml))),
+    )
+    return f"{payload.start()!r}\n{' '.join(about)}\n".encode() + host + nvml
+
+
+@lru_cache(maxsize=8)
+def _digest(text: bytes) -> str:
+    return sha256(text).hexdigest()[:24]
 
 
 def answer_of(completed: Completed, mark: str, host: str) -> dict[str, Any]:

@@ -66,9 +66,11 @@ FILES = (
     "/etc/glmprov/nccl.env",
     "/etc/nccl.conf",
     "/root/.nccl.conf",
-    "/home/*/.nccl.conf",
     "/var/lib/glmprov/receipt.json",
+    "/var/lib/glmprov/packages.json",
     "/var/lib/glmprov/lock.json",
+    "/var/lib/glmprov/driver/kept.json",
+    "/boot/grub/grubenv",
     "/var/run/reboot-required",
 )
 
@@ -91,11 +93,10 @@ OUR_FILES = (
 
 PACKAGES = (
     "nvidia-",
-    "libnvidia-",
-    "libcuda1",
+    "libnv",
+    "libcuda",
     "cuda-drivers",
-    "linux-modules-nvidia-",
-    "linux-objects-nvidia-",
+    "linux-",
     "xserver-xorg-video-nvidia",
     "firmware-nvidia",
     "docker",
@@ -110,13 +111,35 @@ DRIVER_FILES = (
     "/proc/driver/nvidia/gpus/*/information",
     "/sys/module/nvidia*/parameters/*",
 )
-"""Answered by the driver itself, so a broken one may block here: read last."""
+"""Answered by the driver itself, so a broken one may block here: read in the child."""
 
-PACKAGE_IDS = "/sys/devices/system/cpu/cpu*/topology/physical_package_id"
-GOVERNORS = "/sys/devices/system/cpu/cpu*/cpufreq/scaling_governor"
+HOMES = ("/home/*/.nccl.conf",)
+"""May lie on a file server that is down: read in the child, and only where a driver is loaded."""
+
+CPUS = "/sys/devices/system/cpu/"
+GOVERNORS = CPUS + "cpu*/cpufreq/scaling_governor"
 
 GRUB = "/boot/grub/grub.cfg"
 GRUB_DROP_IN = "/etc/default/grub.d/90-glmprov.cfg"
+BOOT_LINES = ("menuentry ", "submenu ", "linux", "set default", "function ", "}")
+"""What tells the entries of grub.cfg and which of them boots: braces are counted, so those of functions too."""
+
+MODULES = (
+    "/lib/modules/*/updates/dkms/nvidia.ko*",
+    "/lib/modules/*/updates/dkms/nvidia-current.ko*",
+    "/lib/modules/*/kernel/nvidia-*/nvidia.ko*",
+    "/lib/modules/*/kernel/drivers/video/nvidia.ko*",
+    "/lib/modules/*/extra/nvidia.ko*",
+)
+"""The driver's main module for each kernel: built by dkms, prebuilt by Ubuntu, installed by other means."""
+KERNELS = ("/boot/vmlinuz-*", "/var/lib/dkms/nvidia*/*/*/x86_64/module")
+SIGNATURE_BYTES = 28
+"""The length of the mark behind a signed module (Linux, kernel/module_signature.c)."""
+CDI_SPECS = ("/etc/cdi/*nvidia*", "/var/run/cdi/*nvidia*")
+CDI_LIBRARY = "libcuda.so."
+MOK_LIST = "/sys/firmware/efi/efivars/MokListRT-605dab50-e046-4300-abb6-3dd810dd8b23"
+MOK_KEYS = ("/var/lib/dkms/mok.pub", "/var/lib/shim-signed/mok/MOK.der")
+"""Where dkms keeps the certificate that belongs to the key it signs with, on Debian and on Ubuntu."""
 CPUINFO = "/proc/cpuinfo"
 IOMMU_GROUPS = "/sys/kernel/iommu_groups"
 EFI = "/sys/firmware/efi"
@@ -127,15 +150,11 @@ PROXMOX = "/run/qemu-server"
 SNAP = "/snap/docker"
 SECURE_BOOT = EFI + "/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
 
-UNIT_PROPERTIES = (
-    "Id,LoadState,ActiveState,SubState,UnitFileState,WantedBy,FragmentPath,NeedDaemonReload,Result"
-)
+UNIT_PROPERTIES = ("LoadState", "ActiveState", "UnitFileState", "WantedBy")
 
 
-def wanted(
-    sysctl_keys: Sequence[str] = (), *, nvml_seconds: float = 30.0, host_seconds: float = 20.0
-) -> dict[str, Any]:
-    """Return the payload's orders: what to read, ask and run, and how long it may take on the host.
+def wanted(sysctl_keys: Sequence[str] = (), *, nvml_seconds: float = 30.0) -> dict[str, Any]:
+    """Return the payload's orders: what to read, ask and run, and how long the driver may take on the host.
 
     sysctl_keys are read besides SYSCTL_KEYS. With persistence mode off each start of NVML costs seconds a
     card, hence the patience.
@@ -145,15 +164,31 @@ def wanted(
         "files": [*FILES, *(sysctl_path(key) for key in keys)],
         "sums": list(OUR_FILES),
         "packages": list(PACKAGES),
-        "lines": {GRUB: "linux"},
+        "lines": {GRUB: list(BOOT_LINES)},
+        "present": list(KERNELS),
+        "tails": list(MODULES),
+        "tail_bytes": SIGNATURE_BYTES,
+        "numbers": {CDI_LIBRARY: list(CDI_SPECS)},
+        "within": {MOK_LIST: list(MOK_KEYS)},
         "folders": [IOMMU_GROUPS, EFI, REHEARSAL, VFIO, LIBVIRT, PROXMOX, SNAP],
-        "tallies": [PACKAGE_IDS, GOVERNORS],
+        "tallies": [GOVERNORS],
+        "sockets": [CPUS + "online", CPUS + "cpu%d/topology/core_siblings_list"],
         "heads": [CPUINFO],
         "hex": [SECURE_BOOT],
         "docker": ["/info", "/containers/json"],
         "docker_seconds": 5,
+        "units": list(UNITS),
+        "unit_properties": list(UNIT_PROPERTIES),
         "commands": {
-            "systemctl": ["systemctl", "show", "--no-pager", "--property=" + UNIT_PROPERTIES, *UNITS],
+            "systemctl": [
+                "systemctl",
+                "show",
+                "--no-pager",
+                "--property=" + ",".join(("Id", *UNIT_PROPERTIES)),
+                *UNITS,
+            ],
+        },
+        "driver_commands": {
             "journal": [
                 "journalctl",
                 "-k",
@@ -170,6 +205,7 @@ def wanted(
         },
         "command_seconds": 8,
         "driver_files": list(DRIVER_FILES),
+        "homes": list(HOMES),
         "nvml_libraries": [
             f"{folder}/libnvidia-ml.so.1"
             for folder in (
@@ -183,7 +219,6 @@ def wanted(
                 "/run/opengl-driver/lib",
             )
         ],
-        "host_seconds": host_seconds,
         "nvml_seconds": nvml_seconds,
     }
 

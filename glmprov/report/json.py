@@ -9,8 +9,16 @@ from typing import Any
 from glmprov.drift import Difference
 from glmprov.errors import ExitCode, GlmprovError
 from glmprov.report.facts import as_json
-from glmprov.results import HookCall, HostFacts, HostLock, HostProvision, HostReview, HostTrust
-from glmprov.state import data
+from glmprov.results import (
+    HookCall,
+    HostFacts,
+    HostHistory,
+    HostLock,
+    HostProvision,
+    HostReview,
+    HostTrust,
+)
+from glmprov.state.data import data
 
 
 def document(kind: str, code: ExitCode, hosts: Sequence[Any]) -> str:
@@ -83,6 +91,7 @@ def _difference(difference: Difference) -> dict[str, Any]:
         "expected": data(difference.expected),
         "observed": data(difference.observed),
         "disruption": difference.disruption.value,
+        "manage": difference.manage.value,
         "pending_reboot": difference.pending_reboot,
         "reason": difference.reason,
     }
@@ -137,4 +146,21 @@ def locks(results: Iterable[HostLock], code: ExitCode) -> str:
         "lock",
         code,
         [{"host": each.host, "error": _error(each.error), "lock": data(each.info)} for each in results],
+    )
+
+
+def history(results: Iterable[HostHistory], code: ExitCode) -> str:
+    """Return hosts with their changes, the newest last."""
+    return document(
+        "history",
+        code,
+        [
+            {
+                "host": each.host,
+                "error": _error(each.error),
+                "acts": [{"since": act.since, "end": act.end.value, **data(act.entry)} for act in each.acts],
+                "unread": each.unread,
+            }
+            for each in results
+        ],
     )

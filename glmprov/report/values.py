@@ -1,4 +1,4 @@
-"""How one value reads to a person."""
+"""How one value reads, to a person and to a program."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from glmprov.state import Later, Setting, Unit, Unknown
+from glmprov.state.data import data
+
+__all__ = ["data", "plain", "short"]
 
 _UUID = re.compile(r"GPU-([0-9a-f]{8})-[0-9a-f-]{27}")
 

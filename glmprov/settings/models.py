@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from glmprov.settings.manage import Words, by_key, known_keys
 from glmprov.settings.types import (
     Branch,
     Bus,
@@ -24,12 +25,21 @@ from glmprov.settings.types import (
     Version,
     Watts,
 )
-from glmprov.state import SECTIONS, role_options
+from glmprov.state import SECTIONS, Modes, role_options
 
 
 def _option(wants: str, default: str, meaning: str) -> Any:
     """Declare a setting: what it wants and its default in words, for messages and for docs/settings.md."""
     return Field(default=None, description=meaning, json_schema_extra={"wants": wants, "default": default})
+
+
+def _manage() -> Any:
+    return _option(
+        "enforce, audit or ignore, or a mapping of key to one of them ({default: enforce, sysctl: audit})",
+        "enforce",
+        "Brought to the plan, only reported, or neither looked at nor touched. A key is a field or one item of it, "
+        "`sysctl[vm.swappiness]`; `default` is the rest of the section.",
+    )
 
 
 class Section(BaseModel):
@@ -56,11 +66,22 @@ class GpuDriverSettings(Section):
         "what was applied or is installed, else the newest",
         "One version of the branch.",
     )
+    keep_previous: bool | None = _option(
+        "true or false",
+        "true",
+        "Before an upgrade, keep the installed packages on the host; without them it is refused.",
+    )
+    rollback: bool | None = _option(
+        "true or false",
+        "what `provision --driver-rollback` or `--driver-forward` did last",
+        "true: go back to the kept driver and stay there. false: go where branch and version say.",
+    )
     repository_url: Url | None = _option("a URL", "NVIDIA's, by the role", "Package source of the driver.")
     repository_key_url: Url | None = _option("a URL", "NVIDIA's, by the role", "Key that signs it.")
     repository_key_fingerprint: Fingerprint | None = _option(
         "a key fingerprint of 40 hex digits", "NVIDIA's, by the role", "Fingerprint that the key must have."
     )
+    manage: Annotated[Words, AfterValidator(known_keys("gpu_driver"))] | None = _manage()
 
 
 class ContainerEngineSettings(Section):
@@ -83,6 +104,7 @@ class ContainerEngineSettings(Section):
     toolkit_repository_key_fingerprint: Fingerprint | None = _option(
         "a key fingerprint of 40 hex digits", "NVIDIA's, by the role", "Fingerprint that the key must have."
     )
+    manage: Annotated[Words, AfterValidator(known_keys("container_engine"))] | None = _manage()
 
 
 class GpuPowerSettings(Section):
@@ -98,6 +120,7 @@ class GpuPowerSettings(Section):
         "no budget",
         "What the limits of all cards may add up to. Caps are lowered evenly; an order above it is refused.",
     )
+    manage: Annotated[Words, AfterValidator(known_keys("gpu_power"))] | None = _manage()
 
 
 class HostTuningSettings(Section):
@@ -135,6 +158,7 @@ class HostTuningSettings(Section):
         "Registry keys that make the driver do P2P through BAR1, for one-shot all-reduce. `auto`: where the topology "
         "needs them and all conditions hold; `forced`: refused where it can't work.",
     )
+    manage: Annotated[Words, AfterValidator(known_keys("host_tuning"))] | None = _manage()
 
 
 class NcclEnvSettings(Section):
@@ -150,6 +174,7 @@ class NcclEnvSettings(Section):
         "by profile and topology",
         "Variables that win over the profile's.",
     )
+    manage: Annotated[Words, AfterValidator(known_keys("nccl_env"))] | None = _manage()
 
 
 class HostSettings(BaseModel):
@@ -167,6 +192,14 @@ class HostSettings(BaseModel):
     host_tuning: HostTuningSettings = HostTuningSettings()
     nccl_env: NcclEnvSettings = NcclEnvSettings()
     ignored: tuple[str, ...] = ()
+
+    @property
+    def modes(self) -> Modes:
+        """What may be done with each key."""
+        said = {section: getattr(self, section).manage or {} for section in SECTIONS}
+        return Modes(
+            {key: word for section in SECTIONS for key, word in by_key(section, said[section]).items()}
+        )
 
     def written(self) -> dict[str, Any]:
         """Return what was written, by the variables' names: for the receipt."""

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from glmprov.errors import InventoryError
+from glmprov.secret import Secret
 from glmprov.settings.models import MODELS, PLANNED, VARIABLES, HostSettings, Section, wanted
 from glmprov.state import SECTIONS
 
@@ -19,7 +20,7 @@ def from_variables(host_name: str, variables: Mapping[str, Any], source: str = "
     Raise InventoryError with every fault, each with its variable, if one of ours is misspelt or of the wrong
     type.
     """
-    faults = [*_misspelt(variables), *_templates(variables)]
+    faults = [*_misspelt(variables), *_secrets(variables), *_templates(variables)]
     sections: dict[str, Section] = {}
     for section, model in MODELS.items():
         written = {
@@ -59,6 +60,20 @@ def _misspelt(variables: Mapping[str, Any]) -> Iterator[str]:
         elif ours:
             options = ", ".join(f"{ours}_{option}" for option in MODELS[ours].model_fields)
             yield f"{name}: no such setting; there are {options}"
+
+
+def _secrets(variables: Mapping[str, Any]) -> Iterator[str]:
+    for name in VARIABLES:
+        if _is_secret(variables.get(name)):
+            yield f"{name}: is a vault value; settings are written into plans, receipts and files, so write it plainly"
+
+
+def _is_secret(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return any(map(_is_secret, value.values()))
+    if isinstance(value, list | tuple):
+        return any(map(_is_secret, value))
+    return isinstance(value, Secret)
 
 
 def _templates(variables: Mapping[str, Any]) -> Iterator[str]:

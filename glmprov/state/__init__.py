@@ -20,8 +20,9 @@ from typing import Any
 
 from glmprov.state.as_found import Left, as_found, under
 from glmprov.state.kinds import Disruption, Kind, Manage
+from glmprov.state.modes import Modes
 from glmprov.state.sections import ContainerEngine, GpuDriver, GpuPower, HostState, HostTuning, NcclEnv
-from glmprov.state.values import Dropped, Later, Setting, Unit, Unknown, data
+from glmprov.state.values import Dropped, Later, Setting, Unit, Unknown
 
 __all__ = [
     "SECTIONS",
@@ -37,12 +38,12 @@ __all__ = [
     "Later",
     "Left",
     "Manage",
+    "Modes",
     "NcclEnv",
     "Setting",
     "Unit",
     "Unknown",
     "as_found",
-    "data",
     "kind_of",
     "role_options",
     "role_variables",

@@ -22,21 +22,39 @@ class GpuDriver:
     """Declared: the installed packages' version ("580.95.05"); effective: the loaded kernel module's."""
     open_modules: bool | Unknown | Later | None = outcome(Disruption.DRIVER)
     """The loaded kernel module is the open one; Blackwell runs with no other."""
+    next_kernel_module: bool | Later | Unknown | None = outcome()
+    """The kernel that boots next has a module of the installed version, and Secure Boot lets it load."""
     held: Mapping[str, bool] | Later | Unknown | None = outcome()
-    """apt hold by package: driver, module and userland packages that are installed."""
+    """apt hold by package, of those that are installed: driver, module, userland, and what brings and is the kernel."""
     pinned: bool | Unknown | None = setting(shared=True)
     """An apt pin keeps the branch (the pinning package, or our preferences file)."""
     automatic_upgrades_blocked: bool | Unknown | None = setting(shared=True)
-    """unattended-upgrades is told to leave the driver's packages alone."""
+    """unattended-upgrades is told to leave driver and kernel alone."""
     nouveau_blocked: bool | Unknown | None = setting(Disruption.REBOOT, shared=True)
     """The nouveau module is kept from loading."""
     persistence_daemon: Unit | Later | Unknown | None = setting()
     """nvidia-persistenced.service."""
+    cdi_specs: Mapping[str, str] | Later | Unknown | None = outcome()
+    """Driver version whose libraries a CDI specification names, by its path. Where there is none, CDI isn't in use."""
     cards: Mapping[str, bool] | Later | Unknown | None = outcome()
     """Cards by UUID that the driver shows. A card of the last receipt that is gone is drift, and a person's to mend."""
+    kernels: tuple[str, ...] | None = role_input()
+    """Releases of the kernels that need a module: the running one and the one that boots next."""
+    keep_previous: bool | None = role_input()
+    """Before an upgrade, the packages of the installed driver are kept on the host."""
+    rollback: bool | None = role_input()
+    """Install the kept packages of the driver before, not what a source offers."""
     repository_url: str | None = role_input()
     repository_key_url: str | None = role_input()
     repository_key_fingerprint: str | None = role_input()
+    next_kernel: str | Unknown | None = fact()
+    """The release of the kernel that boots next."""
+    signing_key_enrolled: bool | Unknown | None = fact()
+    """The firmware trusts the key that signs modules built on this host. None: there is no such key."""
+    previous_version: str | None = fact()
+    """The driver version whose packages are kept on the host."""
+    rolled_back_from: str | None = fact()
+    """The driver version that somebody went back from."""
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 import re
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from glmprov.state import SECTIONS, role_options
+from glmprov.state import SECTION_TYPES, SECTIONS, Kind, kind_of, role_options
 
 ROOT = Path(__file__).parents[2]
 ROLES = ROOT / "roles"
@@ -33,9 +35,22 @@ def test_a_role_has_the_options_of_its_dataclass(section: str) -> None:
 
 
 @pytest.mark.parametrize("section", SECTIONS)
-def test_defaults_are_those_of_the_argument_specs(section: str) -> None:
-    documented = {name: option.get("default") for name, option in _options(section).items()}
-    assert _defaults(section) == documented
+def test_every_option_has_its_default_where_roles_keep_them(section: str) -> None:
+    defaults = _defaults(section)
+    assert list(defaults) == list(_options(section))
+    documented = {
+        name: option["default"] for name, option in _options(section).items() if "default" in option
+    }
+    assert documented == {name: defaults[name] for name in documented}
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_a_role_takes_null_for_a_setting_that_is_to_be_left_alone(section: str) -> None:
+    """With a default in the argument_specs Ansible refuses null."""
+    kinds = {f"{section}_{field.name}": kind_of(field) for field in fields(SECTION_TYPES[section])}
+    settings = [name for name in _options(section) if kinds[name] is Kind.SETTING]
+    given = _defaults(section) | dict.fromkeys(settings)
+    assert not ArgumentSpecValidator(_options(section)).validate(given).error_messages
 
 
 @pytest.mark.parametrize("section", SECTIONS)

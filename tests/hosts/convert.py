@@ -14,7 +14,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from glmprov.probe.parse_nvml import TOPOLOGY
-from glmprov.probe.wanted import CPUINFO, IOMMU_GROUPS, PACKAGE_IDS
+from glmprov.probe.wanted import CPUINFO, IOMMU_GROUPS
 
 LEVELS = {name: level for level, name in TOPOLOGY.items()}
 MISSING = {"error": "the capture doesn't hold it"}
@@ -64,7 +64,9 @@ def _from_tools(folder: Path) -> dict[str, Any]:
         "uname": ["Linux", "", kernel[1] if kernel else "", "", lscpu["Architecture"]],
         "files": files,
         "heads": {CPUINFO: f"model name\t: {lscpu['Model name']}\nflags\t\t: {lscpu['Flags']}\n"},
-        "tallies": {PACKAGE_IDS: {str(socket): 1 for socket in range(int(lscpu["Socket(s)"]))}},
+        "tallies": {},
+        "homes": {},
+        "sockets": [str(socket) for socket in range(int(lscpu["Socket(s)"]))],
         "folders": {IOMMU_GROUPS: [], "/sys/firmware/efi": ["efivars"]},
         "hex": {"/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c": "0600000000"}
         if "secureboot: Secure boot disabled" in text("dmesg.log")
@@ -267,7 +269,9 @@ def _from_values(folder: Path) -> dict[str, Any]:
         }
         | _cpu_files(lscpu),
         "heads": {CPUINFO: f"model name\t: {lscpu['Model name']}\nflags\t\t: {lscpu['Flags']}\n"},
-        "tallies": {PACKAGE_IDS: {str(socket): 1 for socket in range(int(lscpu["Socket(s)"]))}},
+        "tallies": {},
+        "homes": {},
+        "sockets": [str(socket) for socket in range(int(lscpu["Socket(s)"]))],
         "folders": {IOMMU_GROUPS: None, "/sys/firmware/efi": None},
         "pci": _pci_lines(pci),
         "acs": {},

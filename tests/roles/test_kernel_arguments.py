@@ -37,6 +37,16 @@ def test_other_arguments_stay_in_their_order(line: list[str], ours: str) -> None
     assert kernel.missing(" ".join(merged), {name: value}) == []
 
 
+@given(st.lists(words, max_size=8), words)
+def test_an_argument_is_taken_out_and_the_others_stay_byte_for_byte(line: list[str], ours: str) -> None:
+    name = ours.partition("=")[0]
+    others = [word for word in line if word.partition("=")[0] != name]
+    assert kernel.without("  ".join([*others, ours]), {name}) == "  ".join(others)
+    assert kernel.without("  ".join([ours, *others]), {name}) == "  ".join(others)
+    assert kernel.without("  ".join(others), {name}) == "  ".join(others)
+    assert kernel.without("  ".join(line), set()) == "  ".join(line)
+
+
 # GRUB's own files can't hold quotes inside these values either.
 @pytest.mark.parametrize("path", [p for p in CASES if p.stem != "quoted-spaces"], ids=lambda path: path.stem)
 def test_grub_reads_our_drop_in_as_a_shell_does(path: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from tests.roles.modules import load
 
 packages = load("glmprov_packages")
+record = load("glmprov_record")
 
 SET = r"^(?!.*(container|pinning))((lib)?nvidia-|libcuda1$)"
 ABSENT = r"^nvidia-(kernel-)?dkms(-[0-9]+)?(-server)?$"
@@ -81,3 +83,26 @@ def test_a_simulation_tells_what_would_be_installed() -> None:
         "nvidia-kernel-open-dkms": "580.105.08-1",
         "bash": "5.2",
     }
+
+
+def test_a_package_keeps_the_version_from_before_the_first_time(tmp_path: Path) -> None:
+    path = str(tmp_path / "packages.json")
+    record.remember({"a": "1"}, {"a": "2", "b": "1"}, path=path)
+    record.remember({"a": "2", "b": "1"}, {"a": "3", "b": "1", "c": "1"}, {"b"}, path=path)
+    assert record.load(path) == {"packages": {"a": "1", "b": None, "c": None}, "holds": ["b"]}
+
+
+def test_a_package_that_is_as_it_was_is_forgotten(tmp_path: Path) -> None:
+    path = str(tmp_path / "packages.json")
+    record.remember({"a": "1"}, {"a": "2", "b": "1"}, {"b"}, path=path)
+    record.remember({"a": "2", "b": "1"}, {"a": "1"}, path=path)
+    assert record.load(path) == {"packages": {}, "holds": []}
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"packages": 3}'])
+def test_a_damaged_record_is_not_written_over(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "packages.json"
+    path.write_text(text)
+    with pytest.raises(record.DamagedRecordError, match=r"packages\.json"):
+        record.remember({}, {"a": "1"}, path=str(path))
+    assert path.read_text() == text

@@ -1,16 +1,18 @@
-"""Locks and receipts, on this machine as the host, in a folder of the test's own."""
+"""Locks, receipts and history, on this machine as the host, in a folder of the test's own."""
 
 from __future__ import annotations
 
 import json
 import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from glmprov import journal
-from glmprov.errors import ExitCode, LockError
+from glmprov.errors import ApplyError, ExitCode, LockError
+from glmprov.history import HISTORY_LIMIT_BYTES, Entry, Event, History, to_line
 from glmprov.inventory import Host
 from glmprov.receipt import Receipt
 from glmprov.remote import Channel, connect
@@ -68,6 +70,26 @@ def test_an_expired_lock_is_taken_over_with_a_remark(channel: Channel, tmp_path:
         assert journal.status(channel, home=str(tmp_path)) is None
 
 
+def test_the_lock_of_a_process_of_ours_that_is_gone_is_taken_over_at_once(
+    channel: Channel, tmp_path: Path
+) -> None:
+    with _lock(channel, tmp_path, reason="killed"):
+        _change(tmp_path, lambda lock: lock["holder"].update(started="1"))  # type: ignore[attr-defined]
+        with _lock(channel, tmp_path) as ours:
+            assert ours.expired and ours.expired.reason == "killed" and ours.expired.live
+
+
+@pytest.mark.parametrize("name", ["user", "controller", "boot_id", "processes"])
+def test_the_lock_of_a_process_elsewhere_is_not(channel: Channel, tmp_path: Path, name: str) -> None:
+    with _lock(channel, tmp_path):
+        _change(
+            tmp_path,
+            lambda lock: lock["holder"].update({"started": "1", name: "another"}),  # type: ignore[attr-defined]
+        )
+        with pytest.raises(LockError), _lock(channel, tmp_path):
+            pass
+
+
 def test_a_lock_survives_a_reboot_of_ours_by_the_wall_clock(channel: Channel, tmp_path: Path) -> None:
     with _lock(channel, tmp_path) as ours:
         ours.expect_reboot()
@@ -119,3 +141,70 @@ def test_a_receipt_comes_back_as_it_was(channel: Channel, tmp_path: Path) -> Non
 def test_a_receipt_that_cant_be_read_is_unknown(channel: Channel, tmp_path: Path) -> None:
     (tmp_path / "receipt.json").write_text("{}")
     assert isinstance(journal.read_receipt(channel, home=str(tmp_path)), Unknown)
+
+
+def _entry(run: str, event: Event = Event.DONE, reason: str = "") -> Entry:
+    return Entry("2026-11-22T00:00:00+00:00", run, event, "provision", "ops@desk (pid 1)", "0.1.0", reason)
+
+
+def test_the_history_grows_at_its_end_and_anybody_may_read_it(channel: Channel, tmp_path: Path) -> None:
+    home = tmp_path / "glmprov"
+    before = os.umask(0o077)
+    try:
+        assert journal.read_history(channel, home=str(home)) == (History(), None)
+        journal.append(channel, _entry("a"), home=str(home))
+    finally:
+        os.umask(before)
+    journal.append(channel, _entry("b"), home=str(home))
+    found, lock = journal.read_history(channel, home=str(home))
+    assert [entry.run for entry in found.entries] == ["a", "b"] and lock is None
+    assert home.stat().st_mode & 0o777 == 0o755
+    assert (home / "history.jsonl").stat().st_mode & 0o777 == 0o644
+
+
+def test_an_entry_after_one_that_was_cut_off_is_whole(channel: Channel, tmp_path: Path) -> None:
+    journal.append(channel, _entry("a"), home=str(tmp_path))
+    path = tmp_path / "history.jsonl"
+    path.write_text(path.read_text() + '{"at": "2026-11-2')
+    journal.append(channel, _entry("b"), home=str(tmp_path))
+    found, _ = journal.read_history(channel, home=str(tmp_path))
+    assert [entry.run for entry in found.entries] == ["a", "b"] and found.unread == 1
+
+
+def test_the_history_is_bounded_and_keeps_the_newest(channel: Channel, tmp_path: Path) -> None:
+    path, text = tmp_path / "history.jsonl", "é" * 1000
+    lines = [to_line(_entry(str(number), reason=text)) for number in range(HISTORY_LIMIT_BYTES // 2000)]
+    path.write_text("".join(lines))
+    journal.append(channel, _entry("newest"), home=str(tmp_path))
+    found, _ = journal.read_history(channel, home=str(tmp_path))
+    assert path.stat().st_size <= HISTORY_LIMIT_BYTES // 2
+    assert [entry.run for entry in found.entries][-2:] == [str(len(lines) - 1), "newest"]
+    assert found.unread == 0
+
+
+def test_a_link_in_the_place_of_the_history_is_not_followed(channel: Channel, tmp_path: Path) -> None:
+    (tmp_path / "history.jsonl").symlink_to("/etc/passwd")
+    with pytest.raises(ApplyError, match="append failed"):
+        journal.append(channel, _entry("a"), home=str(tmp_path))
+
+
+def test_what_a_key_was_before_is_kept_once(channel: Channel, tmp_path: Path) -> None:
+    first = journal.begin(channel, _entry("a", Event.BEGUN), {"a.b": 600}, home=str(tmp_path))
+    second = journal.begin(channel, _entry("b", Event.BEGUN), {"a.b": 400, "a.c": None}, home=str(tmp_path))
+    assert first == {"a.b": 600}
+    assert second == {"a.b": 600, "a.c": None}
+    found, _ = journal.read_history(channel, home=str(tmp_path))
+    assert [entry.run for entry in found.entries] == ["a", "b"]
+
+
+def test_a_full_disk_leaves_no_half_line(channel: Channel, tmp_path: Path) -> None:
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "none", str(tmp_path)]).returncode:
+        pytest.skip("this machine lets nobody mount")
+    try:
+        journal.append(channel, _entry("a"), home=str(tmp_path))
+        with pytest.raises(ApplyError, match="No space left"):
+            journal.append(channel, _entry("b", reason="x" * 40_000), home=str(tmp_path))
+        found, _ = journal.read_history(channel, home=str(tmp_path))
+        assert [entry.run for entry in found.entries] == ["a"] and found.unread == 0
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True)

@@ -22,6 +22,7 @@ EXPECTED: dict[str, tuple[list[int], dict[str, str], int]] = {
     "genoa-4x-workstation": ([4], {"NCCL_P2P_LEVEL": "PHB"}, 4),
     "workstation-4x-maxq": ([4], {"NCCL_P2P_LEVEL": "PHB"}, 0),
     "mixed-4x": ([4], {"NCCL_P2P_LEVEL": "PHB"}, 3),
+    "ubuntu-4x-server": ([4], {"NCCL_P2P_LEVEL": "PHB"}, 4),
     "h200-x2": ([2], {}, 0),
 }
 """Sizes of the sets, NCCL environment, number of cards with a power limit."""

@@ -80,6 +80,7 @@ def test_plan_says_pending_changes_only_when_asked() -> None:
         (Mended.UNKNOWN, 4),
         (Mended.FAILED, 1),
         (Mended.SKIPPED, 0),
+        (Mended.WAITS, 3),
     ],
 )
 def test_provision_believes_the_second_look(result: Mended, expected: int) -> None:
@@ -91,6 +92,12 @@ def test_one_unreachable_host_is_code_4_and_a_locked_one_is_6() -> None:
     lost = HostProvision("gpu-2", error=UnreachableError("lost"))
     assert provision_code([HostProvision("gpu-1"), lost]) == 4
     assert provision_code([lost, HostProvision("gpu-3", error=LockError("held"))]) == 6
+
+
+def test_hosts_that_were_not_begun_are_changes_pending() -> None:
+    left = HostProvision("gpu-2", not_begun="it is past 05:00")
+    assert provision_code([HostProvision("gpu-1"), left]) == 3
+    assert provision_code([HostProvision("gpu-1", error=LockError("held")), left]) == 6
 
 
 def test_the_published_table_is_the_one_in_the_code() -> None:

@@ -13,7 +13,8 @@ from glmprov.plan import HostPlan
 from glmprov.plan.saved.document import Change, Failure, Machine, SavedHost
 from glmprov.receipt import Receipt
 from glmprov.settings import HostSettings
-from glmprov.state import Unknown, data
+from glmprov.state import Unknown
+from glmprov.state.data import data
 
 
 def host_of(

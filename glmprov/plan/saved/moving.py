@@ -95,7 +95,7 @@ def _steady(value: Any) -> Any:
     if isinstance(value, Mapping):
         mark = next(iter(value)) if len(value) == 1 else ""
         if mark in ("later", "unknown") and isinstance(value[mark], str):
-            return f"{mark} known" if mark == "later" else mark
+            return "known later" if mark == "later" else mark
         return {key: _steady(item) for key, item in value.items()}
     return [_steady(item) for item in value] if isinstance(value, list | tuple) else value
 

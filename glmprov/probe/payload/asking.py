@@ -1,6 +1,6 @@
 """The payload's part that asks others: commands, and Docker through its socket."""
 
-import os
+import posix as os
 import select
 import time
 
@@ -57,23 +57,33 @@ def give_up(child, reason):
     return {"error": reason}
 
 
-def docker(paths, seconds, limit):
-    """Return {path: body} from the Docker daemon's socket. A daemon that isn't running isn't woken up."""
+def docker_asked(paths):
+    """Ask the Docker daemon's socket for paths. A daemon that isn't running isn't woken up. Return {path: socket}."""
     if not isinstance(read("/run/docker.pid", 64), str):
         return {"error": "dockerd is not running"}
     import _socket
 
-    end, found = time.monotonic() + seconds, {}
-    for path in paths:
-        wire = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
-        try:
-            wire.settimeout(max(0.1, end - time.monotonic()))
+    wires = {}
+    try:
+        for path in paths:
+            wire = wires[path] = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+            wire.settimeout(1.0)
             wire.connect("/run/docker.sock")
-            wire.sendall(("GET %s HTTP/1.0\r\nHost: docker\r\n\r\n" % path).encode())
+            wire.send(("GET %s HTTP/1.0\r\nHost: docker\r\n\r\n" % path).encode())
+    except OSError as problem:
+        return {"error": problem.strerror or "no answer"}
+    return wires
+
+
+def docker_answers(wires, seconds, limit):
+    """Return {path: body} of what was asked. The daemon has worked in the meantime."""
+    end, found = time.monotonic() + seconds, {}
+    for path in wires if "error" not in wires else ():
+        try:
             reply = b""
             while len(reply) < limit:
-                wire.settimeout(max(0.1, end - time.monotonic()))
-                part = wire.recv(65536)
+                wires[path].settimeout(max(0.1, end - time.monotonic()))
+                part = wires[path].recv(65536)
                 if not part:
                     break
                 reply += part
@@ -81,5 +91,5 @@ def docker(paths, seconds, limit):
         except OSError as problem:
             return {"error": problem.strerror or "no answer within %g s" % seconds}
         finally:
-            wire.close()
-    return found
+            wires[path].close()
+    return found or wires

@@ -1,6 +1,6 @@
 """The payload's part that reads PCI: the cards before any driver, and the bridges above them."""
 
-import os
+import posix as os
 
 from glmprov.probe.payload.reading import failure, names, read
 

@@ -1,10 +1,10 @@
-"""The payload's part that keeps the time: children that work, and what becomes of those that don't end."""
+"""The payload's part that keeps the time: a child that works, and what becomes of one that doesn't end."""
 
-import os
+import posix as os
 import select
 import time
 
-from glmprov.probe.payload.reading import names, quote, read, to_json
+from glmprov.probe.payload.reading import listing, names, quote, read, to_json
 
 HANGING = "/run/glmprov/probe"
 
@@ -17,7 +17,9 @@ def start(name, work, seconds):
         os.close(theirs)
         mark = "%s/%s.%d" % (HANGING, name, child)
         try:
-            os.makedirs(HANGING, 0o755, exist_ok=True)
+            for folder in (HANGING.rpartition("/")[0], HANGING):
+                if not isinstance(listing(folder), list):
+                    os.mkdir(folder, 0o755)
             with open(mark, "w") as file:
                 file.write(stat_of(child)[1])
         except OSError:
@@ -60,32 +62,49 @@ def still_hanging(name, seconds):
         path = HANGING + "/" + entry
         state, started = stat_of(int(pid))
         if not started or started != read(path, 64) or state in "ZX":
-            os.unlink(path)
-        elif time.time() - os.stat(path).st_mtime > seconds + 10:
+            forget(path)
+        elif time.time() - written_at(path) > seconds + 10:
             return {"task": name, "pid": int(pid), "state": state, "earlier": True}
     return None
 
 
-def wait_for(children):
-    """Read what the children send until each has ended or is late."""
-    begun = time.monotonic()
-    open_pipes = {child["pipe"]: child for child in children}
+def forget(mark):
+    """Remove a mark. Another probe, on its own look around, may have been faster."""
+    try:
+        os.unlink(mark)
+    except OSError:
+        pass
+
+
+def remember(mark):
+    """Make a mark old, so that the next probe need not wait to see that its child hangs."""
+    try:
+        os.utime(mark, (0, 0))
+    except OSError:
+        pass
+
+
+def written_at(mark):
+    """Return when a mark was written; now, if it is gone."""
+    try:
+        return os.stat(mark).st_mtime
+    except OSError:
+        return time.time()
+
+
+def wait_for(child):
+    """Read what a child sends until it has ended or is late."""
+    end = time.monotonic() + child["seconds"]
     poller = select.poll()
-    for pipe in open_pipes:
-        poller.register(pipe, select.POLLIN | select.POLLHUP)
-    while open_pipes:
-        left = min([child["seconds"] for child in open_pipes.values()]) - (time.monotonic() - begun)
-        for pipe, _ in poller.poll(max(0, int(left * 1000))):
-            part = os.read(pipe, 1 << 18)
-            if part:
-                open_pipes[pipe]["parts"].append(part)
-            else:
-                poller.unregister(pipe)
-                del open_pipes[pipe]
-        for pipe in list(open_pipes):
-            if time.monotonic() - begun >= open_pipes[pipe]["seconds"]:
-                poller.unregister(pipe)
-                open_pipes.pop(pipe)["late"] = True
+    poller.register(child["pipe"], select.POLLIN | select.POLLHUP)
+    while True:
+        if not poller.poll(max(0, int((end - time.monotonic()) * 1000))):
+            child["late"] = True
+            return
+        part = os.read(child["pipe"], 1 << 18)
+        if not part:
+            return
+        child["parts"].append(part)
 
 
 def end_of(child):
@@ -97,11 +116,9 @@ def end_of(child):
     while True:
         state = stat_of(child["pid"])[0]
         if os.waitpid(child["pid"], os.WNOHANG)[0]:
-            if child["mark"]:
-                os.unlink(child["mark"])
+            forget(child["mark"])
             return {"task": child["name"], "pid": child["pid"], "state": "killed"} if late else None
         if time.monotonic() > patience:
-            if child["mark"]:
-                os.utime(child["mark"], (0, 0))  # the next probe need not wait to see that it hangs
+            remember(child["mark"])
             return {"task": child["name"], "pid": child["pid"], "state": state}
         time.sleep(0.005)

@@ -12,8 +12,8 @@ from glmprov.observation import Observation
 from glmprov.report.facts.cards import Paint, card_rows, links, sets, table
 from glmprov.report.facts.summary import summary
 from glmprov.report.facts.tree import cpu_ranges, gib, tree
-from glmprov.report.values import short
-from glmprov.state import Unknown, data
+from glmprov.report.values import data, short
+from glmprov.state import Unknown
 
 _STYLES = {"title": "1", "dim": "2", "warn": "33", "bad": "31"}
 

@@ -15,12 +15,13 @@ from glmprov.observation import Observation
 from glmprov.report.facts import text as drawn
 from glmprov.report.table.audit import audit
 from glmprov.report.table.blocks import Block, error_text, merged
+from glmprov.report.table.history import history
 from glmprov.report.table.plan import plan
 from glmprov.report.table.provision import provision
 from glmprov.report.table.rows import Row
 from glmprov.results import HostFacts, HostLock, HostTrust
 
-__all__ = ["audit", "facts", "locks", "plan", "provision", "show", "trust"]
+__all__ = ["audit", "facts", "history", "locks", "plan", "provision", "show", "trust"]
 
 
 def show(console: Console, blocks: Iterable[RenderableType]) -> None:

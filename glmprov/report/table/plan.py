@@ -12,7 +12,7 @@ from glmprov.report.table.blocks import Block, counted, merged, shown, summed_up
 from glmprov.report.table.rows import Row
 from glmprov.report.values import plain
 from glmprov.results import HostReview
-from glmprov.state import Disruption
+from glmprov.state import Disruption, Manage
 
 
 def plan(
@@ -24,16 +24,20 @@ def plan(
 
 
 def _plan_block(review: HostReview, verbose: bool, allowed: Collection[Disruption]) -> Block:
-    changes = review.having(Verdict.DRIFT, Verdict.PENDING)
-    unknown, later = review.having(Verdict.UNKNOWN), review.having(Verdict.LATER)
+    changes, unknown, later = (
+        [each for each in review.enforced if each.verdict in verdicts]
+        for verdicts in ((Verdict.DRIFT, Verdict.PENDING), (Verdict.UNKNOWN,), (Verdict.LATER,))
+    )
+    reported = [each for each in review.differences if each.manage is not Manage.ENFORCE]
     counts = [
         counted(len(changes), "change"),
         counted(len(later), "known later"),
         counted(len(unknown), "unknown"),
+        counted(len(reported), "reported only"),
     ]
     notes = (*(review.plan.notes if review.plan else ()), *_waiting(review, allowed))
     summary = ", ".join(filter(None, counts)) or "as planned"
-    rows = [_plan_row(each) for each in (*changes, *unknown, *later)]
+    rows = [_plan_row(each) for each in (*changes, *unknown, *later, *reported)]
     return Block(
         (review.host,),
         summary if review.error is None else "cannot be planned",
@@ -61,6 +65,9 @@ def _plan_row(difference: Difference) -> Row:
         return Row(difference.key, "later", "dim", "", plain(difference.expected))
     if difference.verdict is Verdict.UNKNOWN:
         return Row(difference.key, "unknown", "yellow", "", difference.reason)
+    if difference.manage is not Manage.ENFORCE:
+        wanted = f"expected {plain(difference.expected)}, found {plain(difference.observed)}"
+        return Row(difference.key, "reported only", "dim", wanted, difference.reason)
     change = f"{plain(difference.observed)} → {plain(difference.expected)}"
     if difference.pending_reboot:
         return Row(difference.key, "reboot", "cyan", change, "declared; takes effect at the next boot")
@@ -70,7 +77,7 @@ def _plan_row(difference: Difference) -> Row:
 
 
 def _plan_summary(reviews: Sequence[HostReview]) -> Text:
-    ready = sum(not review.error and not review.differences for review in reviews)
+    ready = sum(not review.error and not review.enforced for review in reviews)
     failed = sum(review.error is not None for review in reviews)
     changing = len(reviews) - ready - failed
     return summed_up(

@@ -39,6 +39,12 @@ class Apt:
         fields = (line.split(" ") for line in listing.splitlines())
         return {name: version for status, name, version in fields if status == "installed"}
 
+    def present(self):
+        """Return {package: version} of what is on the host in any state, half-configured packages among it."""
+        listing = self._output("dpkg-query", "-W", "-f", "${db:Status-Status} ${Package} ${Version}\\n")
+        fields = (line.split(" ") for line in listing.splitlines())
+        return {name: version for status, name, version in fields if version and status != "config-files"}
+
     def held(self):
         """Return the names of the packages on hold."""
         return set(self._output("apt-mark", "showhold").split())
@@ -67,6 +73,22 @@ class Apt:
         groups = [TIED.findall(group) for field in fields for group in field.split(",")]
         return [group for group in groups if group]
 
+    def needs(self, name, version):
+        """Return the names of all packages that a version of a package depends on."""
+        text = self._output("apt-cache", "show", f"{name}={version}", check=False)
+        fields = [line.partition(":")[2] for line in text.splitlines() if DEPENDS.match(line)]
+        return {
+            word.split()[0].partition(":")[0]
+            for field in fields
+            for word in re.split(r"[,|]", field)
+            if word.strip()
+        }
+
+    def download(self, name, version, folder):
+        """Fetch a package's file into a folder; a source that has it no more is no error here."""
+        command = ["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", f"{name}={version}"]
+        self.module.run_command(command, cwd=folder)
+
     def update(self, source=None):
         """Read the package lists; with source, those of that one file under sources.list.d."""
         only = ["-o", f"Dir::Etc::sourcelist={source}", "-o", "Dir::Etc::sourceparts=-"] if source else []
@@ -76,7 +98,7 @@ class Apt:
         )
 
     def install(self, *wanted, simulate=False):
-        """Install "name" or "name=version"; simulate changes nothing. Return apt's list of what it does."""
+        """Install "name", "name=version", a package's file; "name-" removes. simulate changes nothing. Return apt's list of what it does."""
         options = [
             "--no-install-recommends",
             "--allow-downgrades",
@@ -85,6 +107,8 @@ class Apt:
             "-q",
         ]
         options += ["-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold"]
+        # Files are given by path where a driver is gone back to; what is downloaded is what a later one goes back to.
+        options += ["-o", "APT::Sandbox::User=root", "-o", "APT::Keep-Downloaded-Packages=true"]
         try:
             return self._apt_get(*(["--simulate"] if simulate else []), *options, "install", *wanted)
         except AptError as error:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import glob
 import os
 import platform
+import re
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.glmprov_host import read_text
@@ -21,6 +22,11 @@ options:
     description: nvidia, ubuntu or existing.
     type: str
     required: true
+  kernels:
+    description: Releases of the kernels that need a module; none means the running one and the newest one in /boot.
+    type: list
+    elements: str
+    default: []
 author: glmprov
 """
 
@@ -43,14 +49,14 @@ nouveau:
   description: The nouveau module is loaded.
   returned: always
   type: bool
-kernel:
-  description: The running kernel's release.
+kernels:
+  description: Releases of the kernels that need a module.
   returned: always
-  type: str
-headers:
-  description: The running kernel's headers are there.
+  type: list
+without_headers:
+  description: Those of them whose headers aren't there, so that no module can be built for them.
   returned: always
-  type: bool
+  type: list
 """
 
 NEEDED_BYTES = {"/usr": 2 << 30, "/var": 1 << 30, "/boot": 128 << 20}
@@ -81,18 +87,22 @@ def loaded_version(version_text):
     return "", False
 
 
+KEYS = ("/var/lib/shim-signed/mok/MOK.der", "/var/lib/dkms/mok.pub")
+"""Certificates of the keys that dkms signs with, on Ubuntu and on Debian."""
+
+
 def signing_fault(module):
     """Return why a module built here couldn't be loaded under Secure Boot, None if it could."""
     if not secure_boot():
         return None
-    mokutil, key = module.get_bin_path("mokutil"), "/var/lib/dkms/mok.pub"
-    if mokutil and os.path.exists(key):
+    mokutil, present = module.get_bin_path("mokutil"), [key for key in KEYS if os.path.exists(key)]
+    for key in present if mokutil else ():
         _, out, _ = module.run_command([mokutil, "--test-key", key])
         if "already enrolled" in out:
             return None
     return (
-        "Secure Boot is on, and the key that signs modules built here isn't enrolled: the kernel "
-        f"would refuse the driver. Enroll it (dkms generate_mok; mokutil --import {key}; reboot, confirm it "
+        "Secure Boot is on, and the key that signs modules built here isn't enrolled: the kernel would refuse the "
+        f"driver. Enroll it (dkms generate_mok; mokutil --import {(present or KEYS[-1:])[0]}; reboot, confirm it "
         "on the console), or set gpu_driver_source: ubuntu, whose modules are signed, or turn it off."
     )
 
@@ -103,6 +113,13 @@ def space_faults():
         free = status.f_bavail * status.f_frsize
         if free < needed:
             yield f"{path}: {free >> 20} MiB free, the driver needs {needed >> 20} MiB. Make room."
+
+
+def kernels(given, boot="/boot"):
+    """Return the releases of the kernels that need a module."""
+    images = [path.rpartition("vmlinuz-")[2] for path in glob.glob(boot + "/vmlinuz-*")]
+    newest = max(images, key=lambda release: [int(n) for n in re.findall(r"\d+", release)], default=None)
+    return list(dict.fromkeys(given or [release for release in (platform.release(), newest) if release]))
 
 
 def faults(module, loaded, is_open):
@@ -129,7 +146,8 @@ def faults(module, loaded, is_open):
 def main():
     module = AnsibleModule(
         argument_spec={
-            "source": {"type": "str", "required": True, "choices": ["nvidia", "ubuntu", "existing"]}
+            "source": {"type": "str", "required": True, "choices": ["nvidia", "ubuntu", "existing"]},
+            "kernels": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,
     )
@@ -137,14 +155,14 @@ def main():
     found = list(faults(module, loaded, is_open))
     if found:
         module.fail_json(msg="\n".join(found))
-    kernel = platform.release()
+    needing = kernels(module.params["kernels"])
     module.exit_json(
         changed=False,
         distribution=distribution(read_text("/etc/os-release") or ""),
         loaded=loaded,
         nouveau=os.path.exists("/sys/module/nouveau"),
-        kernel=kernel,
-        headers=os.path.exists(f"/lib/modules/{kernel}/build"),
+        kernels=needing,
+        without_headers=[each for each in needing if not os.path.exists(f"/lib/modules/{each}/build")],
     )
 
 

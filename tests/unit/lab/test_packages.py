@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
-from glmprov.lab import deb, driver_packages, host_packages, repository
+from glmprov.lab import (
+    deb,
+    driver_packages,
+    host_packages,
+    repository,
+    ubuntu_driver_packages,
+    ubuntu_packages,
+)
+
+ROLE = Path(__file__).parents[3] / "roles/gpu_driver/vars/main.yml"
+
+Served = Callable[[], list[deb.Deb]]
 
 
 @pytest.fixture(scope="module")
@@ -72,10 +86,53 @@ def test_signatures_are_of_one_key_that_stays(driver: Path, tmp_path: Path) -> N
 
 def test_every_package_says_that_it_is_simulated() -> None:
     everything = [*driver_packages.packages(), *host_packages.packages(), *host_packages.toolkit()]
-    assert len(everything) > 40
+    everything += [*ubuntu_packages.packages(), *ubuntu_driver_packages.repository()]
+    assert len(everything) > 150
     for package in everything:
         assert "GLMPROV SIMULATED" in deb.control(package)
 
 
 def test_what_the_image_has_is_the_same_each_time() -> None:
     assert host_packages.base() == host_packages.base()
+
+
+@pytest.mark.parametrize(
+    ("choice", "branch", "served"),
+    [
+        ("nvidia_debian", "580", driver_packages.packages),
+        ("nvidia_ubuntu", "595", ubuntu_driver_packages.repository),
+        ("nvidia_ubuntu_with_branch", "580", ubuntu_driver_packages.repository),
+        ("ubuntu_ubuntu", "580", ubuntu_packages.packages),
+        ("ubuntu_ubuntu", "595", ubuntu_packages.packages),
+    ],
+)
+def test_what_the_role_asks_for_is_served(choice: str, branch: str, served: Served) -> None:
+    asked = yaml.safe_load(ROLE.read_text())["__gpu_driver_packages"][choice]
+    names = {package["name"].replace("{{ gpu_driver_branch }}", branch) for package in asked}
+    assert names <= {package.name for package in served()}
+
+
+def test_every_relation_to_an_exact_version_can_be_met() -> None:
+    for served in (ubuntu_packages.packages(), ubuntu_driver_packages.repository()):
+        here = {(package.name, package.version) for package in served}
+        for package in served:
+            tied = re.findall(r"(\S+) \(= ([^)]+)\)", package.relations.get("Depends", ""))
+            assert set(tied) <= here, package.name
+
+
+def test_the_archives_590_is_empty_and_jumps_to_595() -> None:
+    archive = {package.name: package for package in ubuntu_packages.packages()}
+    for name in ("linux-modules-nvidia-590-server-open-generic", "nvidia-utils-590-server"):
+        assert archive[name].files == {}
+        assert archive[name].relations["Depends"] == name.replace("590", "595")
+
+
+def test_prebuilt_modules_go_with_one_driver_version_alone() -> None:
+    wanted = {
+        package.version: package.relations["Depends"]
+        for package in ubuntu_packages.packages()
+        if package.name == "linux-modules-nvidia-580-server-open-6.8.0-88-generic"
+    }
+    common = "nvidia-kernel-common-580-server"
+    assert f"{common} (<= 580.95.05-1), {common} (>= 580.95.05)" in wanted["6.8.0-88.89"]
+    assert f"{common} (>= 580.105.08)" in wanted["6.8.0-88.89+1"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import posix
 import subprocess
 import sys
 import time
@@ -15,8 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glmprov.probe.nvml_cut import LARGEST_CUT_BYTES, called_names, cut, nvml_source
-from glmprov.probe.payload import nvml, pci, reading, watching
-from glmprov.probe.round_trip import answer_of, program
+from glmprov.probe.payload import compiled, nvml, pci, reading, units, watching
+from glmprov.probe.round_trip import ARGV, answer_of, program
+from glmprov.probe.texts import unit_blocks
 from glmprov.probe.wanted import wanted
 from glmprov.remote import Completed
 
@@ -30,9 +32,7 @@ MARK = "glmprov-test"
 def run(orders: dict[str, Any], python: str = sys.executable) -> tuple[dict[str, Any], float]:
     """Return the payload's answer on this machine, and how long it took."""
     begun = time.monotonic()
-    ended = subprocess.run(
-        [python, "-SEI", "-"], input=program(MARK, orders), capture_output=True, timeout=60
-    )
+    ended = subprocess.run([python, *ARGV], input=program(MARK, orders), capture_output=True, timeout=60)
     answer = answer_of(Completed(ended.returncode, ended.stdout, ended.stderr), MARK, "here")
     return answer, time.monotonic() - begun
 
@@ -56,16 +56,31 @@ def test_a_command_that_hangs_or_floods_costs_its_deadline_and_nothing_else() ->
     assert seconds < 20
 
 
-def test_a_worker_that_is_late_is_killed_and_what_it_sent_before_counts() -> None:
-    orders = wanted() | {"commands": {"slow": ["sleep", "60"]}, "command_seconds": 50, "host_seconds": 1}
-    answer, seconds = run(orders)
-    assert [record["task"] for record in answer["hung"]] == ["host"]
-    assert "/etc/os-release" in answer["files"]
-    assert "commands" not in answer
-    assert seconds < 20
+def test_a_child_that_is_late_is_killed_and_what_it_sent_before_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "HANGING", str(tmp_path))
+
+    def slow(send: Any) -> None:
+        send("before", 1)
+        time.sleep(60)
+
+    child = watching.start("nvml", slow, 1)
+    watching.wait_for(child)
+    assert watching.end_of(child) == {"task": "nvml", "pid": child["pid"], "state": "killed"}
+    assert child["parts"] == [b'"before":1\n']
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_what_failed_in_a_child_is_said() -> None:
+def test_what_failed_in_a_child_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "HANGING", str(tmp_path))
+    child = watching.start("driver", lambda send: send("count", 1 // 0), 5)
+    watching.wait_for(child)
+    assert watching.end_of(child) is None
+    assert child["parts"] == [b'"failed_driver":"ZeroDivisionError: integer division or modulo by zero"\n']
+
+
+def test_what_failed_on_the_host_is_said() -> None:
     answer, _ = run(wanted() | {"lines": None})
     assert answer["failed_host"].startswith("AttributeError")
 
@@ -90,7 +105,7 @@ def test_a_child_that_cannot_die_is_left_behind_and_not_stacked_on(
 
     child = watching.start("nvml", freeze, 1)
     try:
-        watching.wait_for([child])
+        watching.wait_for(child)
         record = watching.end_of(child)
         assert record == {"task": "nvml", "pid": child["pid"], "state": "D"}
         assert child["parts"] == [b'"before":1\n']
@@ -102,6 +117,73 @@ def test_a_child_that_cannot_die_is_left_behind_and_not_stacked_on(
         group.rmdir()
     assert watching.still_hanging("nvml", 30) is None
     assert list(tmp_path.iterdir()) == []
+
+
+def test_looks_at_the_same_time_do_not_disturb_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One look forgets the other's mark when it sees that its child has ended."""
+    monkeypatch.setattr(watching, "HANGING", str(tmp_path))
+    child = watching.start("nvml", lambda send: None, 5)
+    watching.wait_for(child)
+    (mark,) = tmp_path.iterdir()
+    mark.unlink()
+    assert watching.end_of(child) is None
+
+
+def test_compiled_code_is_kept_by_what_it_was_made_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiled, "COMPILED", str(tmp_path / "code"))
+    monkeypatch.setattr(posix, "geteuid", lambda: 0)
+    (tmp_path / "code").mkdir()
+
+    def value(digest: str, source: bytes) -> Any:
+        space: dict[str, Any] = {}
+        exec(compiled.compiled("host", digest, source), space)
+        return space["value"]
+
+    assert value("one", b"value = 1") == 1
+    assert value("one", b"not Python") == 1
+    assert value("two", b"value = 2") == 2
+    (kept,) = (tmp_path / "code").iterdir()
+    kept.write_bytes(kept.read_bytes()[:-10])
+    assert value("two", b"value = 3") == 3
+
+
+def test_without_root_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiled, "COMPILED", str(tmp_path))
+    monkeypatch.setattr(posix, "geteuid", lambda: 1000)
+    compiled.compiled("host", "one", b"value = 1")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not os.access(units.PRIVATE, os.W_OK), reason="needs root and systemd")
+def test_units_as_systemctl_shows_them() -> None:
+    names, items = ["dbus.service", "no-such-unit.service"], ["LoadState", "ActiveState", "WantedBy"]
+    command = ["systemctl", "show", "--property=Id," + ",".join(items), *names]
+    shown = subprocess.run(command, capture_output=True, text=True).stdout
+    assert unit_blocks(str(units.units(names, items, 5))) == unit_blocks(shown)
+
+
+def test_without_systemd_units_are_unknown_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(units, "PRIVATE", str(tmp_path / "none"))
+    assert units.units(["docker.service"], ["LoadState"], 1) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"), [("0-3,8\n", [0, 1, 2, 3, 8]), ("", []), ("7", [7]), ("None", [])]
+)
+def test_numbers_of_a_list(text: str, numbers: list[int]) -> None:
+    assert reading.numbers(text) == numbers
+
+
+def test_one_cpu_a_socket_is_asked(tmp_path: Path) -> None:
+    (tmp_path / "online").write_text("0-7\n")
+    for cpu, list_of_cpus in ((0, "0-1,4-5"), (2, "2-3,6-7")):
+        (tmp_path / f"cpu{cpu}").write_text(list_of_cpus + "\n")
+    found = reading.sockets(f"{tmp_path}/online", f"{tmp_path}/cpu%d")
+    assert found == ["0-1,4-5", "2-3,6-7"]
 
 
 @given(ANSWERS)

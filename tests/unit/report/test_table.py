@@ -16,7 +16,7 @@ from glmprov.plan import HostPlan
 from glmprov.receipt import LockState
 from glmprov.report import table
 from glmprov.report.values import plain, short
-from glmprov.results import HostLock, HostProvision, HostReview, KeyResult, Mended
+from glmprov.results import HostLock, HostProvision, HostReview, KeyResult, Mended, Waiting
 from glmprov.state import Disruption, HostState, Later, Setting, Unit, Unknown
 
 UUIDS = [f"GPU-0000000{n}-1111-2222-3333-444444444444" for n in range(4)]
@@ -81,6 +81,49 @@ def test_provision_says_fixed_failed_and_pending() -> None:
     assert "absent → SYS" in printed(table.provision([HostProvision("rig", keys)], verbose=True))
     assert "60, wanted 0" in text and "read-only" in text
     assert "PENDING REBOOT" in text and "glmprov provision --reboot" in text
+
+
+def daemon(disruption: Disruption = Disruption.DOCKER) -> Difference:
+    return Difference("rig", "container_engine.daemon[exec-opts]", "x", None, Verdict.DRIFT, disruption)
+
+
+@pytest.mark.parametrize(
+    ("serving", "allowed", "waits"),
+    [
+        (("container glm",), (), True),
+        (("container glm",), (Disruption.DOCKER,), False),
+        (("container glm",), (Disruption.REBOOT,), True),
+        ((), (), False),
+    ],
+)
+def test_plan_says_what_would_wait_and_for_whom(
+    serving: tuple[str, ...], allowed: tuple[Disruption, ...], waits: bool
+) -> None:
+    seen = replace(observation({}), serving=serving)
+    review = HostReview("rig", seen, HostPlan("rig", HostState()), (daemon(),))
+    text = printed(table.plan([review], allowed=allowed))
+    assert ("waiting while container glm serves" in text) is waits
+    assert not waits or "docker" in text.partition("--allow")[2]
+
+
+def test_provision_says_what_waits_with_the_command_that_does_it_and_what_was_not_begun() -> None:
+    key = KeyResult(
+        "container_engine.daemon[exec-opts]", None, "x", None, Mended.WAITS, "container glm serves"
+    )
+    command = "glmprov provision -l rig --allow docker"
+    waiting = Waiting(("container glm",), (Disruption.DOCKER,), command)
+    skipped = replace(key, result=Mended.SKIPPED, reason="not begun")
+    text = printed(
+        table.provision(
+            [
+                HostProvision("rig", (key,), waiting=waiting),
+                HostProvision("other", (skipped,), not_begun="interrupted"),
+            ]
+        )
+    )
+    assert "rig  1 waits" in text and command in text
+    assert "other  not begun: interrupted" in text
+    assert text.endswith("2 hosts: 1 waiting while an instance serves, 1 not begun\n")
 
 
 def sysctl(side: str, observed: object, host: str = "rig") -> Difference:
