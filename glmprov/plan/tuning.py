@@ -11,7 +11,7 @@ from glmprov.plan.acs import acs_off
 from glmprov.plan.dropped import WHY, dropped, dropped_arguments
 from glmprov.plan.p2p import OPTION, forced
 from glmprov.plan.situation import Part, Situation, merged, reasons_for
-from glmprov.state import HostTuning, Setting, Unit, Unknown
+from glmprov.state import HostTuning, Setting, Unit
 
 IOMMU_ARGUMENTS = ("iommu", "amd_iommu", "intel_iommu")
 
