@@ -15,7 +15,8 @@ class Observation:
     """A host at one moment. files are sha256 sums of the files under our names, None in it: unreadable or a link.
 
     packages are those that provisioning brought or moved.
-    serving names the instances that run now; hung names calls that didn't come back within their deadline.
+    serving names the instances that run now, containers all running containers; hung names calls that didn't come back
+    within their deadline.
     """
 
     host: str
@@ -26,5 +27,6 @@ class Observation:
     files: Mapping[str, str | None] = field(default_factory=dict)
     packages: Packages | Unknown = field(default_factory=Packages)
     serving: tuple[str, ...] = ()
+    containers: tuple[str, ...] = ()
     hung: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ class Receipt:
     expected is the state that was asked for; cards are the UUIDs that were there; files maps each file that
     we wrote to the sha256 it had afterwards; settings are the inventory's values that led to it. before is what
     each key was before we first changed it, in JSON's terms; installed the version that each package of ours had
-    before, None where it was absent; plan the id of the saved plan that was carried out, "" if none was.
+    before, None where it was absent; plan the id of the saved plan that the last change was of, "" if of none.
     """
 
     written_at: str
@@ -83,19 +84,28 @@ def _adapter() -> Any:
 
 
 def to_json(receipt: Receipt) -> str:
-    """Return the receipt as the text of RECEIPT_PATH."""
-    text: bytes = _adapter().dump_json(receipt, indent=1)
-    return text.decode() + "\n"
+    """Return the receipt as the text of RECEIPT_PATH, with a digest that tells whether somebody edited it since."""
+    content = _adapter().dump_python(receipt, mode="json")
+    return json.dumps({**content, "digest": _digest(content)}, indent=1, ensure_ascii=False) + "\n"
 
 
 def from_json(text: str) -> Receipt:
-    """Given the text of RECEIPT_PATH, return the receipt. Raise ValueError if it isn't one of this version."""
+    """Given the text of RECEIPT_PATH, return the receipt. Raise ValueError if it isn't one of ours, as written."""
     receipt: Receipt = _adapter().validate_json(text)
     if receipt.version != RECEIPT_VERSION:
         raise ValueError(
             f"receipt of version {receipt.version}, this program reads version {RECEIPT_VERSION}"
         )
+    content = json.loads(text)
+    digest = content.pop("digest", None)
+    if digest is not None and digest != _digest(content):
+        raise ValueError("it was edited by hand since glmprov wrote it")
     return receipt
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def packages_from_json(text: str) -> Packages:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -18,11 +18,15 @@ from glmprov.state import Disruption, Manage
 
 @dataclass(frozen=True)
 class HostFacts:
-    """A host as it is, or why it could not be read."""
+    """A host as it is, or why it could not be read. named are the inventory's sets of cards.
+
+    With both, the host was read, and the error is about what the inventory says of it.
+    """
 
     host: str
     observation: Observation | None = None
     error: GlmprovError | None = None
+    named: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

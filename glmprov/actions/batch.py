@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, Literal
 
-from glmprov import apply, state
+from glmprov import apply
 from glmprov.actions import hooks
 from glmprov.actions.outcome import outcome
 from glmprov.actions.run import Run
@@ -50,7 +49,7 @@ def apply_stage(run: Run, works: Sequence[Work]) -> None:
         return
     try:
         became = apply.run(
-            "provision",
+            run.errand.playbook,
             {work.host.name: _variables(run, work) for work in works},
             sections={work.host.name: work.sections for work in works},
             on_event=run.on_event,
@@ -68,15 +67,8 @@ def apply_stage(run: Run, works: Sequence[Work]) -> None:
 
 
 def record(run: Run, works: Sequence[Work]) -> None:
-    """Leave a receipt on every host that was seen to the end, of what was given to the roles there; end its history."""
-    seen = [
-        (work.host, run.settings[work.host.name], replace(plan, expected=work.recorded), observation)
-        for work in works
-        if work.error is None
-        and (plan := work.latest.plan) is not None
-        and (observation := work.latest.observation) is not None
-    ]
-    failed = run.recorder.write_receipts(seen)
+    """Leave on every host that was seen to the end what the errand leaves there, and end its history."""
+    failed = run.errand.settle(run.recorder, run.settings, _well(works))
     for work in works:
         work.error = work.error or failed.get(work.host.name)
     run.recorder.finish((work.host, outcome(work, run.orders)) for work in works)
@@ -148,7 +140,7 @@ def _stages(run: Run, works: Sequence[Work]) -> None:
 
 
 def _variables(run: Run, work: Work) -> dict[str, Any]:
-    return state.role_variables(work.given) | connection_variables(work.host, run.fleet.connection)
+    return run.errand.variables(work) | connection_variables(work.host, run.fleet.connection)
 
 
 def _call(

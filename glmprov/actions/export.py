@@ -77,7 +77,7 @@ def export(reviews: Sequence[HostReview], fleet: Fleet, directory: Path) -> Expo
     listed = {GROUP: {"hosts": dict.fromkeys(known)}}
     words = f"{MARK}: the exported hosts. Give your own inventory before it: that says how to reach them.\n"
     write_whole(directory / "inventory.yml", words + yaml.safe_dump(listed))
-    later = {name: tuple(_fields_known_later(review)) for name, review in ready.items()}
+    later = {name: tuple(_fields_known_later(_given(review))) for name, review in ready.items()}
     return Exported(
         directory,
         tuple(ready),
@@ -94,14 +94,14 @@ def _command(fleet: Fleet) -> list[str]:
 
 def host_file(host: Host, review: HostReview) -> str:
     """Return a host's plan as the text of its file of variables."""
-    variables = _variables(host, _given(review))
-    later = [f"#   {key}: {reason}" for key, reason in _fields_known_later(review).items()]
+    given = _given(review)
+    later = [f"#   {key}: {reason}" for key, reason in _fields_known_later(given).items()]
     head = [
         f"{MARK}, glmprov {__version__}. The next export overwrites it:",
         "# what you want otherwise belongs into the inventory that it was made from.",
         *(["# Not known yet and left out. Export again when it is known:", *later] if later else []),
     ]
-    return "\n".join([*head, "---", yaml_text(variables)])
+    return "\n".join([*head, "---", yaml_text(_variables(host, given))])
 
 
 def _given(review: HostReview) -> HostState:
@@ -129,14 +129,14 @@ def _defaults(role: str) -> dict[str, Any]:
     return defaults
 
 
-def _fields_known_later(review: HostReview) -> dict[str, str]:
+def _fields_known_later(given: HostState) -> dict[str, str]:
     """Return the fields that can't be known yet, with what they wait for."""
     return {
         f"{section}.{field.name}": value.reason
         for section in state.SECTIONS
-        for expected in [getattr(review.plan.expected, section) if review.plan else None]
-        for field in (fields(expected) if expected else ())
-        for value in [getattr(expected, field.name)]
+        for part in [getattr(given, section)]
+        for field in (fields(part) if part else ())
+        for value in [getattr(part, field.name)]
         if isinstance(value, Later)
     }
 

@@ -56,7 +56,9 @@ def _mended(work: Work, orders: Orders, now: Difference | None) -> tuple[Mended,
     if now is None or work.error is not None:
         return Mended.SKIPPED, "the host was lost on the way" if work.applied else "not begun"
     if work.waits(now.key) and (orders.reboot or not now.pending_reboot):
-        return Mended.WAITS, f"{' and '.join(work.serving)} serves; this interrupts: {interrupts(now)}"
+        what = interrupts(now)
+        why = "this comes with what interrupts it" if what is Disruption.NONE else f"this interrupts: {what}"
+        return Mended.WAITS, f"{' and '.join(work.serving)} serves; {why}"
     if orders.check:
         return Mended.SKIPPED, "check only"
     if work.not_begun:

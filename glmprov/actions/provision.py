@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from glmprov.actions.batch import apply_stage, bring, record
 from glmprov.actions.batches import ends_the_run, split
+from glmprov.actions.errand import PROVISION, Errand
 from glmprov.actions.hooks import hooks_of
 from glmprov.actions.interrupt import Interrupt
 from glmprov.actions.observe import Fleet, Said, read_settings, review
@@ -40,11 +41,12 @@ def provision(
     told: Callable[[HookCall], str] = lambda _: "{}",
     interrupted: Callable[[], None] = lambda: None,
     review: Review = review,
+    errand: Errand = PROVISION,
 ) -> tuple[HostProvision, ...]:
     """Bring every host to its plan; believe only a second look. Raise Aborted if the person says no.
 
     told makes what a hook reads. interrupted is called at the first Ctrl-C, which lets what is in flight end. review
-    decides what a host should be: what its settings lead to, unless a saved plan says so.
+    decides what a host should be: what its settings lead to, unless a saved plan says so. errand is how it comes to it.
     """
     run = Run(
         fleet,
@@ -52,7 +54,8 @@ def provision(
         settings=read_settings(fleet.hosts),
         hooks={host.name: hooks_of(host, orders) for host in fleet.hosts},
         review=review,
-        recorder=Recorder(fleet, orders.reason, said),
+        errand=errand,
+        recorder=Recorder(fleet, orders.reason, said, command=errand.command, plan=orders.plan),
         interrupt=Interrupt(interrupted),
         said=said,
         on_event=on_event,

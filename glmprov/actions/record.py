@@ -139,7 +139,7 @@ class Recorder:
             receipt = replace(
                 receipt_of(settings, plan, observation),
                 before=self._before_of(host, observation.receipt),
-                plan=self._plan or plan_of(observation.receipt),
+                plan=self._plan or ("" if host.name in self._begun else plan_of(observation.receipt)),
             )
             if not _says_the_same(receipt, observation.receipt):
                 hosts.append(host)
@@ -150,6 +150,17 @@ class Recorder:
                 journal.write_receipt(channel, new[host.name])
 
         return self._on_each(hosts, work)
+
+    def replace_receipts(self, new: Iterable[tuple[Host, Receipt | None]]) -> Mapping[str, GlmprovError]:
+        """Put the receipt on each host that is left after taking back, None for none; return what failed, by host."""
+        receipts = {host.name: (host, receipt) for host, receipt in new}
+
+        def work(host: Host) -> None:
+            _, receipt = receipts[host.name]
+            with connect(host, self._fleet.connection) as channel:
+                journal.take_back(channel, receipt)
+
+        return self._on_each([host for host, _ in receipts.values()], work)
 
     def _before_of(self, host: Host, old: Receipt | Unknown | None) -> Mapping[str, Any]:
         """Return what each key was before we first changed it: older runs know best."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
 
+from glmprov.actions.errand import Errand
 from glmprov.actions.hooks import Hooks
 from glmprov.actions.interrupt import Interrupt
 from glmprov.actions.observe import Compare, Fleet, Said, against_plan, look, look_at_all
@@ -27,13 +28,14 @@ Review = Callable[[HostFacts, HostSettings, Compare], HostReview]
 
 @dataclass(frozen=True)
 class Run:
-    """One run: the hosts, what was ordered, whom to tell, and what decides what a host should be."""
+    """One run: the hosts, what was ordered, whom to tell, what a host should be, and how it comes to it."""
 
     fleet: Fleet
     orders: Orders
     settings: Mapping[str, HostSettings]
     hooks: Mapping[str, Hooks]
     review: Review
+    errand: Errand
     recorder: Recorder
     interrupt: Interrupt
     said: Said

@@ -161,7 +161,7 @@ def held_to(plan: SavedPlan, found: HostReview, settings: HostSettings) -> HostR
         return found
     then = next(host for host in plan.hosts if host.host == found.host)
     receipt = found.observation.receipt if found.observation else None
-    begun = isinstance(receipt, Receipt) and getattr(receipt, "plan", "") == plan.id
+    begun = isinstance(receipt, Receipt) and receipt.plan == plan.id
     lines = saved.moved(then, _host(found, settings), begun=begun)
     if not lines:
         return found if found.differences else _told_that_nothing_is_left(plan, found)

@@ -69,9 +69,22 @@ class Work:
 
     @property
     def waiting(self) -> tuple[Difference, ...]:
-        """What would interrupt an instance. What waited when the plan was shown waits to the end of the run."""
-        now = {each.key for each in self.latest.waiting(self.allowed)} | self._waited
-        return tuple(each for each in self.latest.having(Verdict.DRIFT) if each.key in now)
+        """What would interrupt an instance, and what can't be done without that.
+
+        What waited when the plan was shown waits to the end of the run.
+        """
+        now, given = self._interrupting, self.given
+        return tuple(
+            each
+            for each in self.latest.having(Verdict.DRIFT)
+            if each.manage is Manage.ENFORCE
+            and (each.key in now or getattr(given, each.section, given) is None)
+        )
+
+    @property
+    def _interrupting(self) -> frozenset[str]:
+        """The keys of which mending would interrupt an instance."""
+        return frozenset({each.key for each in self.latest.waiting(self.allowed)} | self._waited)
 
     def waits(self, key: str) -> bool:
         """Say whether a key waits for an instance."""
@@ -148,16 +161,16 @@ class Work:
         plan = self.latest.plan
         if plan is None:
             return HostState()
-        waiting = {each.key for each in self.waiting}
+        waiting = self._interrupting
         return as_found(
             plan.expected, instead, lambda key: key in waiting or plan.modes.left(key), self._applied
         )
 
     @property
     def sections(self) -> tuple[str, ...]:
-        """The sections that differ and can be applied, in the order in which they are applied."""
-        found, given = {each.section for each in self.actionable}, self.given
-        return tuple(s for s in state.SECTIONS if s in found and getattr(given, s) is not None)
+        """The sections that differ, in the order in which they are applied."""
+        found = {each.section for each in self.actionable}
+        return tuple(section for section in state.SECTIONS if section in found)
 
 
 def grown(before: Collection[Difference], now: Collection[Difference]) -> tuple[str, ...]:

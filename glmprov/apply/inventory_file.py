@@ -14,6 +14,9 @@ from glmprov.state import SECTIONS
 
 Variables = Mapping[str, Any]
 
+_DATA = (*SECTIONS, "revert_")
+"""Variables of our roles begin so: their text is data, whatever it looks like."""
+
 
 class _Unsafe(str):
     """Text from a host or a plan that Ansible must not take for a template."""
@@ -54,7 +57,7 @@ def yaml_text(variables: Variables) -> str:
 def _plain(name: str, value: Any) -> Any:
     """Return a variable as YAML holds it. Role variables are data; the inventory's own may be templates."""
     if isinstance(value, str):
-        ours = isinstance(value, Secret) or name.startswith(SECTIONS)
+        ours = isinstance(value, Secret) or name.startswith(_DATA)
         text = value.reveal() if isinstance(value, Secret) else str(value)
         # Only where it is needed: Ansible takes an unsafe "off" for a boolean, quoted or not.
         return _Unsafe(text) if ours and re.search(r"\{[{%#]", text) else text

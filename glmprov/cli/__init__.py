@@ -9,11 +9,11 @@ from collections.abc import Sequence
 
 import click
 
-from glmprov.cli import access, changing, looking
+from glmprov.cli import access, changing, looking, reverting
 from glmprov.cli.group import main
 from glmprov.errors import ExitCode, GlmprovError
 
-__all__ = ["access", "changing", "looking", "main", "run"]
+__all__ = ["access", "changing", "looking", "main", "reverting", "run"]
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

@@ -50,6 +50,7 @@ def provision(yes: bool, **options: Any) -> None:
 
     With the file that `glmprov plan --out` wrote: exactly that, or nothing on a host that has moved on since.
     """
+    from glmprov.actions.observe import review
     from glmprov.actions.provision import Aborted
     from glmprov.actions.provision import provision as bring
     from glmprov.actions.saved_plan import narrowed, reviewer
@@ -72,7 +73,7 @@ def provision(yes: bool, **options: Any) -> None:
                 terminal.event,
                 told=hook_call,
                 interrupted=terminal.finishing,
-                **({"review": reviewer(plan)} if plan else {}),
+                review=reviewer(plan) if plan else review,
             )
     except Aborted:
         click.echo("nothing was changed", err=True)

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 @main.command(short_help="Show each host: cards, limits, sockets, PCIe, P2P.")
 @fleet_options
-def facts(**options: Any) -> None:
+@click.option("--sets", is_flag=True, help="Show only which cards form which set, and why.")
+def facts(sets: bool, **options: Any) -> None:
     """Show each host: cards and editions, limits, sockets, PCIe, P2P, sets."""
     from glmprov.actions.facts import facts as look
     from glmprov.results import errors_code
@@ -28,7 +29,7 @@ def facts(**options: Any) -> None:
     terminal = terminal_for(options)
     with terminal.progress("probing") as said:
         results = look(load(options), said)
-    leave(terminal.report("facts", results, errors_code(results)))
+    leave(terminal.report("sets" if sets else "facts", results, errors_code(results)))
 
 
 @main.command()

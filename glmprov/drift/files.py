@@ -49,7 +49,7 @@ def compare_files(
     told = {key.partition("[")[0].removesuffix(".declared") for key in declared}
     found = []
     for path, written in receipt.files.items():
-        section, carried = _carried(path)
+        section, carried = owner_of(path)
         current = observation.files.get(path, "")
         if section is None or current == written or any(f"{section}.{name}" in told for name in carried):
             continue
@@ -82,6 +82,6 @@ def _mode(section: str, carried: tuple[str, ...], modes: Modes) -> Manage:
     return next(mode for mode in Manage if mode in said)
 
 
-def _carried(path: str) -> tuple[str | None, tuple[str, ...]]:
+def owner_of(path: str) -> tuple[str | None, tuple[str, ...]]:
     """Return the section that a file of ours belongs to, and the fields whose values it carries."""
     return next((owner for pattern, owner in FILES if fnmatchcase(path, pattern)), (None, ()))

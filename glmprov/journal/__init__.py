@@ -169,6 +169,13 @@ def write_receipt(channel: Channel, receipt: Receipt, *, home: str = HOME) -> No
     _ask(channel, "store", {"home": home, "name": "receipt.json", "text": to_json(receipt)})
 
 
+def take_back(channel: Channel, receipt: Receipt | None, *, home: str = HOME) -> None:
+    """Leave this receipt, and what its keys were before, after taking back; None leaves neither."""
+    asked = {"home": home, "receipt.json": receipt and to_json(receipt)}
+    before = receipt and json.dumps(dict(receipt.before), indent=1) + "\n"
+    _ask(channel, "leave", asked | {"before.json": before})
+
+
 def read_receipt(channel: Channel, *, home: str = HOME) -> Receipt | Unknown | None:
     """Return the host's receipt, None if it has none, Unknown if what is there isn't one that we can read."""
     text = _ask(channel, "load", {"home": home, "name": "receipt.json"}).get("text")

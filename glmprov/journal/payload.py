@@ -157,6 +157,16 @@ def begin(home: str, asked: dict[str, Any]) -> dict[str, Any]:
     return {"before": before}
 
 
+def leave(home: str, asked: dict[str, Any]) -> dict[str, Any]:
+    for name in ("receipt.json", BEFORE):
+        path = os.path.join(home, name)
+        if asked[name] is not None:
+            write(path, asked[name])
+        elif os.path.lexists(path):
+            os.unlink(path)
+    return {}
+
+
 def shorten(path: str, limit_bytes: int) -> None:
     """Keep the newest whole lines, so many bytes, the last line in any case."""
     with open(path, encoding="utf-8", errors="replace") as file:
@@ -174,7 +184,7 @@ def history(home: str, asked: dict[str, Any]) -> dict[str, Any]:
     return {"text": read(os.path.join(home, asked["name"])), "lock": present(home)}
 
 
-VERBS = {f.__name__: f for f in (acquire, renew, release, status, store, load, append, begin, history)}
+VERBS = {f.__name__: f for f in (acquire, renew, release, status, store, load, append, begin, leave, history)}
 LOOKING = ("status", "load", "history")
 
 

@@ -12,7 +12,7 @@ from glmprov.observation import Observation
 from glmprov.probe import parse_hardware, parse_nvml
 from glmprov.probe.answer import Answer
 from glmprov.probe.parse_driver import gpu_driver
-from glmprov.probe.parse_engine import container_engine, serving
+from glmprov.probe.parse_engine import container_engine, containers, serving
 from glmprov.probe.parse_machines import virtual_machines
 from glmprov.probe.parse_power import gpu_power, nccl_env
 from glmprov.probe.parse_tuning import host_tuning
@@ -42,6 +42,7 @@ def observation(host: str, parts: Mapping[str, Any]) -> Observation:
         files=_files(answer),
         packages=_packages(answer),
         serving=serving(answer, processes),
+        containers=containers(answer),
         hung=answer.hung(),
         remarks=tuple(_remarks(answer)),
     )

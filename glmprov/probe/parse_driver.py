@@ -219,7 +219,7 @@ def blocks_driver_upgrades(text: str) -> bool:
 
 
 def _matches(pattern: str, beginning: str) -> bool:
-    """Tell whether a pattern of unattended-upgrades, which it holds against the beginning of names, is met by this one."""
+    """Tell whether names with this beginning meet a pattern of unattended-upgrades."""
     plain = pattern.lstrip("^").removesuffix(".*")
     return plain.startswith("linux-") and (beginning.startswith(plain) or plain.startswith(beginning))
 

@@ -95,13 +95,8 @@ def serving(answer: Answer, processes: tuple[GpuProcess, ...]) -> tuple[str, ...
     """
     if isinstance(answer.part("nvml"), Unknown) and _uvm_is_held(answer):
         return ("something that holds nvidia_uvm, while the driver doesn't answer,",)
-    listed = _docker(answer, "/containers/json")
-    containers = {
-        str(container.get("Id")): str((container.get("Names") or ["?"])[0]).lstrip("/")
-        for container in (listed if isinstance(listed, list) else ())
-    }
-    computing = _computing(answer)
-    owners = [_owner(answer, process, containers) for process in processes if process.pid in computing]
+    names, computing = _containers(answer), _computing(answer)
+    owners = [_owner(answer, process, names) for process in processes if process.pid in computing]
     return tuple(dict.fromkeys(owners))
 
 
@@ -110,6 +105,20 @@ def _uvm_is_held(answer: Answer) -> bool:
     modules = answer.text("/proc/modules")
     held = re.search(r"^nvidia_uvm \d+ (\d+) ", modules, re.MULTILINE) if isinstance(modules, str) else None
     return held is not None and held[1] != "0"
+
+
+def containers(answer: Answer) -> tuple[str, ...]:
+    """Return the names of the running containers; none where no daemon answers."""
+    return tuple(_containers(answer).values())
+
+
+def _containers(answer: Answer) -> dict[str, str]:
+    """Return the names of the running containers by id."""
+    listed = _docker(answer, "/containers/json")
+    return {
+        str(container.get("Id")): str((container.get("Names") or ["?"])[0]).lstrip("/")
+        for container in (listed if isinstance(listed, list) else ())
+    }
 
 
 def _owner(answer: Answer, process: GpuProcess, containers: Mapping[str, str]) -> str:

@@ -81,7 +81,7 @@ def modprobe_options(text: str) -> dict[str, str]:
     """Given a modprobe.d file, return the options in it as "module.option"."""
     options = {}
     for line in text.replace("\\\n", " ").split("\n"):
-        words = _shell_words(line)
+        words = _shell_words(line) if line.lstrip().startswith("options") else []
         if len(words) > 2 and words[0] == "options":
             for word in words[2:]:
                 name, _, value = word.partition("=")

@@ -7,14 +7,18 @@ import os
 import re
 import shlex
 import subprocess
+import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from glmprov.errors import InventoryError, UnreachableError
 from glmprov.inventory import Host
 from glmprov.remote import ConnectOptions
+from glmprov.remote.alike import NOBODY, alike, files_asked
 from glmprov.remote.become import first
 from glmprov.secret import reveal
 
@@ -60,6 +64,12 @@ class SshConfig:
         return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
+_ANSWERS: dict[object, SshConfig] = {}
+"""What ssh said of NOBODY, by what it was asked with."""
+
+_ONE_ASKS = threading.Lock()
+
+
 def resolve(host: Host, options: ConnectOptions) -> SshConfig:
     """Ask `ssh -G` how to reach host, with what inventory and command line say.
 
@@ -74,6 +84,44 @@ def ask(name: str, asked: str, arguments: Sequence[str], extra: Sequence[str]) -
     """Ask `ssh -G` about asked, and understand the answer. name is for messages."""
     if asked.startswith("-") or not asked or re.search(r"\s|\{\{", asked):
         raise InventoryError(f"{asked!r} is not a host name", host=name, place="ansible_host")
+    if alike(asked, extra):
+        # Where ssh refuses, it is asked again by the host's own name, for the message.
+        with suppress(InventoryError):
+            return _renamed(_for_any(name, tuple(arguments), tuple(extra)), asked)
+    return parse(_answer(name, asked, arguments, extra), asked, arguments, extra)
+
+
+def _for_any(name: str, arguments: tuple[str, ...], extra: tuple[str, ...]) -> SshConfig:
+    """Return the way to NOBODY; many threads wait for one answer."""
+    key = (arguments, extra, files_asked(extra))
+    with _ONE_ASKS:
+        if key not in _ANSWERS:
+            _ANSWERS[key] = parse(_answer(name, NOBODY, arguments, extra), NOBODY, arguments, extra)
+        return _ANSWERS[key]
+
+
+def _renamed(config: SshConfig, asked: str) -> SshConfig:
+    """Return the way to NOBODY as the way to asked."""
+
+    def own(value: Any) -> Any:
+        if isinstance(value, str):
+            return value.replace(NOBODY, asked)
+        if isinstance(value, tuple):
+            return tuple(own(each) for each in value)
+        return Path(own(str(value))) if isinstance(value, Path) else value
+
+    named = {each.name: getattr(config, each.name) for each in fields(config)}
+    del named["stated"]
+    changed = {name: own(value) for name, value in named.items() if NOBODY in repr(value)}
+    stated = {
+        key: own(value) if any(NOBODY in each for each in value) else value
+        for key, value in config.stated.items()
+    }
+    return replace(config, **changed, stated=stated)
+
+
+def _answer(name: str, asked: str, arguments: Sequence[str], extra: Sequence[str]) -> str:
+    """Return what `ssh -G` prints about asked. Raise InventoryError if it refuses."""
     command = ["ssh", "-G", *arguments, *extra, "--", asked]
     try:
         answer = subprocess.run(
@@ -93,7 +141,7 @@ def ask(name: str, asked: str, arguments: Sequence[str], extra: Sequence[str]) -
             place="ssh_config or ansible_ssh_*_args",
             next_step=f"try `{shlex.join(command)}`",
         )
-    return parse(answer.stdout.decode(errors="replace"), asked, arguments, extra)
+    return answer.stdout.decode(errors="replace")
 
 
 def parse(text: str, asked: str, arguments: Sequence[str] = (), extra: Sequence[str] = ()) -> SshConfig:

@@ -46,21 +46,32 @@ class Line:
 
 def look_up(files: Iterable[Path], name: str) -> tuple[Line, ...]:
     """Return what the files hold about name, in their order. A file that isn't there holds nothing."""
-    return tuple(line for file in files for line in lines(file) if line.speaks_of(name))
+    return tuple(line for file in files for line in _lines_about(file, name))
 
 
-def lines(file: Path) -> tuple[Line, ...]:
-    """Return the keys of a file. It is read once as long as it doesn't change: many hosts ask for the same."""
+def _lines_about(file: Path, name: str) -> list[Line]:
+    """Return a file's lines about name. It is read once as long as it doesn't change: many hosts ask for the same."""
     try:
         stat = file.stat()
     except OSError:
-        return ()
-    return _parsed(file, stat.st_mtime_ns, stat.st_size)
+        return []
+    plain, others = _parsed(file, stat.st_mtime_ns, stat.st_size)
+    found = [*plain.get(name, ()), *(line for line in others if line.speaks_of(name))]
+    return sorted(found, key=lambda line: line.number)
 
 
 @lru_cache(maxsize=16)
-def _parsed(file: Path, _changed_ns: int, _size_bytes: int) -> tuple[Line, ...]:
-    return tuple(parse(file.read_text(errors="replace"), file))
+def _parsed(file: Path, _changed_ns: int, _size_bytes: int) -> tuple[dict[str, list[Line]], list[Line]]:
+    """Return the lines of a file by name, and those with patterns or hashes, which have to be tried."""
+    plain: dict[str, list[Line]] = {}
+    others: list[Line] = []
+    for line in parse(file.read_text(errors="replace"), file):
+        if line.names.startswith(HASH_MAGIC) or any(sign in line.names for sign in "*?!"):
+            others.append(line)
+        else:
+            for name in dict.fromkeys(line.names.lower().split(",")):
+                plain.setdefault(name, []).append(line)
+    return plain, others
 
 
 def parse(text: str, file: Path) -> list[Line]:

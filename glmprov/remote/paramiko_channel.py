@@ -12,8 +12,6 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-import paramiko
-
 from glmprov.errors import GlmprovError, UnreachableError
 from glmprov.inventory import Host
 from glmprov.remote import Completed, ConnectOptions, known_hosts
@@ -21,6 +19,7 @@ from glmprov.remote.become import wanted, way_to_root
 from glmprov.remote.config import SshConfig
 from glmprov.remote.conversation import Conversation
 from glmprov.remote.interruption import interruptible
+from glmprov.remote.lean_paramiko import paramiko
 from glmprov.remote.paramiko_login import log_in
 from glmprov.remote.script import COMMAND_LINE
 from glmprov.secret import Secret
@@ -142,10 +141,12 @@ def _connect(config: SshConfig, options: ConnectOptions, name: str) -> paramiko.
 
 
 def _prefer(transport: paramiko.Transport, config: SshConfig) -> None:
-    """Offer what the configuration allows, the cheap key exchange first and the known kinds of host key first."""
+    """Offer what the configuration allows: cheap key exchanges and ciphers first, known kinds of host key first."""
     offered = transport.get_security_options()
     offered.kex = _allowed(offered.kex, config.kex_algorithms)
-    offered.ciphers = _allowed(offered.ciphers, config.one("ciphers", "").split(","))
+    ciphers = _allowed(offered.ciphers, config.one("ciphers", "").split(","))
+    # Others need a second checksum, which paramiko compares byte by byte in Python.
+    offered.ciphers = sorted(ciphers, key=lambda name: "gcm" not in name)
     offered.digests = _allowed(offered.digests, config.one("macs", "").split(","))
     kinds = _allowed(offered.key_types, config.one("hostkeyalgorithms", "").split(","))
     known = {line.kind for line in known_hosts.look_up(config.known_hosts_files, config.host_key_name)}

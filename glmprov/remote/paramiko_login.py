@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-
-import paramiko
+from functools import lru_cache
+from pathlib import Path
 
 from glmprov.errors import UnreachableError
 from glmprov.remote.config import SshConfig
+from glmprov.remote.lean_paramiko import paramiko
 from glmprov.secret import Secret
 
 
@@ -50,7 +51,7 @@ def _keys(config: SshConfig, tried: list[str]) -> Iterator[tuple[paramiko.PKey, 
             yield held, f"{path} in the agent"
             continue
         try:
-            yield paramiko.PKey.from_path(path), str(path)
+            yield _key(path, path.stat().st_mtime_ns), str(path)
         except paramiko.PasswordRequiredException:
             tried.append(f"not {path}, which needs a passphrase: add it to ssh-agent")
         except (paramiko.SSHException, OSError, ValueError) as error:
@@ -58,6 +59,12 @@ def _keys(config: SshConfig, tried: list[str]) -> Iterator[tuple[paramiko.PKey, 
     if config.one("identitiesonly") != "yes":
         for key in in_agent:
             yield key, f"the agent's {key.comment or key.get_name()}"
+
+
+@lru_cache(maxsize=32)
+def _key(path: Path, _changed_ns: int) -> paramiko.PKey:
+    """Return a private key; hosts share it."""
+    return paramiko.PKey.from_path(path)
 
 
 def _agent_keys(config: SshConfig) -> list[paramiko.AgentKey]:

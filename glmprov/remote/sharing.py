@@ -6,6 +6,7 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 
 from glmprov.errors import UnreachableError
@@ -56,8 +57,12 @@ def control_path(config: SshConfig) -> Path:
 
 def control_directory() -> Path:
     """Return a folder for sockets that only we can enter, with a path short enough for a socket."""
-    runtime = os.environ.get("XDG_RUNTIME_DIR")
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return _control_directory(os.environ.get("XDG_RUNTIME_DIR"), os.environ.get("XDG_CACHE_HOME"))
+
+
+@lru_cache(maxsize=4)
+def _control_directory(runtime: str | None, cache: str | None) -> Path:
+    home = Path(cache or Path.home() / ".cache")
     candidates = [Path(runtime) / "glmprov"] if runtime and Path(runtime).is_dir() else []
     candidates += [home / "glmprov" / "ssh", Path("/tmp") / f"glmprov-{os.getuid()}"]  # noqa: S108  # checked below
     for folder in candidates:

@@ -19,6 +19,7 @@ from glmprov.results import (
     HostTrust,
 )
 from glmprov.state.data import data
+from glmprov.topology import explain
 
 
 def document(kind: str, code: ExitCode, hosts: Sequence[Any]) -> str:
@@ -55,11 +56,36 @@ def facts(results: Iterable[HostFacts], code: ExitCode) -> str:
             {
                 "host": each.host,
                 "error": _error(each.error),
-                "facts": each.observation and as_json(each.observation),
+                "facts": each.observation and as_json(each.observation, each.named),
             }
             for each in results
         ],
     )
+
+
+def sets(results: Iterable[HostFacts], code: ExitCode) -> str:
+    """Return hosts with their sets of cards, and why they are these."""
+    return document("sets", code, [_sets(each) for each in results])
+
+
+def _sets(result: HostFacts) -> dict[str, Any]:
+    explained = explain(result.observation.hardware, result.named) if result.observation else ()
+    return {
+        "host": result.host,
+        "error": _error(result.error),
+        "sets": [
+            {
+                "name": each.found.name or None,
+                "size": len(each.members),
+                "cards": data(each.members),
+                "node": each.found.node,
+                "cpus": list(each.found.cpus),
+                "crosses_sockets": each.found.crosses_sockets,
+                "why": list(each.why),
+            }
+            for each in explained
+        ],
+    }
 
 
 def plan(results: Iterable[HostReview], code: ExitCode) -> str:
@@ -129,6 +155,11 @@ def _provisioned(result: HostProvision) -> dict[str, Any]:
         "waiting": data(result.waiting),
         "notes": list(result.notes),
     }
+
+
+def revert(results: Iterable[HostProvision], code: ExitCode) -> str:
+    """Return hosts with what became of every key that was to go back."""
+    return document("revert", code, [_provisioned(each) for each in results])
 
 
 def trust(results: Iterable[HostTrust], code: ExitCode) -> str:

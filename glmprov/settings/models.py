@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from glmprov.settings.manage import Words, by_key, known_keys
+from glmprov.settings.sets import SETS
 from glmprov.settings.types import (
     Branch,
     Bus,
@@ -180,7 +181,7 @@ class NcclEnvSettings(Section):
 class HostSettings(BaseModel):
     """Everything that the inventory says about one host.
 
-    ignored: variables of ours that only the plan decides.
+    sets are cards by the name of their set; ignored: variables of ours that only the plan decides.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -191,6 +192,7 @@ class HostSettings(BaseModel):
     gpu_power: GpuPowerSettings = GpuPowerSettings()
     host_tuning: HostTuningSettings = HostTuningSettings()
     nccl_env: NcclEnvSettings = NcclEnvSettings()
+    sets: dict[str, tuple[str, ...]] = {}
     ignored: tuple[str, ...] = ()
 
     @property
@@ -203,11 +205,12 @@ class HostSettings(BaseModel):
 
     def written(self) -> dict[str, Any]:
         """Return what was written, by the variables' names: for the receipt."""
-        return {
+        by_section = {
             f"{section}_{option}": value
             for section in SECTIONS
             for option, value in getattr(self, section).model_dump(exclude_none=True).items()
         }
+        return by_section | ({SETS: {n: list(cards) for n, cards in self.sets.items()}} if self.sets else {})
 
 
 MODELS: Mapping[str, type[Section]] = {

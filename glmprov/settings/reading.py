@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from glmprov.errors import InventoryError
 from glmprov.secret import Secret
 from glmprov.settings.models import MODELS, PLANNED, VARIABLES, HostSettings, Section, wanted
+from glmprov.settings.sets import SETS, named_sets
 from glmprov.state import SECTIONS
 
 
@@ -21,6 +22,11 @@ def from_variables(host_name: str, variables: Mapping[str, Any], source: str = "
     type.
     """
     faults = [*_misspelt(variables), *_secrets(variables), *_templates(variables)]
+    sets: dict[str, tuple[str, ...]] = {}
+    try:
+        sets = named_sets(variables.get(SETS))
+    except ValueError as error:
+        faults += [f"{SETS}: {line}" for line in str(error).splitlines()]
     sections: dict[str, Section] = {}
     for section, model in MODELS.items():
         written = {
@@ -40,16 +46,16 @@ def from_variables(host_name: str, variables: Mapping[str, Any], source: str = "
             next_step="see docs/settings.md for every variable",
         )
     ignored = tuple(sorted(name for name in variables if name in PLANNED))
-    return HostSettings.model_validate({"host": host_name, "ignored": ignored, **sections})
+    return HostSettings.model_validate({"host": host_name, "sets": sets, "ignored": ignored, **sections})
 
 
 def _misspelt(variables: Mapping[str, Any]) -> Iterator[str]:
     for name in sorted(variables):
-        if name in VARIABLES or name in PLANNED:
+        if name in VARIABLES or name in PLANNED or name == SETS:
             continue
         ours = next((section for section in SECTIONS if name.startswith(f"{section}_")), None)
         if ours is None:
-            nearest = difflib.get_close_matches(name, VARIABLES, n=1, cutoff=0.92)
+            nearest = difflib.get_close_matches(name, [*VARIABLES, SETS], n=1, cutoff=0.92)
         else:
             option = name.removeprefix(f"{ours}_")
             nearest = [
@@ -63,7 +69,7 @@ def _misspelt(variables: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _secrets(variables: Mapping[str, Any]) -> Iterator[str]:
-    for name in VARIABLES:
+    for name in (*VARIABLES, SETS):
         if _is_secret(variables.get(name)):
             yield f"{name}: is a vault value; settings are written into plans, receipts and files, so write it plainly"
 
@@ -77,7 +83,7 @@ def _is_secret(value: Any) -> bool:
 
 
 def _templates(variables: Mapping[str, Any]) -> Iterator[str]:
-    for name in VARIABLES:
+    for name in (*VARIABLES, SETS):
         if "{{" in str(variables.get(name, "")):
             yield f"{name}: holds a template ({{{{ … }}}}), which isn't filled in here; write the value"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from glmprov.settings.models import MODELS, VARIABLES, words
+from glmprov.settings.sets import MEANING, SETS, WANTS
 
 
 def table() -> str:
@@ -20,4 +21,5 @@ def table() -> str:
     for name, (section, option) in VARIABLES.items():
         said, meaning = words(section, option), MODELS[section].model_fields[option].description
         rows.append(f"| `{name}` | {said['wants']} | {said['default']} | {meaning} |")
+    rows.append(f"| `{SETS}` | {WANTS} | none | {MEANING} |")
     return "\n".join(rows) + "\n"

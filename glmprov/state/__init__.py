@@ -98,4 +98,6 @@ def _plain(value: Any) -> Any:
         return {"enabled": value.enabled, "active": value.active}
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple):
+        return list(value)
     return value

@@ -30,8 +30,9 @@ def as_found(
 ) -> HostState:
     """Return what is expected, with every key that is left as it is on the host.
 
-    applied is the receipt's: it tells ours from theirs in places that we share with others (sysctl.d, daemon.json).
-    What we never set there is left out, so that neither our files nor the next receipt claim it.
+    In places that we share with others (sysctl.d, daemon.json) our own files tell ours from theirs, and where they
+    can't, applied, which is the receipt's. What we never set there is left out, so that neither our files nor the next
+    receipt claim it.
     """
     before = applied or HostState()
     sections = {
@@ -51,7 +52,8 @@ def _section(name: str, expected: Any, observed: Any, applied: Any, left: Left) 
     values = {}
     for each in _compared(expected):
         found, before = (getattr(section, each.name, None) for section in (observed, applied))
-        field = _Left(f"{name}.{each.name}", each.metadata, found, before, spared)
+        own = _own(observed, each) if each.metadata["shared"] else None
+        field = _Left(f"{name}.{each.name}", each.metadata, found, before, own, spared)
         values[each.name] = field.given(getattr(expected, each.name))
     given = replace(expected, **values)
     if isinstance(given, GpuDriver):
@@ -59,6 +61,12 @@ def _section(name: str, expected: Any, observed: Any, applied: Any, left: Left) 
     if isinstance(given, ContainerEngine):
         return _engine(given, spared)
     return _with_own_reasons(given, spared) if isinstance(given, NcclEnv) else given
+
+
+def _own(observed: Any, field: Field[Any]) -> Mapping[str, str] | None:
+    """Return what our own files declare of a field, None where none tells it."""
+    ours = getattr(observed, "ours", None)
+    return ours.get(field.name) if isinstance(ours, Mapping) else None
 
 
 def _compared(section: Any) -> Iterator[Field[Any]]:
@@ -94,12 +102,13 @@ def _parts(key: str, value: Any) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class _Left:
-    """A field of which keys are left: what the host has there, and what was applied."""
+    """A field of which keys are left: what the host has there, what was applied, and what our own files say."""
 
     key: str
     metadata: Mapping[str, Any]
     observed: Any
     applied: Any
+    own: Mapping[str, str] | None
     spared: frozenset[str]
 
     def given(self, expected: Any) -> Any:
@@ -138,6 +147,8 @@ class _Left:
         if expected.declared is not None and f"{key}.declared" not in self.spared:
             return Setting(expected.declared, effective)
         theirs = self.metadata["shared"] and applied is None
+        if self.own is not None:
+            declared, theirs = self.own.get(key.partition("[")[2].removesuffix("]")), False
         # A role sets such a value now, too: one that runs otherwise, by somebody else's hand, must not be given.
         sets_it_now = self.metadata["disruption"] == Disruption.NONE
         changed = sets_it_now and running is not None and str(running) != str(declared)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from glmprov.hardware import Hardware
 from glmprov.topology.cards import Card, read
+from glmprov.topology.named import NamedSets, chosen
 from glmprov.topology.placement import UNKNOWN_SOCKET
 
 SET_SIZES = (4, 2, 1)
@@ -17,7 +19,8 @@ SET_SIZES = (4, 2, 1)
 class GpuSet:
     """Cards for one tensor-parallel group.
 
-    cpus and node are where its process belongs; node None: on several, or unknown.
+    cpus and node are where its process belongs; node None: on several, or unknown. name is the inventory's, "" for a
+    set that was made from what is left.
     """
 
     keys: tuple[str, ...]
@@ -26,11 +29,15 @@ class GpuSet:
     reason: str
     editions: tuple[str, ...]
     crosses_sockets: bool = False
+    name: str = ""
 
 
-def cards_by_socket(hardware: Hardware) -> dict[int, tuple[Card, ...]]:
-    """Return our cards by socket, or UNKNOWN_SOCKET; cards behind one bridge are side by side."""
-    found = read(hardware).cards
+NONE_NAMED: NamedSets = MappingProxyType({})
+
+
+def cards_by_socket(hardware: Hardware, but: Collection[str] = ()) -> dict[int, tuple[Card, ...]]:
+    """Return our cards by socket, or UNKNOWN_SOCKET; cards behind one bridge are side by side. but: without these."""
+    found = [card for card in read(hardware).cards if card.key not in but]
     return {
         socket: tuple(_side_by_side([card for card in found if card.socket == socket]))
         for socket in sorted({card.socket for card in found}, key=lambda socket: (socket < 0, abs(socket)))
@@ -49,12 +56,21 @@ def _side_by_side(members: Sequence[Card]) -> list[Card]:
     return sorted(members, key=lambda card: (*family(card), card.path, card.bus_id))
 
 
-def gpu_sets(hardware: Hardware) -> tuple[GpuSet, ...]:
-    """Return sets of cards for tensor parallel, largest first: each card once, each set inside one socket.
+def gpu_sets(hardware: Hardware, named: NamedSets = NONE_NAMED) -> tuple[GpuSet, ...]:
+    """Return sets of cards for tensor parallel: those that the inventory names, and what the other cards make.
 
-    Where no socket holds four cards but the host does, one more set of four follows that crosses sockets.
+    Of the other cards each is in one set, each set inside one socket, largest first. Where no socket holds four of them
+    but the host does, one more set of four follows that crosses sockets.
     """
-    sockets = cards_by_socket(hardware)
+    by_name = chosen(named, read(hardware).cards)
+    taken = {card.key for members in by_name.values() for card in members}
+    return (
+        *(_named(hardware, name, members) for name, members in by_name.items()),
+        *_made(hardware, cards_by_socket(hardware, taken)),
+    )
+
+
+def _made(hardware: Hardware, sockets: Mapping[int, Sequence[Card]]) -> tuple[GpuSet, ...]:
     inside = [
         _set(hardware, chunk, socket)
         for socket, members in sockets.items()
@@ -75,6 +91,15 @@ def _chunks(members: Sequence[Card], sizes: Sequence[int]) -> Iterator[Sequence[
         while len(rest) >= size:
             yield rest[:size]
             rest = rest[size:]
+
+
+def _named(hardware: Hardware, name: str, members: Sequence[Card]) -> GpuSet:
+    sockets = {card.socket for card in members}
+    crosses = len(sockets) > 1 and UNKNOWN_SOCKET not in sockets
+    reason = "; ".join(
+        ["named in the inventory", *(["crosses sockets"] if crosses else []), *_mixed(members)]
+    )
+    return replace(_gpu_set(hardware, members, reason, crosses), name=name)
 
 
 def _set(hardware: Hardware, members: Sequence[Card], socket: int) -> GpuSet:

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2] / "glmprov"
 LEAVES = {
     "errors", "state", "hardware", "observation", "receipt", "history", "settings", "inventory", "secret", "__init__",
 }  # fmt: skip
-PURE = {"plan", "drift", "topology", "nccl", "power", "catalog"}
+PURE = {"plan", "drift", "undo", "topology", "nccl", "power", "catalog"}
 MAY_IMPORT = {
     **dict.fromkeys(LEAVES, LEAVES),
     **dict.fromkeys(PURE, LEAVES | PURE),

@@ -47,7 +47,7 @@ def _hardware(summary: Mapping[str, Any]) -> Hardware:
     cards = [{"edition": "server", "node": 0, **card} for card in summary.get("cards", [])]
     pci = tuple(
         PciCard(
-            bus_id=f"0000:{number + 1:02x}:00.0",
+            bus_id=card.get("bus_id", f"0000:{number + 1:02x}:00.0"),
             device_id=EDITIONS[card["edition"]][1],
             numa_node=card["node"],
             bridges=tuple(card.get("bridges", (f"0000:00:{number + 1:02x}.1",))),
@@ -98,7 +98,7 @@ def _gpu(number: int, card: Mapping[str, Any]) -> Gpu:
         index=number,
         minor=number,
         name=name,
-        bus_id=f"00000000:{number + 1:02X}:00.0",
+        bus_id="0000" + card.get("bus_id", f"0000:{number + 1:02x}:00.0").upper(),
         memory_bytes=97887 << 20,
         bar1_bytes=card.get("bar1_mib", 131072) << 20,
         power_limit_watts=card.get("limit", default),

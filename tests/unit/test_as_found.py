@@ -158,6 +158,12 @@ IOMMU = {"iommu": Setting("pt", "pt")}
         # Ours, and changed in the running system by somebody: the role would set it back.
         ({"sysctl": SWAP}, {"sysctl": {"vm.swappiness": Setting("0", "60")}}, {"sysctl": SWAP},
          {"host_tuning_sysctl": None}),
+        # Our own file tells what is ours, also where another one overrides it, or where there is no receipt.
+        ({"sysctl": SWAP},
+         {"sysctl": {"vm.swappiness": Setting("10", "0")}, "ours": {"sysctl": {"vm.swappiness": "0"}}},
+         {}, {"host_tuning_sysctl": {"vm.swappiness": "0"}}),
+        ({"sysctl": SWAP}, {"sysctl": {"vm.swappiness": Setting("10", "10")}, "ours": {"sysctl": {}}}, {"sysctl": SWAP},
+         {"host_tuning_sysctl": None}),
         # What can't be read is what was applied.
         ({"sysctl": SWAP}, {"sysctl": Unknown("no")}, {"sysctl": SWAP}, {"host_tuning_sysctl": {"vm.swappiness": "0"}}),
         ({"cpu_governor": Setting("performance", "performance")}, {"cpu_governor": Setting(None, "powersave")}, {},

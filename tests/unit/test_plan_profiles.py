@@ -34,6 +34,7 @@ def summary(name: str, driver: str | None) -> dict[str, Any]:
     return {
         "cards": [
             {
+                "bus_id": card["bus_id"],
                 "edition": {"maxq": "max-q"}.get(card["edition"], card["edition"]),
                 "node": -1 if hidden else card["node"],
                 "root": card["path"][0],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -53,11 +54,14 @@ def _machine_moved(then: Machine, now: Machine) -> Iterator[str]:
 
 
 def _beyond(then: SavedHost, now: SavedHost) -> Iterator[str]:
-    """Yield what would be changed now and is of a field that the plan left as it was."""
-    planned = {_field(change.key) for change in then.changes}
+    """Yield what would be changed now and is not of the plan."""
+    planned = {_whole(change.key) for change in then.changes}
+    if any(_field(key) in ("gpu_driver.branch", "gpu_driver.version") for key in planned):
+        planned.add("gpu_driver.held")  # another version has other packages
     for change in now.changes:
         acted_on = change.verdict in (Verdict.DRIFT, Verdict.PENDING) and change.manage is Manage.ENFORCE
-        if acted_on and _field(change.key) not in planned:
+        # A field stands among the changes as a whole where it was to be known later.
+        if acted_on and planned.isdisjoint((_whole(change.key), _field(change.key))):
             yield _appeared(change)
 
 
@@ -75,6 +79,11 @@ def _differences_moved(then: SavedHost, now: SavedHost) -> Iterator[str]:
 
 def _appeared(change: Change) -> str:
     return f"{change.key}: was as planned, is {_said(_steady(change.observed))}"
+
+
+def _whole(key: str) -> str:
+    """Return a key without the place or the part that it is about: they are set together."""
+    return re.sub(r"\.(declared|effective|enabled|active)$", "", key)
 
 
 def _field(key: str) -> str:

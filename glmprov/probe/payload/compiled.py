@@ -12,8 +12,8 @@ from marshal import dumps, loads
 COMPILED = "/run/glmprov/compiled"
 
 
-def compiled(name, digest, source):
-    """Return a source's code. The digest tells it from that of other versions."""
+def compiled(name, digest, packed):
+    """Return the code of a packed source. The digest tells it from that of other versions."""
     kept = "%s.%s.%s.%x" % (name, digest, sys.implementation.cache_tag, sys.hexversion)
     root = os.geteuid() == 0
     if root:
@@ -22,7 +22,9 @@ def compiled(name, digest, source):
                 return loads(file.read())
         except (OSError, EOFError, ValueError, TypeError):
             pass
-    code = compile(source, "glmprov-" + name, "exec")
+    from zlib import decompress
+
+    code = compile(decompress(packed), "glmprov-" + name, "exec")
     if root:
         keep(name, kept, dumps(code))
     return code
@@ -48,13 +50,13 @@ def keep(name, kept, code):
 
 
 def run(wire):
-    """Run the program that comes on the wire: a line with the mark and, twice, name, digest and length; the texts."""
+    """Run the program that comes on the wire: the mark and, twice, name, digest and length; then the two halves."""
     gc.disable()  # nothing here lives long enough
     mark, *about = wire.readline().decode().split()
-    texts = wire.read()
+    halves = wire.read()
     host, nvml = about[:3], about[3:]
     length = int(host[2])
     space = {"__name__": "payload"}
-    exec(compiled(host[0], host[1], texts[:length]), space)
-    space["main"](lambda: compiled(nvml[0], nvml[1], texts[length:]), mark, space["ORDERS"])
+    exec(compiled(host[0], host[1], halves[:length]), space)
+    space["main"](lambda: compiled(nvml[0], nvml[1], halves[length:]), mark, space["ORDERS"])
     os._exit(0)  # all is said: cleaning up would take as long as reading twenty files

@@ -176,8 +176,8 @@ def lines_of(path, beginnings):
 
 
 def present(patterns):
-    """Return the paths of these patterns that are there, links among them."""
-    return [path for pattern in patterns for path in expand(pattern) if os.path.lexists(path)]
+    """Return the paths of these patterns that are there."""
+    return [path for pattern in patterns for path in expand(pattern) if there(path)]
 
 
 def tails(patterns, length):
@@ -186,9 +186,13 @@ def tails(patterns, length):
     for pattern in patterns:
         for path in expand(pattern):
             try:
-                with open(path, "rb") as file:
-                    file.seek(max(0, os.fstat(file.fileno()).st_size - length))
-                    found[path] = file.read(length).decode("latin-1")
+                descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+                try:
+                    found[path] = os.pread(
+                        descriptor, length, max(0, os.fstat(descriptor).st_size - length)
+                    ).decode("latin-1")
+                finally:
+                    os.close(descriptor)
             except OSError as problem:
                 found[path] = failure(problem)
     return found

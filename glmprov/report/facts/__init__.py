@@ -10,15 +10,22 @@ from glmprov import topology
 from glmprov.hardware import Hardware, System
 from glmprov.observation import Observation
 from glmprov.report.facts.cards import Paint, card_rows, links, sets, table
+from glmprov.report.facts.explained import sets_text
 from glmprov.report.facts.summary import summary
 from glmprov.report.facts.tree import cpu_ranges, gib, tree
 from glmprov.report.values import data, short
 from glmprov.state import Unknown
+from glmprov.topology import NamedSets
 
 _STYLES = {"title": "1", "dim": "2", "warn": "33", "bad": "31"}
 
 
-def text(observation: Observation, width: int = 100, color: bool = False) -> str:
+def text(
+    observation: Observation,
+    width: int = 100,
+    color: bool = False,
+    named: NamedSets = topology.NONE_NAMED,
+) -> str:
     """Return a host drawn as text, folded at width where words allow; with color, in terminal sequences."""
     hardware = observation.hardware
     paint = _paint(color)
@@ -28,7 +35,7 @@ def text(observation: Observation, width: int = 100, color: bool = False) -> str
         ["  " + line for line in tree(hardware, width - 2)],
         ["  " + line for line in table(card_rows(hardware, paint))],
         ["  " + line for line in links(hardware)],
-        ["  " + line for line in sets(hardware)],
+        ["  " + line for line in sets(hardware, named)],
         _keys(
             _trouble(observation), width, lambda style, what: paint("warn" if style == "dim" else style, what)
         ),
@@ -36,7 +43,17 @@ def text(observation: Observation, width: int = 100, color: bool = False) -> str
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 
 
-def as_json(observation: Observation) -> dict[str, Any]:
+def explained_sets(
+    observation: Observation,
+    width: int = 100,
+    color: bool = False,
+    named: NamedSets = topology.NONE_NAMED,
+) -> str:
+    """Return a host's sets of cards as text, each with its reasons."""
+    return sets_text(observation, named, width, _paint(color))
+
+
+def as_json(observation: Observation, named: NamedSets = topology.NONE_NAMED) -> dict[str, Any]:
     """Return a host for programs, under the keys of schema glmprov/facts/1.
 
     What could not be read is {"unknown": reason}.
@@ -51,7 +68,7 @@ def as_json(observation: Observation) -> dict[str, Any]:
         "gpus": data(hardware.gpus),
         "links": _pairs(hardware.links),
         "p2p": _pairs(hardware.p2p),
-        "gpu_sets": data(topology.gpu_sets(hardware)),
+        "gpu_sets": data(topology.gpu_sets(hardware, named)),
         "processes": data(hardware.processes),
         "xids": data(hardware.xids),
         "iommu_groups": data(hardware.iommu_groups),

@@ -9,6 +9,7 @@ from glmprov.hardware import Gpu, Hardware
 from glmprov.report.facts.tree import cpu_ranges, gib
 from glmprov.report.values import short
 from glmprov.state import Unknown
+from glmprov.topology import NamedSets
 
 Paint = Callable[[str, str], str]
 """Takes the name of a style and a text; returns the text in that style."""
@@ -115,14 +116,15 @@ def _idle(gpus: tuple[Gpu, ...]) -> list[str]:
     return ["A link drops to Gen1 while its card is idle; that is by design and no fault."] if lower else []
 
 
-def sets(hardware: Hardware) -> list[str]:
+def sets(hardware: Hardware, named: NamedSets = topology.NONE_NAMED) -> list[str]:
     """Return a line for each set of cards, with its reason."""
     gpus = (
         {} if isinstance(hardware.gpus, Unknown) else {gpu.uuid: f"GPU {gpu.index}" for gpu in hardware.gpus}
     )
     lines = []
-    for each in topology.gpu_sets(hardware):
+    for each in topology.gpu_sets(hardware, named):
         names = ", ".join(gpus.get(key, key.removeprefix("0000:")) for key in each.keys)
         where = f"; CPUs {cpu_ranges(each.cpus)}" if each.cpus else ""
-        lines.append(f"set of {len(each.keys)}: {names} ({each.reason}{where})")
+        title = f"set {each.name}" if each.name else "set"
+        lines.append(f"{title} of {len(each.keys)}: {names} ({each.reason}{where})")
     return lines

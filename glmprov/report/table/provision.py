@@ -34,7 +34,13 @@ _WORST_FIRST = (
 def provision(results: Sequence[HostProvision], *, verbose: bool = False) -> Iterable[RenderableType]:
     """Yield what became of every key, by a second look."""
     yield from merged([_provision_block(result, verbose) for result in results], verbose)
-    yield _provision_summary(results)
+    yield _provision_summary(results, "glmprov provision --reboot, or reboot them when it suits")
+
+
+def revert(results: Sequence[HostProvision], *, verbose: bool = False) -> Iterable[RenderableType]:
+    """Yield what became of every key that was to go back, by a second look."""
+    yield from merged([_provision_block(result, verbose) for result in results], verbose)
+    yield _provision_summary(results, "reboot them when it suits")
 
 
 def _provision_block(result: HostProvision, verbose: bool) -> Block:
@@ -76,7 +82,7 @@ def _mended_row(key: KeyResult) -> Row:
     return Row(key.key, key.result.value, _MENDED_STYLE[key.result], change, key.reason)
 
 
-def _provision_summary(results: Sequence[HostProvision]) -> Text:
+def _provision_summary(results: Sequence[HostProvision], after: str) -> Text:
     failed = sum(result.failed for result in results)
     waiting = sum(result.count(Mended.PENDING_REBOOT) > 0 for result in results)
     serving = sum(result.waiting is not None for result in results)
@@ -92,5 +98,5 @@ def _provision_summary(results: Sequence[HostProvision]) -> Text:
     ]
     text = summed_up(len(results), parts)
     if waiting:
-        text.append("\nnext: glmprov provision --reboot, or reboot them when it suits")
+        text.append(f"\nnext: {after}")
     return text

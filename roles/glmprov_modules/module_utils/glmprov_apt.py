@@ -50,11 +50,19 @@ class Apt:
         return set(self._output("apt-mark", "showhold").split())
 
     def hold(self, names):
-        """Put packages on hold. apt-get waits for dpkg's lock, apt-mark doesn't."""
+        """Put packages on hold."""
+        self._mark("hold", names)
+
+    def unhold(self, names):
+        """Take packages off hold."""
+        self._mark("unhold", names)
+
+    def _mark(self, verb, names):
+        """Run apt-mark. apt-get waits for dpkg's lock, apt-mark doesn't."""
         deadline = time.monotonic() + self.lock_seconds
         while True:
             try:
-                self._output("apt-mark", "hold", *sorted(names))
+                self._output("apt-mark", verb, *sorted(names))
                 return
             except AptError as error:
                 if "locked by another process" not in str(error) or time.monotonic() > deadline:
@@ -98,7 +106,10 @@ class Apt:
         )
 
     def install(self, *wanted, simulate=False):
-        """Install "name", "name=version", a package's file; "name-" removes. simulate changes nothing. Return apt's list of what it does."""
+        """Install "name", "name=version" or a file; "name-" removes. simulate changes nothing.
+
+        Return apt's list of what it does.
+        """
         options = [
             "--no-install-recommends",
             "--allow-downgrades",
@@ -117,6 +128,11 @@ class Apt:
         # An earlier run was cut off between unpacking and configuring: finish it, then go on.
         self._output("dpkg", "--configure", "-a")
         return self._apt_get(*options, "install", *wanted)
+
+    def remove(self, *names, purge=False, simulate=False):
+        """Remove packages, with purge their settings too. Return apt's list of what it does."""
+        options = ["--allow-change-held-packages", "-y", "-q", *(["--purge"] if purge else [])]
+        return self._apt_get(*(["--simulate"] if simulate else []), *options, "remove", *names)
 
     def _apt_get(self, *arguments):
         """Run apt-get. The lock of the lists knows no waiting of its own, so wait for it here."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 from ansible.module_utils.glmprov_host import read_text, write_text
 
@@ -37,3 +38,22 @@ def remember(before, after, held=(), path=PATH):
     }
     if record != known:
         write_text(path, json.dumps(record, indent=1) + "\n")
+
+
+def forget(after, packages, holds, path=PATH):
+    """Take out the packages that are as they were before, and holds that were taken off."""
+    known = load(path)
+    left = {
+        "packages": {
+            name: old
+            for name, old in known["packages"].items()
+            if name not in packages or after.get(name) != old
+        },
+        "holds": [name for name in known["holds"] if name not in holds and name in after],
+    }
+    if left == known:
+        return
+    if any(left.values()):
+        write_text(path, json.dumps(left, indent=1) + "\n")
+    elif os.path.exists(path):
+        os.unlink(path)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from unit.summary import observation
 
+from glmprov.actions.observe import against_plan
 from glmprov.actions.orders import Orders, parse_allowed
 from glmprov.actions.outcome import outcome
 from glmprov.actions.work import Work, grown
@@ -18,7 +19,18 @@ from glmprov.inventory import Host
 from glmprov.plan import HostPlan
 from glmprov.receipt import Receipt
 from glmprov.results import HostReview, Mended
-from glmprov.state import ContainerEngine, Disruption, HostState, HostTuning, NcclEnv, Setting, Unit
+from glmprov.state import (
+    ContainerEngine,
+    Disruption,
+    GpuDriver,
+    HostState,
+    HostTuning,
+    Manage,
+    Modes,
+    NcclEnv,
+    Setting,
+    Unit,
+)
 
 HOST = Host("gpu-1", {})
 WANTED = HostState(
@@ -153,6 +165,36 @@ def test_a_reboot_waits_for_an_instance(
     became = {key.key: key for key in outcome(work, Orders(reboot=ordered)).keys}
     assert (became[RUNNING_IOMMU].result, words in became[RUNNING_IOMMU].reason) == (result, True)
     assert bool(work.changes(reboot=True)) is not bool(serving)
+
+
+def test_what_comes_with_a_driver_that_must_wait_waits_too() -> None:
+    """Somebody else's driver runs an instance: pinning it would come with installing ours."""
+    wanted = HostState(gpu_driver=GpuDriver("nvidia", "595", Setting("595.58.03", "595.58.03"), pinned=True))
+    theirs = HostState(gpu_driver=GpuDriver(None, "580", Setting("580.95.05", "580.95.05"), pinned=False))
+    seen = replace(observation({}), state=theirs, serving=("glm.service",))
+    work = Work(HOST, HostReview("gpu-1", seen, HostPlan("gpu-1", wanted), compare("gpu-1", wanted, theirs)))
+    assert "gpu_driver.pinned" in keys(work.waiting)
+    assert (work.actionable, work.sections) == ((), ())
+    (pinned,) = [key for key in outcome(work, Orders()).keys if key.key == "gpu_driver.pinned"]
+    assert (pinned.result, pinned.reason) == (
+        Mended.WAITS,
+        "glm.service serves; this comes with what interrupts it",
+    )
+
+
+@pytest.mark.parametrize("word", [Manage.AUDIT, Manage.IGNORE])
+def test_what_is_not_enforced_is_nobodys_work(word: Manage) -> None:
+    """An ignored key is no difference; one that is only reported is, and waits for nothing."""
+    modes = Modes({"host_tuning.sysctl": word, "container_engine": word})
+    plan = HostPlan("gpu-1", WANTED, modes=modes)
+    before = Receipt("2026-11-22T00:00:00Z", "ops", "controller", "0.1.0", WANTED)
+    seen = replace(observation({}), state=FOUND, receipt=before, serving=("glm.service",))
+    work = Work(HOST, HostReview("gpu-1", seen, plan, against_plan(seen, plan)))
+    assert work.sections == ("nccl_env",)
+    assert keys(work.waiting) == {IOMMU, RUNNING_IOMMU}
+    assert {key.key for key in outcome(work, Orders()).keys} == keys(work.waiting) | keys(work.actionable)
+    assert work.given.container_engine is None
+    assert work.recorded.container_engine == WANTED.container_engine, "ours before: not forgotten"
 
 
 def difference(key: str, expected: Any) -> Difference:

@@ -8,6 +8,7 @@ import posix
 import subprocess
 import sys
 import time
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -140,7 +141,7 @@ def test_compiled_code_is_kept_by_what_it_was_made_from(
 
     def value(digest: str, source: bytes) -> Any:
         space: dict[str, Any] = {}
-        exec(compiled.compiled("host", digest, source), space)
+        exec(compiled.compiled("host", digest, zlib.compress(source)), space)
         return space["value"]
 
     assert value("one", b"value = 1") == 1
@@ -154,7 +155,7 @@ def test_compiled_code_is_kept_by_what_it_was_made_from(
 def test_without_root_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiled, "COMPILED", str(tmp_path))
     monkeypatch.setattr(posix, "geteuid", lambda: 1000)
-    compiled.compiled("host", "one", b"value = 1")
+    compiled.compiled("host", "one", zlib.compress(b"value = 1"))
     assert list(tmp_path.iterdir()) == []
 
 

@@ -24,6 +24,10 @@ options:
     description: Values by name; an empty value is a flag, null takes the argument out.
     type: dict
     required: true
+  grub:
+    description: Where GRUB boots, set them there; false does nothing there.
+    type: bool
+    default: true
 author: glmprov
 """
 
@@ -156,13 +160,17 @@ def run(module, command):
 
 def main():
     module = AnsibleModule(
-        argument_spec={"arguments": {"type": "dict", "required": True}}, supports_check_mode=True
+        argument_spec={
+            "arguments": {"type": "dict", "required": True},
+            "grub": {"type": "bool", "default": True},
+        },
+        supports_check_mode=True,
     )
     given = module.params["arguments"]
     arguments = {name: str(value) for name, value in given.items() if value is not None}
     gone = {name for name, value in given.items() if value is None}
     if os.path.exists(GRUB_CFG) or os.path.exists("/etc/default/grub"):
-        diffs = through_grub(module, arguments)
+        diffs = through_grub(module, arguments) if module.params["grub"] else []
     elif os.path.exists(CMDLINE):
         diffs = through_cmdline(module, arguments, gone)
     elif arguments:

@@ -19,7 +19,10 @@ module: docker_engine
 short_description: Merge settings into Docker's daemon.json and run the daemon with them
 description:
   - Sets the given keys and leaves all others as they are, in their order and with the file's indentation.
+  - Takes out the keys whose value is null, and objects that are empty without them.
   - The file as it was before our first change is kept beside it, as daemon.json.before-glmprov.
+  - With forget, that one is put back as it was, letter by letter, if it says the same as what is left; a file that is
+    empty then and wasn't there before is removed.
   - Broken JSON, or a file that the daemon would refuse, is never written over.
   - Restarts the daemon only if it runs without the settings. If it doesn't start with them, the file is put
     back, the daemon started again, and the task fails.
@@ -31,6 +34,10 @@ options:
   service:
     description: The wanted state of docker.service, as {enabled, active}. Not given, it is left alone, not restarted.
     type: dict
+  forget:
+    description: Nothing of ours is to stay. The file from before our first change goes.
+    type: bool
+    default: false
   path:
     description: The file.
     type: path
@@ -74,10 +81,16 @@ def unique(pairs):
 
 
 def merge(document, settings):
-    """Return document with each setting at its dotted path; a plain value in the way is an UnusableError."""
+    """Return document with each setting at its dotted path; a plain value in the way is an UnusableError.
+
+    None takes the setting out.
+    """
     merged = copy.deepcopy(document)
     for path, value in settings.items():
         *parents, last = path.split(".")
+        if value is None:
+            take_out(merged, parents, last)
+            continue
         place = merged
         for parent in parents:
             place = place.setdefault(parent, {})
@@ -85,6 +98,31 @@ def merge(document, settings):
                 raise UnusableError(f"{parent} is no object, so {path} can't be set")
         place[last] = value
     return merged
+
+
+def take_out(document, parents, last):
+    """Take a setting out of document, and the objects above it that are empty then."""
+    places = [document]
+    for parent in parents:
+        place = places[-1].get(parent)
+        if not isinstance(place, dict):
+            return
+        places.append(place)
+    if places[-1].pop(last, None) is None:
+        return
+    for parent, place in zip(reversed(parents), reversed(places[:-1]), strict=True):
+        if place[parent] == {}:
+            del place[parent]
+
+
+def without_ours(document, before, original):
+    """Return the text to leave when nothing of ours is to stay, None for no file.
+
+    before is the text now, original the one from before our first change, None if there was none.
+    """
+    if original is not None and parse(original) == document:
+        return original
+    return render(document, before) if document or original is not None else None
 
 
 def render(document, before):
@@ -147,10 +185,13 @@ def validate(module, path):
 
 
 def replace(module, path, before, after):
-    """Put the new text at path, checked, with the text before our first change kept beside it."""
+    """Put the new text at path, checked, with the text before our first change kept beside it. None: no file."""
+    if after is None:
+        os.unlink(path)
+        return
     write_text(path + ".new", after)
     validate(module, path + ".new")
-    if before is not None and not os.path.exists(path + ".before-glmprov"):
+    if before is not None and not module.params["forget"] and not os.path.exists(path + ".before-glmprov"):
         write_text(path + ".before-glmprov", before)
     os.rename(path + ".new", os.path.realpath(path))
 
@@ -176,11 +217,22 @@ def restart(module, path, before):
     module.fail_json(msg=f"docker doesn't start with the new {path}; {ending}\n{words}")
 
 
+def left(module, path, merged, before):
+    """Return the text to put at path, None for no file."""
+    if not module.params["forget"]:
+        return render(merged, before)
+    try:
+        return without_ours(merged, before, read_text(path + ".before-glmprov"))
+    except UnusableError:  # somebody broke the copy: what the file says now counts
+        return render(merged, before)
+
+
 def main():
     module = AnsibleModule(
         argument_spec={
             "settings": {"type": "dict", "required": True},
             "service": {"type": "dict", "options": STATE_OPTIONS},
+            "forget": {"type": "bool", "default": False},
             "path": {"type": "path", "default": "/etc/docker/daemon.json"},
         },
         supports_check_mode=True,
@@ -193,14 +245,18 @@ def main():
     except UnusableError as error:
         module.fail_json(msg=f"{path}: {error}. Mend the file or move it away; it was left as it is.")
     diffs = []
-    if merged != document:
-        diffs.append(difference(path, before or "", render(merged, before)))
+    after = left(module, path, merged, before) if merged != document else before
+    if after != before:
+        diffs.append(difference(path, before or "", after or ""))
         if not module.check_mode:
-            replace(module, path, before, render(merged, before))
-    if service and service["active"] and is_stale(merged, document, running_daemon()):
+            replace(module, path, before, after)
+    to_run = service["active"] if service else module.params["forget"]
+    if to_run and is_stale(merged, document, running_daemon()):
         diffs.append(difference("the running daemon", "older settings\n", f"those of {path}\n"))
         if not module.check_mode:
             restart(module, path, before)
+    if module.params["forget"] and not module.check_mode and os.path.exists(path + ".before-glmprov"):
+        os.unlink(path + ".before-glmprov")
     diffs += [diff for diff in [service and Unit(module, UNIT).bring_to(service)] if diff]
     module.exit_json(changed=bool(diffs), diff=diffs)
 

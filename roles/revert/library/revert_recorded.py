@@ -1,0 +1,128 @@
+#!/usr/bin/python
+"""Sort out what is to be taken back: as given, or as recorded on the host; or forget the record."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.glmprov_host import difference, read_text
+from ansible.module_utils.glmprov_record import DamagedRecordError
+from ansible.module_utils.glmprov_record import load as load_packages
+
+DOCUMENTATION = r"""
+module: revert_recorded
+short_description: Sort out what is to be taken back, as given or as recorded on the host
+description:
+  - What isn't given is taken from the receipt and from the record of packages.
+  - With forget, removes the receipt instead. The history stays.
+options:
+  values:
+    description: Values from before by key.
+    type: dict
+  files:
+    description: Our files, with their sums.
+    type: dict
+  packages:
+    description: Packages of ours with the version from before, null for absent.
+    type: dict
+  holds:
+    description: Packages that we hold.
+    type: list
+    elements: str
+  packages_too:
+    description: Of what is recorded, take packages back too, and their sources.
+    type: bool
+    default: false
+  forget:
+    description: Remove the receipt and what each key was before.
+    type: bool
+    default: false
+author: glmprov
+"""
+
+EXAMPLES = r"""
+- name: Read what was recorded
+  revert_recorded:
+    packages_too: true
+"""
+
+RETURN = r"""
+found:
+  description: values by key; daemon and arguments, those of daemon.json and the kernel; files, packages, holds.
+  returned: without forget
+  type: dict
+"""
+
+HOME = "/var/lib/glmprov"
+RECORDS = ("receipt.json", "before.json")
+SOURCES = ("/etc/apt/sources.list.d/", "/etc/apt/keyrings/")
+SHARED = ("/etc/docker/daemon.json",)
+
+
+def recorded(module):
+    text = read_text(f"{HOME}/receipt.json")
+    try:
+        receipt = json.loads(text) if text else {}
+        known = load_packages()
+    except (ValueError, DamagedRecordError) as error:
+        module.fail_json(msg=f"what was done here can't be known, so nothing is taken back: {error}")
+    too = module.params["packages_too"]
+    files = {
+        path: digest
+        for path, digest in receipt.get("files", {}).items()
+        if path not in SHARED and (too or not path.startswith(SOURCES))
+    }
+    return {
+        "values": receipt.get("before", {}),
+        "files": files,
+        "packages": known["packages"] if too else {},
+        "holds": known["holds"],
+    }
+
+
+def sorted_out(module):
+    """Return what is given, else what is recorded, with the values for other modules under their own names."""
+    given = {name: module.params[name] for name in ("values", "files", "packages", "holds")}
+    found = given
+    if any(value is None for value in given.values()):
+        found = {**recorded(module), **{name: value for name, value in given.items() if value is not None}}
+    daemon = items(found["values"], r"container_engine\.daemon\[(.+)\]")
+    arguments = items(found["values"], r"host_tuning\.kernel_arguments\[(.+)\]\.declared")
+    return {**found, "daemon": daemon, "arguments": arguments}
+
+
+def items(values, shape):
+    """Return {item: value} of the keys of a shape, without those that could not be read."""
+    found = ((re.fullmatch(shape, key), value) for key, value in values.items())
+    return {match[1]: value for match, value in found if match and not unreadable(value)}
+
+
+def unreadable(value):
+    return isinstance(value, dict) and set(value) == {"unknown"}
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "values": {"type": "dict"},
+            "files": {"type": "dict"},
+            "packages": {"type": "dict"},
+            "holds": {"type": "list", "elements": "str"},
+            "packages_too": {"type": "bool", "default": False},
+            "forget": {"type": "bool", "default": False},
+        },
+        supports_check_mode=True,
+    )
+    if not module.params["forget"]:
+        module.exit_json(changed=False, found=sorted_out(module))
+    paths = [f"{HOME}/{name}" for name in RECORDS if os.path.exists(f"{HOME}/{name}")]
+    for path in [] if module.check_mode else paths:
+        os.unlink(path)
+    module.exit_json(changed=bool(paths), diff=[difference(path, "there\n", "") for path in paths])
+
+
+if __name__ == "__main__":
+    main()
