@@ -37,7 +37,7 @@ apt-get install -y -qq --no-install-recommends ./docker-ce.deb >/dev/null 2>&1
 mkdir -p /tmp/root/bin && cp /usr/bin/busybox /tmp/root/bin/
 for name in sh dd sleep; do ln -s busybox /tmp/root/bin/$name; done
 tar c -C /tmp/root . | docker import - box >/dev/null
-docker run -d --name theirs --network none --restart always box sleep 9999 >/dev/null
+docker run -d --name theirs --stop-timeout 1 --network none --restart always box sleep 9999 >/dev/null
 """
 """What NVIDIA's and Docker's own instructions leave on a host: docker-ce with the runtime and cgroupfs configured."""
 
@@ -200,9 +200,8 @@ def test_what_the_plan_drops_is_taken_away_and_nothing_of_others(fleet: Fleet, n
 
 
 def run_on_a_card(node: Node, name: str) -> None:
-    node.ssh(
-        f"docker run -d --name {name} --runtime nvidia -e NVIDIA_VISIBLE_DEVICES=all --network none box sleep 9999"
-    )
+    cards = "--runtime nvidia -e NVIDIA_VISIBLE_DEVICES=all"
+    node.ssh(f"docker run -d --name {name} --stop-timeout 1 {cards} --network none box sleep 9999")
 
 
 LET_THROUGH, CUT_OFF = "No such device or address", "Operation not permitted"
