@@ -118,8 +118,12 @@ def request(apt, wanted, installed):
             asked.setdefault(name, same[0])
     add_tied(apt, asked)
     fit_modules(apt, wanted, installed, asked)
-    gone = sorted({name for name in installed if wanted.unwanted(name)} | set(left_behind(wanted, installed, asked)))
-    return [f"{name}={version}" if version else name for name, version in asked.items()] + [f"{n}-" for n in gone]
+    gone = sorted(
+        {name for name in installed if wanted.unwanted(name)} | set(left_behind(wanted, installed, asked))
+    )
+    return [f"{name}={version}" if version else name for name, version in asked.items()] + [
+        f"{n}-" for n in gone
+    ]
 
 
 def left_behind(wanted, installed, asked):

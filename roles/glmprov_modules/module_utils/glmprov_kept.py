@@ -129,7 +129,9 @@ def goes_with(version, name, exact):
     """Tell whether a package is of this driver version: an upgrade that was cut off leaves others beside it."""
     branch = BRANCH.search(name)
     of_a_driver = re.match(r"\d{3}\.\d", upstream(exact))
-    return not (branch and branch[1] != version.partition(".")[0]) and not (of_a_driver and upstream(exact) != version)
+    return not (branch and branch[1] != version.partition(".")[0]) and not (
+        of_a_driver and upstream(exact) != version
+    )
 
 
 def version_of(packages):

@@ -28,10 +28,18 @@ FILES = {
     "/etc/docker/daemon.json": "644",
 }
 PACKAGES = (
-    ('nvidia-driver-pinning-580', 'nvidia-driver-cuda', 'nvidia-kernel-open-dkms'),
-    ('docker.io', 'nvidia-container-toolkit'),
+    ("nvidia-driver-pinning-580", "nvidia-driver-cuda", "nvidia-kernel-open-dkms"),
+    ("docker.io", "nvidia-container-toolkit"),
 )
-HELD = ('libcuda1', 'libnvidia-ml1', 'nvidia-driver-cuda', 'nvidia-kernel-open-dkms', 'nvidia-kernel-support', 'nvidia-modprobe', 'nvidia-persistenced')
+HELD = (
+    "libcuda1",
+    "libnvidia-ml1",
+    "nvidia-driver-cuda",
+    "nvidia-kernel-open-dkms",
+    "nvidia-kernel-support",
+    "nvidia-modprobe",
+    "nvidia-persistenced",
+)
 UNITS = (
     "nvidia-persistenced.service",
     "glmprov-host-tuning.service",
