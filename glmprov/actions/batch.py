@@ -88,7 +88,7 @@ def _well(works: Sequence[Work]) -> list[Work]:
 
 def _look_once_more(run: Run, works: Sequence[Work], shown: dict[str, tuple[Difference, ...]]) -> None:
     """Look again at hosts that wait since the plan was shown; refuse those where more would be done now."""
-    run.look_again(works)
+    run.look_again(works, begun=False)
     for work in _well(works):
         more = grown(shown[work.host.name], work.changes(run.orders.reboot))
         if more:

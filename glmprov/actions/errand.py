@@ -18,12 +18,16 @@ Settle = Callable[[Recorder, Mapping[str, HostSettings], Sequence[Work]], Mappin
 
 @dataclass(frozen=True)
 class Errand:
-    """What a run is about. command is its name for people, in the lock and in the history."""
+    """What a run is about. command is its name for people, in the lock and in the history.
+
+    keeps_before: what it changes is kept, so that it can be taken back.
+    """
 
     command: str
     playbook: str
     variables: Callable[[Work], dict[str, Any]]
     settle: Settle
+    keeps_before: bool = True
 
 
 def _receipts(

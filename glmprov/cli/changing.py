@@ -15,6 +15,7 @@ from glmprov.errors import ExitCode, UsageError
 if TYPE_CHECKING:
     from glmprov.actions.orders import Orders
     from glmprov.plan.saved import SavedPlan
+    from glmprov.results import HookCall
 
 
 @main.command(short_help="Bring each host to its plan.")
@@ -60,7 +61,6 @@ def provision(yes: bool, **options: Any) -> None:
     from glmprov.actions.provision import Aborted
     from glmprov.actions.provision import provision as bring
     from glmprov.actions.saved_plan import narrowed, reviewer
-    from glmprov.report.json import hook_call
     from glmprov.results import provision_code
 
     if options["rollback"] is not None:
@@ -79,7 +79,7 @@ def provision(yes: bool, **options: Any) -> None:
                 terminal.confirmation(yes, orders.allowed),
                 said,
                 terminal.event,
-                told=hook_call,
+                told=_hook_input,
                 interrupted=terminal.finishing,
                 review=reviewer(plan) if plan else review,
             )
@@ -88,6 +88,12 @@ def provision(yes: bool, **options: Any) -> None:
         leave(ExitCode.FAILED)
     code = ExitCode.INTERRUPTED if terminal.interrupted else provision_code(results)
     leave(terminal.report("provision", results, code))
+
+
+def _hook_input(about: HookCall) -> str:
+    from glmprov.report.json import hook_call
+
+    return hook_call(about)
 
 
 def _saved_plan(options: dict[str, Any]) -> SavedPlan | None:

@@ -200,6 +200,16 @@ def begin(
     return known
 
 
+def read_before(channel: Channel, *, home: str = HOME) -> Mapping[str, Any]:
+    """Return what each key was before our first change, by the host's own record; nothing where that is damaged."""
+    text = _ask(channel, "load", {"home": home, "name": "before.json"}).get("text")
+    try:
+        known = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
 def _line(entry: history.Entry, home: str) -> dict[str, Any]:
     return {
         "home": home,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
@@ -64,7 +65,7 @@ def _provision_block(result: HostProvision, verbose: bool) -> Block:
 
 def _fixed_rows(keys: Sequence[KeyResult]) -> Iterable[Row]:
     """Yield how many keys of each section are as they should be now."""
-    sections = Counter(key.key.partition(".")[0] for key in keys if key.result is Mended.FIXED)
+    sections = Counter(re.split(r"[.\[]", key.key)[0] for key in keys if key.result is Mended.FIXED)
     for section, count in sections.items():
         yield Row(
             section, Mended.FIXED, _MENDED_STYLE[Mended.FIXED], f"{count} key{'s' if count != 1 else ''}"

@@ -41,6 +41,7 @@ GRUB_CFG = "/boot/grub/grub.cfg"
 GRUB_DROP_IN = "/etc/default/grub.d/90-glmprov.cfg"
 CMDLINE = "/etc/kernel/cmdline"
 ARGUMENT = re.compile(r'(?:[^\s"]|"[^"]*")+')
+WORD = re.compile(rf"({ARGUMENT.pattern})(\s*)")
 
 
 def name_of(argument):
@@ -54,23 +55,24 @@ def spelled(arguments):
 
 def without(line, names):
     """Return the command line without the arguments of these names, the others byte for byte as they are."""
-    for word in [word for word in ARGUMENT.findall(line) if name_of(word) in names]:
-        line = re.sub(rf"(^|(?<=\s)){re.escape(word)}(\s+|$)", "", line)
-    return line.rstrip(" ") if names else line
+    kept = WORD.sub(lambda word: "" if name_of(word[1]) in names else word[0], line)
+    return kept if kept == line else kept.rstrip()
 
 
 def merge(line, arguments):
     """Return the command line with the arguments: in place where the name is there, else at the end."""
-    wanted = dict(zip(arguments, spelled(arguments), strict=True))
-    words, done = [], set()
-    for word in ARGUMENT.findall(line):
-        name = name_of(word)
+    wanted, done = dict(zip(arguments, spelled(arguments), strict=True)), set()
+
+    def put(word):
+        name = name_of(word[1])
         if name not in wanted:
-            words.append(word)
-        elif name not in done:
-            words.append(wanted[name])
-            done.add(name)
-    return " ".join(words + [word for name, word in wanted.items() if name not in done])
+            return word[0]
+        again = name in done
+        done.add(name)
+        return "" if again else wanted[name] + word[2]
+
+    merged = WORD.sub(put, line).strip()
+    return " ".join(filter(None, [merged, *(word for name, word in wanted.items() if name not in done)]))
 
 
 def missing(line, arguments):

@@ -1,0 +1,161 @@
+"""From readings to docs/performance.md. Pure."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+MADE_BY = "<!-- Made by `make bench`. -->"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one run cost: wall clock, CPU of the contender with all that it started, CPU of the hosts; in seconds."""
+
+    wall_seconds: float
+    client_seconds: float
+    server_seconds: float = 0.0
+
+
+class Of(StrEnum):
+    """Which figure of a reading is meant."""
+
+    WALL = "wall_seconds"
+    CLIENT = "client_seconds"
+    SERVER = "server_seconds"
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A ratio of two contenders' medians and its limit.
+
+    faster: the peer's figure over ours must be at least the limit; else ours over the peer's at most.
+    """
+
+    ours: str
+    peer: str
+    limit: float
+    faster: bool = False
+    of: Of = Of.WALL
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A median that must not be above so many milliseconds of CPU."""
+
+    name: str
+    limit_milliseconds: float
+
+
+@dataclass(frozen=True)
+class Suite:
+    """One piece of work that all contenders do. The first contender is 1.00 in its table."""
+
+    title: str
+    work: str
+    readings: Mapping[str, Sequence[Reading]]
+    goals: Sequence[Goal] = ()
+    bounds: Sequence[Bound] = ()
+    notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Setting:
+    """When and on what it was measured."""
+
+    date: str
+    machine: str
+    versions: Mapping[str, str]
+    command: str
+
+
+def median(readings: Sequence[Reading], of: Of) -> float:
+    """Return the median of a figure."""
+    return statistics.median(getattr(reading, of) for reading in readings)
+
+
+def ratio(suite: Suite, goal: Goal) -> float:
+    """Return a goal's ratio as measured."""
+    ours, peer = (median(suite.readings[name], goal.of) for name in (goal.ours, goal.peer))
+    return peer / ours if goal.faster else ours / peer
+
+
+def reached(suite: Suite, goal: Goal) -> bool:
+    """Tell whether a goal was reached."""
+    measured = ratio(suite, goal)
+    return measured >= goal.limit if goal.faster else measured <= goal.limit
+
+
+def goal_row(suite: Suite, goal: Goal) -> str:
+    """Return a goal as a row of the first table."""
+    figure = "client CPU" if goal.of is Of.CLIENT else "wall"
+    wanted = f"≥ {goal.limit:g} × faster" if goal.faster else f"{figure} ≤ {goal.limit:g} ×"
+    measured = _ratio_text(ratio(suite, goal)) + (" × faster" if goal.faster else " ×")
+    return f"| {suite.title} | {goal.peer} | {wanted} | {measured} | {_word(reached(suite, goal))} |"
+
+
+def bound_row(suite: Suite, bound: Bound) -> str:
+    """Return a bound as a row of the first table."""
+    measured = median(suite.readings[bound.name], Of.CLIENT) * 1000
+    met = _word(measured <= bound.limit_milliseconds)
+    return f"| {suite.title} | {bound.name} | ≤ {bound.limit_milliseconds:g} ms CPU | {measured:.0f} ms | {met} |"
+
+
+def suite_table(suite: Suite) -> list[str]:
+    """Return what each contender cost, as lines of Markdown."""
+    first = next(iter(suite.readings.values()))
+    served = any(reading.server_seconds for each in suite.readings.values() for reading in each)
+    head = ["contender", "rounds", "wall s", "×", "client CPU s", "×", *(["server CPU s"] if served else [])]
+    lines = [f"| {' | '.join(head)} |", "| --- |" + " ---: |" * (len(head) - 1)]
+    for name, readings in suite.readings.items():
+        cells = [name, str(len(readings))]
+        for of in (Of.WALL, Of.CLIENT):
+            value, base = median(readings, of), median(first, of)
+            cells += [_seconds_text(value), _ratio_text(value / base) if base else "–"]
+        cells += [_seconds_text(median(readings, Of.SERVER))] if served else []
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def document(suites: Sequence[Suite], setting: Setting) -> str:
+    """Return docs/performance.md."""
+    lines = [
+        "# Performance",
+        "",
+        MADE_BY,
+        "",
+        f"Measured on {setting.date} by `{setting.command}`: contenders take turns (A B C A B C …), figures are medians. Client CPU is the",
+        "contender with everything that it started, server CPU the hosts with their SSH servers, each by a control group.",
+        "Hosts are nodes of the [rehearsal fleet](lab.md) on the same machine, so both sides share its cores: ratios and client CPU",
+        "carry over to other machines, seconds don't.",
+        "",
+        f"- Machine: {setting.machine}",
+        f"- Versions: {', '.join(f'{name} {version}' for name, version in setting.versions.items())}",
+        "",
+        "| work | against | goal | measured | |",
+        "| --- | --- | --- | --- | --- |",
+        *(goal_row(suite, goal) for suite in suites for goal in suite.goals),
+        *(bound_row(suite, bound) for suite in suites for bound in suite.bounds),
+    ]
+    for suite in suites:
+        lines += ["", f"## {_capitalized(suite.title)}", "", suite.work, "", *suite_table(suite)]
+        lines += [line for note in suite.notes for line in ("", note)]
+    return "\n".join(lines) + "\n"
+
+
+def _capitalized(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _word(met: bool) -> str:
+    return "reached" if met else "missed"
+
+
+def _ratio_text(value: float) -> str:
+    return f"{value:.0f}" if value >= 20 else f"{value:.1f}" if value >= 4 else f"{value:.2f}"
+
+
+def _seconds_text(value: float) -> str:
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}" if value >= 0.3 else f"{value:.3f}"
