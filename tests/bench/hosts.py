@@ -6,6 +6,7 @@ own, run inside it. Each address is a connection, a login and a probe of its own
 
 from __future__ import annotations
 
+import os
 import shlex
 import signal
 import socket
@@ -89,26 +90,24 @@ class Nodes:
 @contextmanager
 def nodes(home: Path, environment: Mapping[str, str], count: int) -> Iterator[Nodes]:
     """Give so many bare nodes, in a fleet of their own; take it down at the end."""
-    inventory = home / "nodes.ini"
     try:
-        yield bring_up(inventory, environment, count)
+        yield bring_up(home, environment, count)
     finally:
         _lab(environment, "down", "--fleet", FLEET)
 
 
-def bring_up(inventory: Path, environment: Mapping[str, str], count: int) -> Nodes:
-    """Bring so many bare nodes up, instead of what is up."""
-    _lab(
-        environment, "up", "--fleet", FLEET, "--fresh", "--yes",
-        "--inventory-out", str(inventory), *[PROFILE] * count,
-    )  # fmt: skip
+def bring_up(home: Path, environment: Mapping[str, str], count: int) -> Nodes:
+    """Bring so many bare nodes up, instead of those that are up."""
+    inventory = home / "nodes.ini"
+    out = ["--fresh", "--yes", "--inventory-out", str(inventory)]
+    _lab(environment, "up", "--fleet", FLEET, *out, *[PROFILE] * count)
+    os.environ["XDG_STATE_HOME"] = environment["XDG_STATE_HOME"]  # where the lab looks, in this process too
     return Nodes(load(FLEET), environment, inventory)
 
 
 def _lab(environment: Mapping[str, str], *arguments: str) -> None:
-    done = subprocess.run(
-        [*GLMPROV, "lab", *arguments], env=dict(environment), cwd=ROOT, capture_output=True, text=True
-    )
+    command = [*GLMPROV, "lab", *arguments]
+    done = subprocess.run(command, env=dict(environment), cwd=ROOT, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"lab {' '.join(arguments)}\n{done.stdout}{done.stderr}")
 
