@@ -175,9 +175,8 @@ def audit(stand: Stand) -> Suite:
     return Suite(
         f"cold audit of {count} hosts",
         f"{count} new connections, everything read, compared and shown as a table. Behind the {count} addresses are "
-        f"{len(stand.nodes.names())} nodes. OpenSSH sends the same payload (`xargs -P32 ssh`, curve25519) and only "
-        "keeps the answers; "
-        "Ansible gathers its facts with pipelining, shared connections and 50 forks.",
+        f"{len(stand.nodes.names())} nodes. OpenSSH (`xargs -P32 ssh`, curve25519) sends the same payload and keeps "
+        "the answers; Ansible gathers its facts with pipelining, shared connections and 50 forks.",
         stand.meter_of_nodes().in_turn(contenders, stand.rounds),
         [
             Goal(AUDIT, RAW, 1.05),
