@@ -45,11 +45,12 @@ class Packages:
     """What the roles did to a host's packages, from PACKAGES_PATH.
 
     before is the version that each package had before we brought or moved it, None where it was absent; holds are the
-    packages that we put on hold.
+    packages that we put on hold; sources the files of package sources that we wrote, with their sums.
     """
 
     before: Mapping[str, str | None] = field(default_factory=dict)
     holds: tuple[str, ...] = ()
+    sources: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,10 @@ def to_json(receipt: Receipt) -> str:
 
 def from_json(text: str) -> Receipt:
     """Given the text of RECEIPT_PATH, return the receipt. Raise ValueError if it isn't one of ours, as written."""
-    receipt: Receipt = _adapter().validate_json(text)
+    try:
+        receipt: Receipt = _adapter().validate_json(text)
+    except ValueError:
+        raise ValueError("it isn't what glmprov wrote: damaged, or edited by hand") from None
     if receipt.version != RECEIPT_VERSION:
         raise ValueError(
             f"receipt of version {receipt.version}, this program reads version {RECEIPT_VERSION}"
@@ -113,8 +117,14 @@ def packages_from_json(text: str) -> Packages:
     record = json.loads(text)
     if not isinstance(record, dict):
         raise ValueError("it holds no object")
-    before, holds = record.get("packages", {}), record.get("holds", [])
-    if not isinstance(before, dict) or not isinstance(holds, list):
-        raise ValueError("packages isn't an object, or holds isn't a list")
+    before, holds, sources = (record.get(name, kind()) for name, kind in _RECORDED.items())
+    for (name, kind), value in zip(_RECORDED.items(), (before, holds, sources), strict=True):
+        if not isinstance(value, kind):
+            raise ValueError(f"{name} isn't of the form that glmprov writes")
     versions = {str(name): None if old is None else str(old) for name, old in before.items()}
-    return Packages(versions, tuple(map(str, holds)))
+    return Packages(
+        versions, tuple(map(str, holds)), {str(path): str(sum_) for path, sum_ in sources.items()}
+    )
+
+
+_RECORDED: Mapping[str, type[Any]] = {"packages": dict, "holds": list, "sources": dict}

@@ -88,7 +88,7 @@ def _well(works: Sequence[Work]) -> list[Work]:
 
 def _look_once_more(run: Run, works: Sequence[Work], shown: dict[str, tuple[Difference, ...]]) -> None:
     """Look again at hosts that wait since the plan was shown; refuse those where more would be done now."""
-    run.look_again(works)
+    run.look_again(works, begun=False)
     for work in _well(works):
         more = grown(shown[work.host.name], work.changes(run.orders.reboot))
         if more:
@@ -110,7 +110,7 @@ def _converge(run: Run, works: Sequence[Work]) -> None:
         if work.host.is_local:  # the run would end with it, before the receipt is written
             work.not_rebooted = "this run's own machine: reboot it yourself"
         else:
-            work.not_rebooted = run.nothing_new()
+            work.not_rebooted = work.must_not_boot or run.nothing_new()
     rebooted = _entered(run, [work for work in due if not work.not_rebooted])
     for work, result in run.each(rebooted, lambda work: run.recorder.reboot(work.host)):
         work.rebooted = not isinstance(result, GlmprovError)

@@ -18,12 +18,16 @@ Settle = Callable[[Recorder, Mapping[str, HostSettings], Sequence[Work]], Mappin
 
 @dataclass(frozen=True)
 class Errand:
-    """What a run is about. command is its name for people, in the lock and in the history."""
+    """What a run is about. command is its name for people, in the lock and in the history.
+
+    keeps_before: what it changes is kept, so that it can be taken back.
+    """
 
     command: str
     playbook: str
     variables: Callable[[Work], dict[str, Any]]
     settle: Settle
+    keeps_before: bool = True
 
 
 def _receipts(
@@ -31,7 +35,12 @@ def _receipts(
 ) -> Mapping[str, GlmprovError]:
     """Leave a receipt of what was given to the roles."""
     return recorder.write_receipts(
-        (work.host, settings[work.host.name], replace(plan, expected=work.recorded), observation)
+        (
+            work.host,
+            settings[work.host.name],
+            replace(plan, expected=work.recorded),
+            replace(observation, files=work.files),
+        )
         for work in works
         if (plan := work.latest.plan) is not None and (observation := work.latest.observation) is not None
     )

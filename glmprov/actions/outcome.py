@@ -100,6 +100,8 @@ def unmended(key: str) -> str:
     """Return why a key is still not so, and what a person can do where no role can do anything."""
     if key.startswith("gpu_power.limit_in_force["):
         return "something else than the limit holds the card lower: see nvidia-smi -q -d POWER,PERFORMANCE"
+    if key == "gpu_driver.next_kernel_module":
+        return "nothing here builds or brings a module for the next kernel: don't reboot into it"
     card = key.removeprefix("gpu_driver.cards[").removesuffix("]")
     if card == key:
         return "applied without an error, and still not so"

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
 import secrets
-import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -13,6 +11,7 @@ from typing import Any
 
 from glmprov import __version__, journal
 from glmprov.actions.observe import Fleet, Said
+from glmprov.actions.receipts import plan_of, receipt_of, says_the_same
 from glmprov.drift import Difference
 from glmprov.errors import GlmprovError
 from glmprov.history import Change, Entry, Event
@@ -20,7 +19,7 @@ from glmprov.inventory import Host
 from glmprov.observation import Observation
 from glmprov.operate import reboot
 from glmprov.plan import HostPlan
-from glmprov.receipt import Packages, Receipt
+from glmprov.receipt import Receipt
 from glmprov.remote import connect
 from glmprov.remote.fan_out import for_each
 from glmprov.results import HostProvision, Mended
@@ -33,15 +32,26 @@ class Recorder:
     """The locks that one run holds, the receipts that it writes, and what it enters into each host's history.
 
     command is the verb that the history names; plan the id of the saved plan that is carried out, if one is.
+    keeps_before: what is changed is kept, so that it can be taken back; taking back itself is not.
     """
 
     def __init__(
-        self, fleet: Fleet, reason: str, said: Said, *, command: str = "provision", plan: str = ""
+        self,
+        fleet: Fleet,
+        reason: str,
+        said: Said,
+        *,
+        command: str = "provision",
+        plan: str = "",
+        keeps_before: bool = True,
+        home: str = journal.HOME,
     ) -> None:
         self._fleet = fleet
         self._reason = reason
         self._command = command
         self._plan = plan
+        self._keeps_before = keeps_before
+        self._home = home
         self._run = secrets.token_hex(6)
         self._begun: dict[str, set[str]] = {}
         self._before: dict[str, Mapping[str, Any]] = {}
@@ -63,7 +73,7 @@ class Recorder:
 
     def _acquire(self, host: Host) -> None:
         channel = self._channels.enter_context(connect(host, self._fleet.connection))
-        lock = journal.Lock(channel, host.name, self._reason or self._command)
+        lock = journal.Lock(channel, host.name, self._reason or self._command, home=self._home)
         self._locks[host.name] = lock.__enter__()
         self._held.callback(self._release, lock)
         if lock.expired is not None:
@@ -102,9 +112,10 @@ class Recorder:
 
         def enter(host: Host) -> None:
             entry = entries[host.name]
-            before = {change.key: change.before for change in entry.changes if is_value(change.key)}
+            kept = (each for each in entry.changes if self._keeps_before and is_value(each.key))
+            before = {each.key: each.before for each in kept}
             with connect(host, self._fleet.connection) as channel:
-                self._before[host.name] = journal.begin(channel, entry, before)
+                self._before[host.name] = journal.begin(channel, entry, before, home=self._home)
 
         return self._on_each(hosts, enter)
 
@@ -135,19 +146,26 @@ class Recorder:
     ) -> Mapping[str, GlmprovError]:
         """Write the receipt of each host that is not as its receipt says; return what failed, by host."""
         hosts, new = [], {}
+        anew = set()  # where no receipt that can be read knows what was before
         for host, settings, plan, observation in seen:
             receipt = replace(
                 receipt_of(settings, plan, observation),
                 before=self._before_of(host, observation.receipt),
                 plan=self._plan or ("" if host.name in self._begun else plan_of(observation.receipt)),
             )
-            if not _says_the_same(receipt, observation.receipt):
+            if not says_the_same(receipt, observation.receipt):
                 hosts.append(host)
                 new[host.name] = receipt
+                if not isinstance(observation.receipt, Receipt):
+                    anew.add(host.name)
 
         def work(host: Host) -> None:
+            receipt = new[host.name]
             with connect(host, self._fleet.connection) as channel:
-                journal.write_receipt(channel, new[host.name])
+                if host.name in anew:
+                    before = {**receipt.before, **journal.read_before(channel, home=self._home)}
+                    receipt = replace(receipt, before=before)
+                journal.write_receipt(channel, receipt, home=self._home)
 
         return self._on_each(hosts, work)
 
@@ -158,7 +176,7 @@ class Recorder:
         def work(host: Host) -> None:
             _, receipt = receipts[host.name]
             with connect(host, self._fleet.connection) as channel:
-                journal.take_back(channel, receipt)
+                journal.take_back(channel, receipt, home=self._home)
 
         return self._on_each([host for host, _ in receipts.values()], work)
 
@@ -174,7 +192,7 @@ class Recorder:
 
     def _enter(self, host: Host, entry: Entry) -> None:
         with connect(host, self._fleet.connection) as channel:
-            journal.append(channel, entry)
+            journal.append(channel, entry, home=self._home)
 
     def _on_each(self, hosts: Sequence[Host], work: Callable[[Host], None]) -> Mapping[str, GlmprovError]:
         """Do work on each host; return what failed, by host."""
@@ -194,44 +212,6 @@ def entry(command: str, event: Event, **more: Any) -> Entry:
     )
 
 
-def receipt_of(settings: HostSettings, plan: HostPlan, observation: Observation) -> Receipt:
-    """Return the receipt of a host as it is now. A card that is lost stays in it: it is missing, not forgotten.
-
-    A card that only the PCI bus shows isn't in it: bus ids move, and once it is pulled nobody could name it.
-    """
-    expected = plan.expected.gpu_driver.cards if plan.expected.gpu_driver else None
-    known = observation.receipt.cards if isinstance(observation.receipt, Receipt) else ()
-    cards = [card for card in (expected if isinstance(expected, Mapping) else known) if _is_uuid(card)]
-    return Receipt(
-        written_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        by=getpass.getuser(),
-        controller=socket.gethostname(),
-        glmprov_version=__version__,
-        expected=plan.expected,
-        cards=tuple(cards),
-        files={path: digest for path, digest in observation.files.items() if digest is not None},
-        settings=settings.written(),
-        installed=observation.packages.before if isinstance(observation.packages, Packages) else {},
-    )
-
-
 def is_value(key: str) -> bool:
     """Say whether a key is a value of a section, and not a file's text."""
     return ".files[" not in key and "." in key
-
-
-def plan_of(receipt: Receipt | Unknown | None) -> str:
-    """Return the saved plan that a receipt names, if it names one."""
-    return receipt.plan if isinstance(receipt, Receipt) else ""
-
-
-def _is_uuid(card: str) -> bool:
-    return card.startswith("GPU-")
-
-
-def _says_the_same(new: Receipt, old: Receipt | Unknown | None) -> bool:
-    """Say whether a receipt says the same as the one that is there, who and when aside."""
-    if not isinstance(old, Receipt):
-        return False
-    names = ("written_at", "by", "controller", "glmprov_version")
-    return replace(new, **{name: getattr(old, name) for name in names}) == old

@@ -17,11 +17,14 @@ from glmprov.drift.files import owner_of
 from glmprov.errors import GlmprovError
 from glmprov.observation import Observation
 from glmprov.plan import HostPlan
-from glmprov.receipt import Receipt
+from glmprov.receipt import Packages, Receipt
 from glmprov.results import HostFacts, HostReview
 from glmprov.settings import HostSettings
-from glmprov.state import Disruption, HostState
+from glmprov.state import SECTION_TYPES, Disruption, HostState
 from glmprov.undo.keys import parse
+
+_NOTHING_EXPECTED = HostState(**{name: kind() for name, kind in SECTION_TYPES.items()})
+"""Every section may be changed, and none by its role."""
 
 
 def reviewer(wanted: undo.Wanted) -> Review:
@@ -37,7 +40,7 @@ def reviewer(wanted: undo.Wanted) -> Review:
         return HostReview(
             facts.host,
             _with_containers(facts.observation, found.differences),
-            HostPlan(facts.host, HostState(), notes=found.stays),
+            HostPlan(facts.host, _NOTHING_EXPECTED, notes=found.stays),
             found.differences,
         )
 
@@ -54,11 +57,12 @@ def errand(wanted: undo.Wanted) -> Errand:
             (work.host, what_is_left(observation.receipt, _undone(work), wanted))
             for work in works
             if work.failure is None
+            and (work.applied or not _undone(work))  # of what only waits, the receipt must still know
             and (observation := work.latest.observation) is not None
             and isinstance(observation.receipt, Receipt)
         )
 
-    return Errand("revert", "revert", _variables, settle)
+    return Errand("revert", "revert", _variables, settle, keeps_before=False)
 
 
 def what_is_left(receipt: Receipt, undone: Sequence[Difference], wanted: undo.Wanted) -> Receipt | None:
@@ -114,8 +118,12 @@ def _variables(work: Work) -> dict[str, Any]:
 
 
 def _files(work: Work, chosen: Sequence[Difference]) -> dict[str, str]:
-    receipt = work.latest.observation.receipt if work.latest.observation else None
-    written = receipt.files if isinstance(receipt, Receipt) else {}
+    seen = work.latest.observation
+    receipt, ours = (seen.receipt, seen.packages) if seen else (None, None)
+    written = {
+        **(receipt.files if isinstance(receipt, Receipt) else {}),
+        **(ours.sources if isinstance(ours, Packages) else {}),
+    }
     return {path: written[path] for each in chosen if (path := _item(each.key)) in written}
 
 

@@ -50,8 +50,11 @@ class Run:
             for host in self.fleet.hosts
         )
 
-    def look_again(self, works: Iterable[Work]) -> None:
-        """Look at hosts for a second time; what went wrong is then their error."""
+    def look_again(self, works: Iterable[Work], *, begun: bool = True) -> None:
+        """Look at hosts for a second time; what went wrong is then their error.
+
+        begun: this run works on them, so that files which changed are its own writing.
+        """
 
         def look_at(work: Work) -> HostFacts:
             seen = look(self.fleet, work.host, self.settings[work.host.name])
@@ -61,7 +64,8 @@ class Run:
             if isinstance(result, GlmprovError):
                 work.error = result
             else:
-                work.take(self._held_against_plan(result, work.compare))
+                compare = work.compare if begun else against_plan
+                work.take(self._held_against_plan(result, compare))
 
     def _held_against_plan(self, facts: HostFacts, compare: Compare = against_plan) -> HostReview:
         if facts.observation is not None:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from glmprov import __version__
-from glmprov.actions.observe import Compare, Fleet, read_settings, review
+from glmprov.actions.observe import Compare, Fleet, against_plan, read_settings, review
 from glmprov.errors import MovedOnError, NoHostError, UsageError
 from glmprov.inventory.commit import Commit, commits
 from glmprov.plan import saved
@@ -139,18 +139,15 @@ def _settings_moved(then: Mapping[str, SavedHost], now: Mapping[str, HostSetting
 
 
 def reviewer(plan: SavedPlan) -> Callable[[HostFacts, HostSettings, Compare], HostReview]:
-    """Return what holds the first look at each host against the saved plan.
+    """Return what holds each look at a host against the saved plan until the run begins there.
 
     What a later look finds changed, the run has changed; what it finds known, the saved settings decide.
     """
-    looked_at: set[str] = set()
 
     def hold(facts: HostFacts, settings: HostSettings, compare: Compare) -> HostReview:
         found = review(facts, settings, compare)
-        if facts.host in looked_at:
-            return found
-        looked_at.add(facts.host)
-        return held_to(plan, found, settings)
+        not_begun = compare is against_plan  # a run that has begun compares with what it found at first
+        return held_to(plan, found, settings) if not_begun else found
 
     return hold
 

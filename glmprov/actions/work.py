@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
 from glmprov import state
 from glmprov.actions.observe import Compare, against_plan
-from glmprov.drift import Difference, Verdict
+from glmprov.drift import Difference, Verdict, written
 from glmprov.errors import GlmprovError
 from glmprov.inventory import Host
 from glmprov.observation import Observation
@@ -63,6 +63,12 @@ class Work:
                 self.wanted.setdefault(each.key, each)
 
     @property
+    def files(self) -> Mapping[str, str]:
+        """The sums of our files for the receipt."""
+        first, latest = self.first.observation, self.latest.observation
+        return written(latest, first.files if first else {}) if latest else {}
+
+    @property
     def serving(self) -> tuple[str, ...]:
         """The instances that serve, or did when the plan was shown."""
         return self.latest.serving or self.first.serving
@@ -112,6 +118,12 @@ class Work:
             for each in self.latest.differences
             if each.pending_reboot and each.manage is Manage.ENFORCE and each.key not in waiting
         )
+
+    @property
+    def must_not_boot(self) -> str:
+        """Why the host must not be rebooted as it is, "" if it may: its next kernel has no module for its cards."""
+        faults = (each for each in self.latest.differences if each.key == "gpu_driver.next_kernel_module")
+        return next((f"not rebooted: {each.reason}" for each in faults if each.verdict is Verdict.DRIFT), "")
 
     def waits_for_driver(self, difference: Difference) -> bool:
         """Say whether a difference waits for the boot that loads the installed driver: no card can be asked before."""

@@ -15,6 +15,7 @@ from glmprov.errors import ExitCode, UsageError
 if TYPE_CHECKING:
     from glmprov.actions.orders import Orders
     from glmprov.plan.saved import SavedPlan
+    from glmprov.results import HookCall
 
 
 @main.command(short_help="Bring each host to its plan.")
@@ -43,6 +44,12 @@ if TYPE_CHECKING:
 @click.option(
     "--forget-card", "forgotten", multiple=True, metavar="UUID", help="This card was taken out on purpose."
 )
+@click.option(
+    "--driver-rollback/--driver-forward",
+    "rollback",
+    default=None,
+    help="Go back to the driver that was kept before its upgrade, and stay there; or on to what the inventory says.",
+)
 @click.option("--reason", default="", help="Why, for the lock that others see.")
 @click.argument("plan_file", metavar="[PLAN]", required=False, type=click.Path(path_type=Path))
 def provision(yes: bool, **options: Any) -> None:
@@ -54,9 +61,10 @@ def provision(yes: bool, **options: Any) -> None:
     from glmprov.actions.provision import Aborted
     from glmprov.actions.provision import provision as bring
     from glmprov.actions.saved_plan import narrowed, reviewer
-    from glmprov.report.json import hook_call
     from glmprov.results import provision_code
 
+    if options["rollback"] is not None:
+        options["extra_vars"] = (*options["extra_vars"], f"gpu_driver_rollback={options['rollback']}")
     terminal = terminal_for(options)
     plan = _saved_plan(options)
     orders = _orders(options)
@@ -71,7 +79,7 @@ def provision(yes: bool, **options: Any) -> None:
                 terminal.confirmation(yes, orders.allowed),
                 said,
                 terminal.event,
-                told=hook_call,
+                told=_hook_input,
                 interrupted=terminal.finishing,
                 review=reviewer(plan) if plan else review,
             )
@@ -82,14 +90,20 @@ def provision(yes: bool, **options: Any) -> None:
     leave(terminal.report("provision", results, code))
 
 
+def _hook_input(about: HookCall) -> str:
+    from glmprov.report.json import hook_call
+
+    return hook_call(about)
+
+
 def _saved_plan(options: dict[str, Any]) -> SavedPlan | None:
     if options["plan_file"] is None:
         return None
     from glmprov.actions.saved_plan import read
 
-    if options["forgotten"]:
+    if options["forgotten"] or options["rollback"] is not None:
         raise UsageError(
-            "--forget-card asks for another plan than the one that was saved",
+            "--forget-card and --driver-rollback ask for another plan than the one that was saved",
             next_step="give it without the file; a plan that is saved afterwards knows of it",
         )
     plan = read(options["plan_file"])

@@ -3,7 +3,7 @@
 from glmprov.drift.audit import audit
 from glmprov.drift.compare import compare, heeded, same
 from glmprov.drift.difference import Difference, Verdict
-from glmprov.drift.files import compare_files
+from glmprov.drift.files import compare_files, written
 from glmprov.drift.waiting import classes, interrupts, waiting
 
 __all__ = [
@@ -17,4 +17,5 @@ __all__ = [
     "interrupts",
     "same",
     "waiting",
+    "written",
 ]

@@ -76,6 +76,23 @@ def compare_files(
     return tuple(found)
 
 
+def written(observation: Observation, before: Mapping[str, str | None]) -> Mapping[str, str]:
+    """Return the sums of our files for the receipt: of a file that somebody else changed, what the receipt said.
+
+    before are the sums at the start of the run: what has changed since then, the run has written. A file that was
+    edited and that no role wrote since, or that can't be read, goes on being drift.
+    """
+    receipt = observation.receipt
+    recorded = {} if receipt is None or isinstance(receipt, Unknown) else receipt.files
+    found = {}
+    for path in {**recorded, **observation.files}:
+        now, old = observation.files.get(path, ""), recorded.get(path)
+        is_theirs = owner_of(path)[0] is not None and old is not None and now in (None, before.get(path, ""))
+        if kept := old if is_theirs else now:
+            found[path] = kept
+    return found
+
+
 def _mode(section: str, carried: tuple[str, ...], modes: Modes) -> Manage:
     """Return what may be done with a file: the most that may be done with a field in it."""
     said = {modes.of(f"{section}.{name}") for name in carried} or {modes.of(section)}

@@ -200,6 +200,16 @@ def begin(
     return known
 
 
+def read_before(channel: Channel, *, home: str = HOME) -> Mapping[str, Any]:
+    """Return what each key was before our first change, by the host's own record; nothing where that is damaged."""
+    text = _ask(channel, "load", {"home": home, "name": "before.json"}).get("text")
+    try:
+        known = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
 def _line(entry: history.Entry, home: str) -> dict[str, Any]:
     return {
         "home": home,
@@ -236,6 +246,7 @@ def _ask(channel: Channel, verb: str, asked: Mapping[str, Any], *, become: bool 
     done = channel.run(["python3", "-I", "-"], stdin=stdin, deadline_seconds=60, become=become)
     if done.returncode:
         words = done.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
-        raise ApplyError(f"{verb} failed: {words[-1]}", place=str(asked["home"]))
+        full = f"make room on the file system of {asked['home']}" if "[Errno 28]" in words[-1] else None
+        raise ApplyError(f"{verb} failed: {words[-1]}", place=str(asked["home"]), next_step=full)
     answer: Mapping[str, Any] = json.loads(done.stdout)
     return answer

@@ -10,7 +10,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from glmprov.errors import LabError
-from glmprov.lab import authority, fleet, image, inventory, machine, node, packages, processes, take_down
+from glmprov.lab import (
+    authority,
+    fleet,
+    image,
+    inventory,
+    machine,
+    node,
+    package_faults,
+    packages,
+    processes,
+    take_down,
+)
 from glmprov.lab.fleet import Fleet
 from glmprov.lab.node import Node
 from glmprov.lab.places import Place, alone, cache, fleets, place
@@ -159,7 +170,7 @@ def _start_network(
 ) -> tuple[int, tuple[Node, ...]]:
     """Start package server and forwarder. Return the former's PID, and the nodes with their addresses."""
     log = where.directory / "services.log"
-    contents = (str(content), str(certificates))
+    contents = (str(content), str(certificates), str(where.directory / package_faults.FOLDER))
     processes.start(where, processes.PACKAGES, "glmprov.lab.serve", *contents, log=log)
     namespace_pid = processes.find(where, processes.PACKAGES)
     if namespace_pid is None:

@@ -67,9 +67,9 @@ def shared_library(source: str, soname: str, version: str) -> bytes:
         return target.read_bytes()
 
 
-def program(name: str) -> Content:
-    """Return a program of sim/packages as a package's file."""
-    return Content((_SIM / "packages" / name).read_bytes(), 0o755)
+def program(name: str, mode: int = 0o755) -> Content:
+    """Return a program of sim/packages, or a unit with another mode, as a package's file."""
+    return Content((_SIM / "packages" / name).read_bytes(), mode)
 
 
 def packages() -> list[Deb]:
@@ -129,10 +129,10 @@ def persistenced(debian: str, needs: str) -> Deb:
 
 def daemon() -> dict[str, Content]:
     """Return the files of the persistence daemon."""
-    unit = (_SIM / "packages/nvidia-persistenced.service").read_bytes()
+    unit = "nvidia-persistenced.service"
     return {
         "/usr/bin/nvidia-persistenced": program("nvidia-persistenced"),
-        "/lib/systemd/system/nvidia-persistenced.service": Content(unit),
+        f"/lib/systemd/system/{unit}": program(unit, 0o644),
     }
 
 

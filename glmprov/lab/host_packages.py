@@ -4,11 +4,26 @@ from __future__ import annotations
 
 from importlib.resources import files
 
-from glmprov.lab import kernel_packages
+from glmprov.lab import kernel_packages, ubuntu_packages
 from glmprov.lab.deb import Content, Deb
 from glmprov.lab.driver_packages import program, shared_library
 
 TOOLKITS = ("1.17.8-1", "1.18.0-1")
+_CDI_SCRIPTS = {
+    "postinst": """
+systemctl enable --quiet nvidia-cdi-refresh.path nvidia-cdi-refresh.service
+if [ -d /run/systemd/system ]; then
+    systemctl daemon-reload
+    systemctl restart nvidia-cdi-refresh.path
+    systemctl restart nvidia-cdi-refresh.service || true
+fi
+""",
+    "prerm": """
+if [ "$1" = remove ]; then
+    systemctl disable --quiet --now nvidia-cdi-refresh.path nvidia-cdi-refresh.service || true
+fi
+""",
+}
 PRELOADED = "/usr/lib/glmlab/libglmlab-uname.so"
 _SIM = files("glmprov.lab") / "sim"
 _DIVERTED = ("/sbin/modprobe", "/sbin/rmmod", "/bin/lsmod", "/sbin/lsmod", "/sbin/modinfo")
@@ -72,6 +87,8 @@ def toolkit() -> list[Deb]:
 
 
 def _toolkit(version: str) -> list[Deb]:
+    # Since 1.18 units write the CDI specification at boot, and when modules.dep or nvidia-ctk change.
+    has_refresh = version != TOOLKITS[0]
     same = f"(= {version})"
     runtime = program("nvidia-container-runtime")
     ctk = Content(
@@ -97,11 +114,13 @@ def _toolkit(version: str) -> list[Deb]:
             files={
                 "/usr/bin/nvidia-container-runtime": runtime,
                 "/usr/bin/nvidia-ctk": ctk,
+                **(_refresh_units() if has_refresh else {}),
                 "/etc/nvidia-container-runtime/config.toml": Content(
                     b'# GLMPROV SIMULATED\n[nvidia-container-runtime]\nmode = "auto"\n'
                 ),
             },
             configuration=("/etc/nvidia-container-runtime/config.toml",),
+            scripts=_CDI_SCRIPTS if has_refresh else {},
         ),
         Deb(
             "libnvidia-container-tools",
@@ -119,3 +138,16 @@ def _toolkit(version: str) -> list[Deb]:
             source="libnvidia-container",
         ),
     ]
+
+
+def _refresh_units() -> dict[str, Content]:
+    """Return the units that keep the CDI specification up to date.
+
+    The original names the running kernel with %v, which systemd resolves before a node's kernel is chosen.
+    """
+    kernels = (*kernel_packages.KERNELS, *ubuntu_packages.KERNELS)
+    watched = "".join(f"PathChanged=/lib/modules/{release}/modules.dep\n" for release in kernels).encode()
+    path, service = (program(f"nvidia-cdi-refresh.{kind}", 0o644) for kind in ("path", "service"))
+    folder = "/lib/systemd/system/nvidia-cdi-refresh"
+    watching = Content(path.data.replace(b"@MODULES@\n", watched))
+    return {f"{folder}.path": watching, f"{folder}.service": service}

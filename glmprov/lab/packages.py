@@ -15,6 +15,7 @@ from glmprov.lab import (
     deb,
     debian_packages,
     driver_packages,
+    engine_packages,
     host_packages,
     repository,
     ubuntu_driver_packages,
@@ -25,6 +26,7 @@ _INPUTS = (
     "deb.py",
     "debian_packages.py",
     "driver_packages.py",
+    "engine_packages.py",
     "host_packages.py",
     "kernel_packages.py",
     "packages.py",
@@ -35,7 +37,7 @@ _INPUTS = (
 
 
 def build(cache: Path) -> Path:
-    """Return the directory to serve: debian/ nvidia/ toolkit/ lab.asc fingerprint. Built once.
+    """Return the directory to serve: debian/ nvidia/ toolkit/ docker/ lab.asc fingerprint. Built once.
 
     Flat repositories ("Suites: /"), signed with one key that stays the same for a cache. Raise LabError if a
     tool is missing or the machine's apt can't fetch Debian's packages.
@@ -49,10 +51,12 @@ def build(cache: Path) -> Path:
     _fill(work / "debian", host_packages.packages(), downloads)
     _fill(work / "nvidia", driver_packages.packages())
     _fill(work / "toolkit", host_packages.toolkit())
+    engine_packages.write(downloads, work / "docker")
     repository.index(work / "debian", origin="Debian", label="Debian", codename="bookworm")
     repository.index(work / "nvidia", origin="NVIDIA", label="NVIDIA CUDA", codename="debian12")
     repository.index(work / "toolkit", origin="NVIDIA", label="NVIDIA container toolkit", codename="stable")
-    folders = [work / name for name in ("debian", "nvidia", "toolkit")]
+    repository.index(work / "docker", origin="Docker", label="Docker CE", codename="bookworm")
+    folders = [work / name for name in ("debian", "nvidia", "toolkit", "docker")]
     key = repository.sign(folders, _signing_key(cache), work / "lab.asc")
     (work / "fingerprint").write_text(key + "\n")
     work.rename(target)

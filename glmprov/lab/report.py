@@ -17,7 +17,8 @@ REAL = (
 )
 SIMULATED = (
     "GPUs and NVML, NVIDIA's programs and packages, CPU, NUMA and PCI topology, kernel modules with their "
-    "parameters, kernel command line and boot loader, Xid entries, sysctls of vm and kernel"
+    "parameters, kernels, their command line and boot loader, Secure Boot, Ubuntu's packages, Xid entries, "
+    "sysctls of vm and kernel"
 )
 NOT_THERE = (
     "a kernel of the node's own (it is this machine's, with its clock and uptime), effective CPU and memory "

@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -24,22 +24,35 @@ def index(folder: Path, *, origin: str, label: str, codename: str) -> None:
     """Write Packages, Packages.gz and Release for the .deb files of a folder."""
     with ThreadPoolExecutor(4) as pool:
         stanzas = list(pool.map(_stanza, sorted(folder.glob("*.deb"))))
-    packages = "\n".join(stanzas).encode()
-    (folder / "Packages").write_bytes(packages)
-    (folder / "Packages.gz").write_bytes(gzip.compress(packages, mtime=0))
-    contents = {name: (folder / name).read_bytes() for name in ("Packages", "Packages.gz")}
-    sums = "".join(
-        f" {hashlib.sha256(data).hexdigest()} {len(data)} {name}\n" for name, data in contents.items()
-    )
     # apt refuses a Release file from the future: date it a day back, against clocks that differ.
     date = format_datetime(
         datetime.fromtimestamp(int(datetime.now(UTC).timestamp()) - 86400, UTC), usegmt=True
     )
-    (folder / "Release").write_text(
+    head = (
         f"Origin: {origin}\nLabel: {label}\nSuite: {codename}\nCodename: {codename}\n"
         f"Date: {date}\nArchitectures: amd64\nDescription: GLMPROV SIMULATED, of the rehearsal fleet\n"
-        f"SHA256:\n{sums}"
     )
+    _write(folder, "\n".join(stanzas), head)
+
+
+def copy_index(source: Path, target: Path, without: Collection[str]) -> None:
+    """Write the index of a folder, less some packages, to another one. It is of the same date, not signed yet."""
+    stanzas = (source / "Packages").read_text().split("\n\n")
+    unwanted = tuple(f"Package: {name}\n" for name in without)
+    kept = [stanza for stanza in stanzas if not (unwanted and stanza.startswith(unwanted))]
+    target.mkdir(parents=True)
+    _write(target, "\n\n".join(kept), (source / "Release").read_text().partition("SHA256:")[0])
+
+
+def _write(folder: Path, index: str, head: str) -> None:
+    packages = index.encode()
+    contents = {"Packages": packages, "Packages.gz": gzip.compress(packages, mtime=0)}
+    for name, data in contents.items():
+        (folder / name).write_bytes(data)
+    sums = "".join(
+        f" {hashlib.sha256(data).hexdigest()} {len(data)} {name}\n" for name, data in contents.items()
+    )
+    (folder / "Release").write_text(f"{head}SHA256:\n{sums}")
 
 
 def _stanza(path: Path) -> str:

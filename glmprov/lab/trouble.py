@@ -1,15 +1,16 @@
-"""Faults on demand: those of the network are made here, those of the hardware by the node's simulation."""
+"""Faults on demand: of network and package server, made here, and of the hardware, by the node's simulation."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from glmprov.errors import LabError
-from glmprov.lab import faults, fleet, network, processes
+from glmprov.lab import faults, fleet, network, package_faults, processes
 from glmprov.lab.fleet import Fleet
 from glmprov.lab.forward import LATENCY_FILE
 from glmprov.lab.machine import run
 from glmprov.lab.node import Node
+from glmprov.lab.places import cache
 from glmprov.lab.supervisor import UNPLUGGED_FILE
 
 _OUR_KINDS = {
@@ -17,10 +18,17 @@ _OUR_KINDS = {
     "slow": "MS|off: what is sent to the node arrives that many milliseconds later",
 }
 
+_PACKAGE_KINDS = {
+    "wrong-signature": "on|off: a key that the node doesn't trust signs its package sources",
+    "withdrawn-package": "NAME on|off: no package source lists the package",
+    "lost-package": "NAME on|off: a package is listed, but its file isn't there",
+    "slow-packages": "MS|off: the package server answers the node that many milliseconds later",
+}
+
 
 def kinds() -> dict[str, str]:
     """Return the kinds of faults with their arguments and meaning."""
-    return {**_OUR_KINDS, **faults.KINDS}
+    return {**_OUR_KINDS, **_PACKAGE_KINDS, **faults.KINDS}
 
 
 def cause(name: str, node_name: str, kind: str, arguments: list[str]) -> str:
@@ -30,6 +38,9 @@ def cause(name: str, node_name: str, kind: str, arguments: list[str]) -> str:
     ours: dict[str, Callable[[Fleet, Node, list[str]], str]] = {"unreachable": _unreachable, "slow": _slow}
     if kind in ours:
         return ours[kind](found, node, arguments)
+    if kind in _PACKAGE_KINDS:
+        folder = found.place.directory / package_faults.FOLDER / network.address(node.number)
+        return package_faults.change(found.packages, cache(), folder, kind, arguments)
     if kind not in kinds():
         raise LabError(f"there is no fault '{kind}'", next_step=f"There are: {', '.join(kinds())}.")
     return faults.inject(found.place.node(node.name) / "hardware", kind, arguments)

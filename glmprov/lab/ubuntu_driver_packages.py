@@ -154,7 +154,7 @@ def _prebuilt(scheme: Scheme, release: str, kernel: str) -> Iterator[Deb]:
         },
         scripts={
             "postinst": f"/opt/glmlab/bin/make-modules {release} {folder} {scheme.version}\n",
-            "prerm": f"rm -rf /lib/modules/{release}/{folder}\n",
+            "prerm": f"/opt/glmlab/bin/make-modules {release} {folder}\n",
         },
     )
     yield Deb(objects, kernel, f"Objects of the modules for Linux {release}", section="restricted/kernel")

@@ -7,8 +7,6 @@ from collections.abc import Iterator, Mapping
 from glmprov.plan.situation import Situation
 from glmprov.state import Later, Unknown
 
-AFTER_REBOOT = "known after the reboot that loads the installed driver"
-
 
 def kernels(situation: Situation) -> tuple[str, ...]:
     """Return the kernels that need a module: the running one and the one that boots next."""
@@ -39,15 +37,18 @@ def next_kernel_reason(situation: Situation) -> str:
     return f"{said} and has no nvidia module of {situation.installed_version}{loads}"
 
 
-def cdi_specs(situation: Situation) -> Mapping[str, str] | Later | None:
-    """Return what the CDI files that are there should name: the libraries of the driver that runs."""
+def cdi_specs(situation: Situation) -> Mapping[str, str] | None:
+    """Return what the CDI files that are there should name: the libraries of the driver that runs.
+
+    None where there are none, and until the boot that loads the installed driver: before it none could be made.
+    """
     driver = situation.observation.state.gpu_driver
     found = driver.cdi_specs if driver else None
     if not isinstance(found, Mapping):
         return None
     running = situation.loaded_version
     if not running or running != (situation.installed_version or running):
-        return Later(AFTER_REBOOT)
+        return None
     return dict.fromkeys(found, running)
 
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from glmprov.plan.acs import acs_off
 from glmprov.plan.dropped import WHY, dropped, dropped_arguments
 from glmprov.plan.p2p import OPTION, forced
 from glmprov.plan.situation import Part, Situation, merged, reasons_for
-from glmprov.state import HostTuning, Setting, Unit, Unknown
+from glmprov.state import HostTuning, Setting, Unit
 
 IOMMU_ARGUMENTS = ("iommu", "amd_iommu", "intel_iommu")
 
@@ -25,7 +26,7 @@ def host_tuning(situation: Situation) -> Part[HostTuning]:
         options, options_why = {**options, OPTION: p2p.value}, {**options_why, OPTION: p2p.reason}
     sysctl, sysctl_why, sysctl_notes = _sysctl(situation)
     governor, governor_notes = _governor(situation)
-    acs, acs_notes, acs_faults = _acs(situation)
+    acs, acs_notes, acs_faults = acs_off(situation)
     kernel_arguments = _settings(merged(arguments, settings.kernel_arguments))
     module_options = _settings(merged(options, settings.module_options))
     kept_sysctl = _settings(merged(sysctl, settings.sysctl))
@@ -63,8 +64,30 @@ def host_tuning(situation: Situation) -> Part[HostTuning]:
         "host_tuning.boot_unit": "governor and ACS are lost at reboot",
         **{f"host_tuning.{field}[{name}]": WHY for field, items in gone.items() for name in items},
     }
-    notes = (*argument_notes, *option_notes, *p2p.notes, *sysctl_notes, *governor_notes, *acs_notes)
+    everything = {"module_options": module_options, "sysctl": kept_sysctl}
+    notes = (
+        *_overridden(situation, everything),
+        *argument_notes,
+        *option_notes,
+        *p2p.notes,
+        *sysctl_notes,
+        *governor_notes,
+        *acs_notes,
+    )
     return Part(expected, reasons, (*notes, *_until_the_next_boot(gone)), (*p2p.faults, *acs_faults))
+
+
+def _overridden(situation: Situation, planned: Mapping[str, Mapping[str, Setting]]) -> Iterator[str]:
+    """Yield what our file says and another one says otherwise, being read after ours."""
+    observed = situation.observation.state.host_tuning
+    for field, settings in planned.items():
+        ours = ((observed.ours if observed else None) or {}).get(field, {})
+        seen = getattr(observed, field, None)
+        for name in settings:
+            side = seen.get(name) if isinstance(seen, Mapping) else None
+            declared = side.declared if isinstance(side, Setting) else None
+            if declared is not None and ours.get(name) == settings[name].declared != declared:
+                yield f"{field} {name}: another file says {declared} and is read after ours; take it out there"
 
 
 def _until_the_next_boot(gone: Mapping[str, Mapping[str, Setting]]) -> Iterator[str]:
@@ -150,36 +173,3 @@ def _governor(situation: Situation) -> tuple[str | None, tuple[str, ...]]:
         said = "host_tuning_cpu_governor is ignored" if wanted else "no governor is set"
         return None, (f"the host has no CPU frequency control: {said}",)
     return wanted or "performance", ()
-
-
-def _acs(situation: Situation) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
-    """Return the bridges whose ACS is to be off, notes and faults.
-
-    It isolates devices, so it stays where virtual machines run; only an order that names bridges goes over that.
-    """
-    written = situation.settings.host_tuning.acs_disabled
-    if written is False:
-        return (), (), ()
-    if isinstance(written, Mapping):
-        return tuple(sorted(bridge for bridge, off in written.items() if off)), (), ()
-    if situation.virtual_machines:
-        shown = ", ".join(situation.virtual_machines)
-        if written:
-            fault = f"host_tuning_acs_disabled true: virtual machines run here ({shown}); name the bridges instead"
-            return (), (), (fault,)
-        return (), (f"ACS stays on: virtual machines run here ({shown})",), ()
-    if not situation.bare_metal_with_several_cards and written is None:
-        return (), (), ()
-    return tuple(sorted(_bridges_to_open(situation))), (), ()
-
-
-def _bridges_to_open(situation: Situation) -> set[str]:
-    """Return the bridges above our cards, but those where ACS is off by other means or doesn't exist."""
-    bridges = {bridge for card in situation.topology.cards for bridge in card.path}
-    observed = situation.observation.state.host_tuning
-    acs = observed.acs_disabled if observed else None
-    if not isinstance(acs, Mapping):
-        return bridges if isinstance(acs, Unknown) else set()
-    applied = situation.applied.host_tuning
-    ours = applied.acs_disabled if applied and isinstance(applied.acs_disabled, Mapping) else {}
-    return {b for b in bridges if b in ours or acs.get(b) not in (None, Setting(None, True))}

@@ -55,9 +55,18 @@ def limits(
     return Limits(
         watts={uuid: v.watts for uuid, v in verdicts.items() if v.watts is not None},
         reasons={uuid: v.reason for uuid, v in verdicts.items() if v.watts is not None},
-        notes=tuple(f"{uuid}: {v.note}" for uuid, v in verdicts.items() if v.note),
+        notes=tuple(_notes(verdicts)),
         faults=tuple(faults),
     )
+
+
+def _notes(verdicts: Mapping[str, _Verdict]) -> Iterator[str]:
+    """Yield what a person should know of each card; once, if it is the same of every card."""
+    texts = {verdict.note for verdict in verdicts.values()}
+    if len(verdicts) > 1 and len(texts) == 1:
+        yield from (f"every card: {text}" for text in texts if text)
+    else:
+        yield from (f"{uuid}: {verdict.note}" for uuid, verdict in verdicts.items() if verdict.note)
 
 
 def _strangers(order: Order, known: Collection[str]) -> Iterator[str]:

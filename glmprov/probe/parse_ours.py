@@ -7,8 +7,9 @@ import shlex
 from collections.abc import Mapping
 
 from glmprov.probe.answer import Answer
+from glmprov.probe.parse_kernels import boot_line
 from glmprov.probe.texts import kernel_arguments, key_values, modprobe_options
-from glmprov.probe.wanted import GRUB, GRUB_DROP_IN
+from glmprov.probe.wanted import GRUB_DROP_IN
 
 HOST_TUNING_CONF = "/etc/glmprov/host-tuning.conf"
 MODPROBE_CONF = "/etc/modprobe.d/glmprov.conf"
@@ -26,7 +27,7 @@ def ours(answer: Answer) -> Mapping[str, Mapping[str, str]]:
         "sysctl": dict(key_values(_text(answer, SYSCTL_CONF))),
         "acs_disabled": {bus_id.lower(): "True" for key, bus_id in conf if key == "acs_off"},
     }
-    if answer.text(GRUB, "lines") is not None:
+    if boot_line(answer) is not None:
         found["kernel_arguments"] = grub_arguments(_text(answer, GRUB_DROP_IN))
     return found
 

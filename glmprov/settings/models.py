@@ -113,7 +113,7 @@ class GpuPowerSettings(Section):
 
     limit_watts: Watts | dict[CardUuid, Watts | None] | None = _option(
         "a whole number of watts, or a mapping of card UUID to watts",
-        "400 as a cap on cards that we know",
+        "400 as a cap on cards that we know; it never raises",
         "Power limit. A number is an order for every card that we know, a mapping for the cards it names.",
     )
     budget_watts: Watts | None = _option(
@@ -134,7 +134,7 @@ class HostTuningSettings(Section):
     )
     module_options: dict[ModuleOption, Switch | None] | None = _option(
         'a mapping of option of an nvidia module to value ("nvidia_uvm.uvm_disable_hmm": 1)',
-        "nvidia_uvm.uvm_disable_hmm=1 with two cards or more",
+        "nvidia_uvm.uvm_disable_hmm=1 with two cards or more, if the driver has it",
         "Options of NVIDIA's kernel modules.",
     )
     sysctl: dict[SysctlName, Switch | None] | None = _option(
@@ -147,7 +147,7 @@ class HostTuningSettings(Section):
     )
     acs_disabled: bool | dict[Bus, bool | None] | None = _option(
         "true, false, or a mapping of bridge bus id to true",
-        "true on bare metal with two cards or more, none of them given to a virtual machine",
+        "true on bare metal with two cards or more, where no virtual machines run",
         "PCIe ACS off on the bridges above our cards. false leaves it alone.",
     )
     limits: dict[str, Text | None] | None = _option(

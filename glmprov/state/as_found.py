@@ -184,6 +184,7 @@ def _driver(
         source=applied.source,
         branch=installed.partition(".")[0],
         version=Setting(installed, effective),
+        rollback=None,
         repository_url=applied.repository_url,
         repository_key_url=applied.repository_key_url,
         repository_key_fingerprint=applied.repository_key_fingerprint,

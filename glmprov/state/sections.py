@@ -34,7 +34,7 @@ class GpuDriver:
     """The nouveau module is kept from loading."""
     persistence_daemon: Unit | Later | Unknown | None = setting()
     """nvidia-persistenced.service."""
-    cdi_specs: Mapping[str, str] | Later | Unknown | None = outcome()
+    cdi_specs: Mapping[str, str] | Unknown | None = outcome()
     """Driver version whose libraries a CDI specification names, by its path. Where there is none, CDI isn't in use."""
     cards: Mapping[str, bool] | Later | Unknown | None = outcome()
     """Cards by UUID that the driver shows. A card of the last receipt that is gone is drift, and a person's to mend."""

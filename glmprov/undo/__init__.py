@@ -57,14 +57,17 @@ def build(observation: Observation, wanted: Wanted, left: Callable[[str], bool] 
 
     Raise PlanError if what was done can't be known.
     """
-    host, ours = observation.host, _known(observation, observation.packages)
-    receipt = _known(observation, observation.receipt)
-    brought = packages.differences(host, ours, wanted.packages)
+    ours, receipt = _known(observation, observation.packages), _known(observation, observation.receipt)
+    brought = packages.differences(observation, ours) if wanted.packages else ()
     if receipt is None:
         nothing = () if brought else ("nothing to revert: there is no receipt",)
         return Undo(brought, (*nothing, *packages.stays(ours, wanted.packages)))
-    sorted_out = files.sort_out(observation, receipt, wanted.sections, left, wanted.packages)
-    values = Values(observation, receipt, wanted.sections, wanted.packages, sorted_out.fields, left)
+    sorted_out = files.sort_out(observation, receipt, wanted.sections, left)
+    # The receipt's copy too: on the second look the packages are gone, and the record of them with them.
+    brought_driver = packages.brought_driver({**receipt.installed, **ours.before})
+    values = Values(
+        observation, receipt, wanted.sections, wanted.packages, brought_driver, sorted_out.fields, left
+    )
     holds = packages.hold_differences(observation, ours) if "gpu_driver" in wanted.sections else ()
     return Undo(
         differences=(

@@ -10,7 +10,8 @@ from typing import Any
 from glmprov.state import SECTION_TYPES, Disruption, HostState, Kind, Unknown, kind_of
 
 _KEY = re.compile(
-    r"(?P<section>\w+)\.(?P<field>\w+)(?:\[(?P<item>.*)\])?(?:\.(?P<part>declared|effective|enabled|active))?"
+    r"(?P<section>\w+)\.(?P<field>\w+)(?:\[(?P<item>.*)\])?(?:\.(?P<part>declared|effective|enabled|active))?",
+    re.DOTALL,
 )
 
 

@@ -34,12 +34,16 @@ _BY_THE_BOOT = (
 
 @dataclass(frozen=True)
 class Values:
-    """The keys that the receipt has a value from before for. in_files are fields whose files stay."""
+    """The keys that the receipt has a value from before for. in_files are fields whose files stay.
+
+    packages are to go too; brought_driver: the driver is among those of ours.
+    """
 
     observation: Observation
     receipt: Receipt
     sections: Collection[str]
     packages: bool
+    brought_driver: bool
     in_files: Collection[str]
     left: Callable[[str], bool]
 
@@ -48,7 +52,7 @@ class Values:
         for key, back in self._ours():
             if self._stays(key, back) is None:
                 now = value_at(self.observation.state, key)
-                if isinstance(now, Unknown) or not same(back, now):
+                if isinstance(now, Unknown) or not (same(back, now) or _unit_is_gone(key, back, now)):
                     yield self._difference(key, back, now)
 
     def stays(self) -> Iterator[str]:
@@ -64,11 +68,7 @@ class Values:
     def _before(self) -> Mapping[str, Any]:
         """Return what was before. Of a driver that we brought, no look knew a version."""
         absent = dict.fromkeys(("gpu_driver.version.declared", "gpu_driver.version.effective"))
-        return {**(absent if self._brought_driver else {}), **self.receipt.before}
-
-    @property
-    def _brought_driver(self) -> bool:
-        return "gpu_driver.branch" in self.receipt.before and self.receipt.before["gpu_driver.branch"] is None
+        return {**(absent if self.brought_driver else {}), **self.receipt.before}
 
     def _stays(self, key: Key, back: Any) -> str | None:
         """Return why a key isn't put back, "" where something else tells it; None if it is put back."""
@@ -80,20 +80,23 @@ class Values:
             return f"{key.text} stays: what it was before could not be read ({back['unknown']})"
         if not self.packages and self._comes_with_packages(key, back):
             return ""
-        if key.name in _OF_CARDS and key.part != "declared":
-            return self._card(key, back)
-        return None
+        return self._card(key, back) if key.name in _OF_CARDS else None
 
     def _comes_with_packages(self, key: Key, back: Any) -> bool:
         return (
             key.name in _BY_PACKAGES
             or (key.name in _UNITS_OF_PACKAGES and back is None)
             or (key.name == "gpu_driver.pinned" and not has_pin(self.receipt))
+            or (key.name == "gpu_driver.nouveau_blocked" and self.brought_driver)  # they block it too
         )
 
     def _card(self, key: Key, back: Any) -> str | None:
         gpus = self.observation.hardware.gpus
-        if back is None or (self.packages and self._brought_driver):  # goes with the driver
+        if self.packages and self.brought_driver:  # goes with the driver
+            return ""
+        if key.part == "declared":
+            return None
+        if back is None:
             return ""
         if not isinstance(gpus, Unknown) and key.item not in {gpu.uuid for gpu in gpus}:
             return f"{key.text} stays: the card is gone"
@@ -124,6 +127,11 @@ class Values:
         if declared is None or declared.text not in before:
             return True
         return same(before[declared.text], value_at(self.observation.state, declared))
+
+
+def _unit_is_gone(key: Key, back: Any, now: Any) -> bool:
+    """Say whether a unit that was off before isn't there at all now."""
+    return key.part in ("enabled", "active") and back is False and now is None
 
 
 def _is_put_back(key: Key) -> bool:

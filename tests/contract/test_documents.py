@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 SHOWN = re.compile(r"(?:^ {4}|`|\$\()glmprov ([^`\n#)]*)", re.MULTILINE)
 REPORTS = {"facts": "facts", "plan": "plan", "audit": "audit", "provision": "provision", "trust": "trust",
-           "locks": "lock", "history": "history"}  # fmt: skip
+           "locks": "lock", "history": "history", "revert": "revert"}  # fmt: skip
 """The function that writes a document, and the name in its schema."""
 
 
@@ -50,7 +50,7 @@ def test_every_command_that_a_page_shows_exists_with_its_options(page: Path) -> 
 
 def test_the_first_page_shows_every_verb() -> None:
     verbs = {line.split()[0] for line in shown(ROOT / "README.md") if line}
-    assert {"facts", "plan", "provision", "audit", "host", "lab", "completion"} <= verbs
+    assert {"facts", "plan", "provision", "audit", "revert", "history", "host", "lab", "completion"} <= verbs
 
 
 @pytest.mark.parametrize(("writer", "kind"), REPORTS.items())
@@ -65,7 +65,8 @@ def test_a_failure_is_a_document_too() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["facts", "plan", "audit", "provision", "host trust", "history", "lock status", "lock release"]
+    "command",
+    ["facts", "plan", "audit", "provision", "host trust", "history", "revert", "lock status", "lock release"],
 )
 def test_every_command_that_has_json_answers_an_error_in_it(command: str, tmp_path: Path) -> None:
     ran = subprocess.run(

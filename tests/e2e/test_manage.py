@@ -59,9 +59,12 @@ def declare(rig: Fleet, words: dict[str, Any]) -> None:
 
 def snapshot(node: Node, *but: str) -> dict[str, str]:
     """Return when each file of the host's configuration was written and what is in it, by path."""
-    text = node.ssh("find /etc /usr/local /boot -type f -printf '%T@ ' -exec sha256sum {} ';'")
-    rows = (line.split(maxsplit=2) for line in text.splitlines())
-    return {path: f"{when} {digest}" for when, digest, path in rows if not any(word in path for word in but)}
+    files = "find /etc /usr/local /boot -type f"
+    text = node.ssh(f"{files} -printf '%T@ %p\\n'; {files} -exec sha256sum {{}} +")
+    said: dict[str, str] = {}
+    for what, path in (line.split(maxsplit=1) for line in text.splitlines()):
+        said[path] = f"{said.get(path, '')} {what}"
+    return {path: words for path, words in said.items() if not any(word in path for word in but)}
 
 
 def reported(ran: Ran, node: Node) -> set[str]:

@@ -5,7 +5,7 @@ The tests share one node and go in order: it starts bare, and each goes on from 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from rehearsal import Fleet, Node, running_fleet
@@ -178,6 +178,54 @@ def test_a_new_kernel_without_headers_loses_the_driver(alone: Fleet, node: Node)
     assert node.ssh("nvidia-smi -L").count("GPU-") == 8
 
 
+def test_secure_boot_wants_the_key_that_dkms_signed_with(alone: Fleet, node: Node) -> None:
+    alone.fault(node.name, "secure-boot", "on")
+    alone.fault(node.name, "unload-driver", "on")
+    assert "Key was rejected by service" in node.try_ssh("modprobe nvidia").stderr
+    assert "unavailable key is rejected" in node.ssh("journalctl --boot --dmesg --output=cat")
+    node.ssh("mokutil --import /var/lib/dkms/mok.pub")
+    assert node.try_ssh("modprobe nvidia").returncode == 1
+    alone.fault(node.name, "enroll-keys", "on")
+    node.ssh("modprobe --all nvidia nvidia_uvm nvidia_drm && systemctl restart nvidia-persistenced")
+    assert node.ssh("nvidia-smi -L").count("GPU-") == 8
+    alone.fault(node.name, "secure-boot", "off")
+
+
+def test_a_module_that_does_not_build_leaves_the_kernel_half_configured(alone: Fleet, node: Node) -> None:
+    alone.fault(node.name, "dkms", "fails", "on")
+    node.ssh("apt-get -qq remove -y linux-headers-6.1.0-49-amd64")
+    done = node.try_ssh(f"{INSTALL} linux-headers-6.1.0-49-amd64")
+    assert "Bad return status for module build on kernel: 6.1.0-49-amd64" in done.stdout + done.stderr
+    assert "error: implicit declaration" in node.ssh("cat /var/lib/dkms/nvidia/*/build/make.log")
+    assert "iF" in node.ssh("dpkg -l linux-headers-6.1.0-49-amd64")
+    alone.fault(node.name, "dkms", "fails", "off")
+    node.ssh("dpkg --configure -a")
+
+
+def test_a_card_is_pulled_and_another_one_swapped(alone: Fleet, node: Node) -> None:
+    before = node.ssh("nvidia-smi --query-gpu=uuid --format=csv,noheader").split()
+    alone.fault(node.name, "swapped-card", "0")
+    alone.fault(node.name, "pulled-card", "7", "on")
+    after = node.ssh("nvidia-smi --query-gpu=uuid --format=csv,noheader").split()
+    assert after[1:] == before[1:7]
+    assert after[0] != before[0]
+    alone.fault(node.name, "pulled-card", "7", "off")
+
+
+def test_the_package_server_can_be_wrong_for_one_node(alone: Fleet, node: Node) -> None:
+    alone.fault(node.name, "wrong-signature", "on")
+    assert "NO_PUBKEY" in node.ssh("apt-get update 2>&1")
+    alone.fault(node.name, "wrong-signature", "off")
+    alone.fault(node.name, "withdrawn-package", "nvidia-modprobe", "on")
+    alone.fault(node.name, "lost-package", "unattended-upgrades", "on")
+    node.ssh("apt-get update -qq")
+    assert "packages.glmprov.lab" not in node.ssh("apt-cache policy nvidia-modprobe")
+    done = node.try_ssh(f"{INSTALL} unattended-upgrades")
+    assert "404" in done.stderr
+    alone.fault(node.name, "lost-package", "unattended-upgrades", "off")
+    node.ssh(f"{INSTALL} unattended-upgrades")
+
+
 def test_proprietary_modules_do_not_drive_blackwell(node: Node) -> None:
     node.ssh(f"{INSTALL} nvidia-kernel-dkms")
     node.ssh("systemctl stop nvidia-persistenced; modprobe -r nvidia_drm nvidia_uvm; modprobe nvidia")
@@ -188,3 +236,16 @@ def test_proprietary_modules_do_not_drive_blackwell(node: Node) -> None:
 def test_nothing_failed_on_the_way(node: Node) -> None:
     failed = node.ssh("systemctl --failed --plain --no-legend | cut -d' ' -f1").split()
     assert set(failed) <= {"nvidia-persistenced.service"}
+
+
+def test_a_node_that_calls_itself_ubuntu(bring_up: Callable[..., Fleet]) -> None:
+    node = bring_up("ubuntu-4x-server").nodes["ubuntu-4x"]
+    assert node.ssh(". /etc/os-release; echo $ID $VERSION_ID; uname -r").split() == [
+        "ubuntu", "24.04", "6.8.0-88-generic",
+    ]  # fmt: skip
+    assert "amd64" not in node.ssh("ls /boot")
+    modules = "linux-modules-nvidia-580-server-open-$(uname -r)"
+    node.ssh(f"apt-get -qq update; {INSTALL} {modules} nvidia-utils-580-server")
+    node.ssh("modprobe nvidia")
+    assert node.ssh("nvidia-smi -L").count("GPU-") == 4
+    assert node.ssh("modinfo -F signer nvidia").startswith("Canonical")

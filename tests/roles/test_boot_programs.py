@@ -16,7 +16,8 @@ cat >/dev/null
 
 SETPCI = """#!/bin/sh
 echo "$@" >>"$CALLS"
-[ "$2" != 0000:00:02.0 ]
+[ "$2" != 0000:00:02.0 ] || exit 1
+case $3 in *=*) ;; *) [ "$2" = 0000:00:03.0 ] && echo 0000 || echo 001d ;; esac
 """
 
 
@@ -28,7 +29,11 @@ def _run(program: Path, config: Path, tool: str, text: str) -> tuple[int, str, l
     calls.touch()
     env = {"PATH": f"{bin_path}:{os.environ['PATH']}", "CALLS": str(calls)}
     done = subprocess.run(
-        ["sh", str(program), str(config)], env=env, capture_output=True, text=True, check=False
+        ["sh", str(program), str(config), str(config.parent / "run/notes")],
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     return done.returncode, done.stdout + done.stderr, calls.read_text().splitlines()
 
@@ -57,9 +62,10 @@ def test_all_cards_well_is_success(tmp_path: Path) -> None:
 
 def test_acs_is_turned_off_where_the_capability_is(tmp_path: Path) -> None:
     config = tmp_path / "host-tuning.conf"
-    config.write_text("# a comment\nacs_off=0000:00:01.1\nacs_off=0000:00:02.0\n")
+    config.write_text("# a comment\nacs_off=0000:00:01.1\nacs_off=0000:00:02.0\nacs_off=0000:00:03.0\n")
     code, said, calls = _run(ROLES / "host_tuning/files/host-tuning", config, "setpci", SETPCI)
     assert code == 0
     assert said == "0000:00:02.0: no ACS capability, left alone\n"
     assert "-s 0000:00:01.1 ECAP_ACS+6.w=0000" in calls
     assert not any("0000:00:02.0" in call and "=" in call for call in calls)
+    assert (tmp_path / "run/notes").read_text() == "0000:00:01.1=001d\n", "what was off before is not noted"

@@ -50,3 +50,27 @@ def test_a_daemon_that_lacks_what_the_file_says_is_stale() -> None:
     assert daemon.is_stale(document, {}, right)
     assert not daemon.is_stale(document, document, right)
     assert not daemon.is_stale(document, {}, None)
+
+
+@given(st.dictionaries(st.text("ab", min_size=1), st.integers()), st.integers())
+def test_what_is_set_and_taken_out_again_leaves_nothing(theirs: dict[str, Any], value: int) -> None:
+    settings = {"ours.nested.key": value, "alone": value}
+    merged = daemon.merge(theirs, settings)
+    assert daemon.merge(merged, dict.fromkeys(settings)) == theirs
+
+
+@pytest.mark.parametrize(
+    ("left", "now", "original", "after"),
+    [
+        ({"a": 1}, '{"a": 1, "b": 2}', '{"a":\t1}', '{"a":\t1}'),
+        ({"a": 1, "c": 3}, '{"a": 1, "c": 3, "b": 2}', '{"a":\t1}', '{\n    "a": 1,\n    "c": 3\n}\n'),
+        ({}, '{"b": 2}', None, None),
+        ({}, '{"b": 2}', "", ""),
+        ({"c": 3}, '{"b": 2, "c": 3}', None, '{\n    "c": 3\n}\n'),
+    ],
+    ids=["as it was", "theirs since", "no file before", "an empty file before", "theirs in our file"],
+)
+def test_taken_back_the_file_is_as_it_was_unless_they_changed_it_since(
+    left: dict[str, Any], now: str, original: str | None, after: str | None
+) -> None:
+    assert daemon.without_ours(left, now, original) == after

@@ -37,6 +37,48 @@ def test_other_arguments_stay_in_their_order(line: list[str], ours: str) -> None
     assert kernel.missing(" ".join(merged), {name: value}) == []
 
 
+@given(st.lists(words, max_size=8), words)
+def test_an_argument_is_taken_out_and_the_others_stay_byte_for_byte(line: list[str], ours: str) -> None:
+    name = ours.partition("=")[0]
+    others = [word for word in line if word.partition("=")[0] != name]
+    assert kernel.without("  ".join([*others, ours]), {name}) == "  ".join(others)
+    assert kernel.without("  ".join([ours, *others]), {name}) == "  ".join(others)
+    assert kernel.without("  ".join(others), {name}) == "  ".join(others)
+    assert kernel.without("  ".join(line), set()) == "  ".join(line)
+
+
+BEFORE = "root=/dev/sda1  ro  iommu=pt quiet\n"
+
+
+class Host:
+    """A host without any tool that would pass a command line on."""
+
+    check_mode = False
+
+    def get_bin_path(self, _name: str) -> None:
+        return None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "gone", "after"),
+    [
+        ({}, {"iommu"}, "root=/dev/sda1  ro  quiet\n"),
+        ({"iommu": "pt"}, set(), "root=/dev/sda1  ro  iommu=pt quiet\n"),
+        ({"iommu": "pt"}, {"quiet"}, "root=/dev/sda1  ro  iommu=pt\n"),
+        ({"nosmt": ""}, {"iommu"}, "root=/dev/sda1  ro  quiet nosmt\n"),
+    ],
+)
+def test_without_grub_only_what_is_named_changes(
+    arguments: dict[str, str], gone: set[str], after: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cmdline = tmp_path / "cmdline"
+    cmdline.write_text(BEFORE)
+    monkeypatch.setattr(kernel, "CMDLINE", str(cmdline))
+    changes = kernel.through_cmdline(Host(), arguments, gone)
+    assert (cmdline.read_text(), bool(changes)) == (after, after != BEFORE)
+    assert kernel.through_cmdline(Host(), arguments, gone) == []
+
+
 # GRUB's own files can't hold quotes inside these values either.
 @pytest.mark.parametrize("path", [p for p in CASES if p.stem != "quoted-spaces"], ids=lambda path: path.stem)
 def test_grub_reads_our_drop_in_as_a_shell_does(path: Path, tmp_path: Path) -> None:

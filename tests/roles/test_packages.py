@@ -89,14 +89,18 @@ def test_a_package_keeps_the_version_from_before_the_first_time(tmp_path: Path) 
     path = str(tmp_path / "packages.json")
     record.remember({"a": "1"}, {"a": "2", "b": "1"}, path=path)
     record.remember({"a": "2", "b": "1"}, {"a": "3", "b": "1", "c": "1"}, {"b"}, path=path)
-    assert record.load(path) == {"packages": {"a": "1", "b": None, "c": None}, "holds": ["b"]}
+    assert record.load(path) == {
+        "packages": {"a": "1", "b": None, "c": None},
+        "holds": ["b"],
+        "sources": {},
+    }
 
 
 def test_a_package_that_is_as_it_was_is_forgotten(tmp_path: Path) -> None:
     path = str(tmp_path / "packages.json")
     record.remember({"a": "1"}, {"a": "2", "b": "1"}, {"b"}, path=path)
     record.remember({"a": "2", "b": "1"}, {"a": "1"}, path=path)
-    assert record.load(path) == {"packages": {}, "holds": []}
+    assert not Path(path).exists()
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"packages": 3}'])
@@ -106,3 +110,21 @@ def test_a_damaged_record_is_not_written_over(tmp_path: Path, text: str) -> None
     with pytest.raises(record.DamagedRecordError, match=r"packages\.json"):
         record.remember({}, {"a": "1"}, path=str(path))
     assert path.read_text() == text
+
+
+def test_what_is_taken_back_is_forgotten_and_an_empty_record_goes(tmp_path: Path) -> None:
+    path = tmp_path / "packages.json"
+    record.remember({}, {"a": "1", "b": "1"}, {"a"}, path=str(path))
+    record.remember_sources({"/etc/apt/x": "text"}, path=str(path))
+    record.forget({"b": "1"}, {"a": None}, ["a"], path=str(path))
+    assert record.load(str(path))["packages"] == {"b": None} and record.load(str(path))["holds"] == []
+    record.forget({}, {"b": None}, [], path=str(path))
+    record.forget_sources(["/etc/apt/x"], path=str(path))
+    assert not path.exists()
+
+
+def test_a_package_that_is_still_there_is_not_forgotten(tmp_path: Path) -> None:
+    path = str(tmp_path / "packages.json")
+    record.remember({}, {"a": "1"}, path=path)
+    record.forget({"a": "1"}, {"a": None}, [], path=path)
+    assert record.load(path)["packages"] == {"a": None}

@@ -50,6 +50,13 @@ def test_limits_are_read_from_nvidia_smi() -> None:
     ]
 
 
+def test_a_refusal_is_told_with_the_drivers_last_words() -> None:
+    journal = "Starting\nGPU-1: 400 W not set: lost\nGPU-1: 400 W not set: Unknown Error\nGPU-10: other\n"
+    line = "GPU-1: 600 W, persistence mode on"
+    assert limits.in_words(line, journal) == f"{line}; 400 W not set: Unknown Error"
+    assert limits.in_words(line, "") == line
+
+
 def _config(*capabilities: tuple[int, int], control: int = 0) -> bytes:
     """A configuration space with extended capabilities (id, address), linked in this order."""
     config = bytearray(4096)

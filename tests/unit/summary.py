@@ -29,6 +29,17 @@ EDITIONS = {
 """NVML name, PCI device id, and minimum, default and maximum watts."""
 
 
+DRIVER_FACTS = (
+    "next_kernel",
+    "next_kernel_module",
+    "cdi_specs",
+    "signing_key_enrolled",
+    "previous_version",
+    "rolled_back_from",
+)
+"""Fields of gpu_driver that a summary gives as they are."""
+
+
 def uuid(number: int) -> str:
     return f"GPU-00000000-0000-4000-8000-{number:012d}"
 
@@ -70,6 +81,7 @@ def _hardware(summary: Mapping[str, Any]) -> Hardware:
             architecture="x86_64",
             boot_id="b",
             virtualization=summary.get("virtualization"),
+            secure_boot=summary.get("secure_boot", False),
         ),
         cpu=Cpu("EPYC", summary.get("sockets", 2), nodes * 8),
         numa_nodes=tuple(
@@ -123,6 +135,7 @@ def _state(summary: Mapping[str, Any], hardware: Hardware) -> HostState:
     arguments |= {name: Setting(None, value) for name, value in summary.get("until_reboot", {}).items()}
     return HostState(
         gpu_driver=GpuDriver(
+            source=summary.get("packaged_by", "nvidia" if declared else None),
             branch=(declared or loaded or "").partition(".")[0] or None,
             version=Setting(declared, loaded),
             open_modules=summary.get("open", True) if loaded else None,
@@ -132,6 +145,7 @@ def _state(summary: Mapping[str, Any], hardware: Hardware) -> HostState:
             cards=dict.fromkeys((g.uuid for g in hardware.gpus), True)
             if isinstance(hardware.gpus, tuple)
             else None,
+            **{name: summary[name] for name in DRIVER_FACTS if name in summary},
         ),
         container_engine=ContainerEngine(
             package=summary.get("engine"),

@@ -17,6 +17,7 @@ from glmprov.settings import from_variables
 from glmprov.state import (
     SECTIONS,
     ContainerEngine,
+    Dropped,
     GpuDriver,
     GpuPower,
     HostState,
@@ -212,11 +213,14 @@ def driver(expected: GpuDriver, observed: GpuDriver, applied: GpuDriver | None) 
 
 
 def test_a_driver_of_ours_that_is_left_is_given_as_it_is_installed() -> None:
-    newer = replace(OURS, source="ubuntu", branch="595", version=Setting("595.58.03", "595.58.03"))
+    newer = replace(
+        OURS, source="ubuntu", branch="595", version=Setting("595.58.03", "595.58.03"), rollback=True
+    )
     for wanted in (newer, replace(newer, version=Later("the newest"))):
         given_to_role = driver(wanted, replace(OURS, pinned=False), OURS)
         assert given_to_role
         assert (given_to_role.source, given_to_role.branch, given_to_role.pinned) == ("nvidia", "580", True)
+        assert given_to_role.rollback is None
         assert role_variables(HostState(gpu_driver=given_to_role))["gpu_driver_version"] == "580.95.05"
 
 
@@ -241,3 +245,18 @@ def test_a_daemon_that_is_left_is_not_restarted() -> None:
     left = under({"container_engine.nvidia_runtime"})
     given_to_role = as_found(HostState(container_engine=engine), observed, left)
     assert role_variables(given_to_role)["container_engine_service"] is None
+
+
+def test_what_is_to_be_taken_away_and_waits_is_given_as_it_is() -> None:
+    gone, there = Dropped("off"), {"pcie_aspm": Setting("off", "off")}
+    sysctl = {"vm.swappiness": Setting("0", "0")}
+    expected = HostState(
+        host_tuning=HostTuning(kernel_arguments={"pcie_aspm": Setting(gone, gone)}, sysctl=sysctl)
+    )
+    host = HostState(host_tuning=HostTuning(kernel_arguments=there, sysctl={}))
+    waiting = under(["host_tuning.kernel_arguments"])
+    given = role_variables(as_found(expected, host, waiting, host))
+    assert given["host_tuning_kernel_arguments"] == {"pcie_aspm": "off"}
+    assert given["host_tuning_sysctl"] == {"vm.swappiness": "0"}
+    now = role_variables(as_found(expected, host, under(()), host))
+    assert now["host_tuning_kernel_arguments"] == {"pcie_aspm": None}

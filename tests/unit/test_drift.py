@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from unit.summary import observation, uuid
 
-from glmprov.drift import Verdict, audit, compare, compare_files
+from glmprov.drift import Verdict, audit, compare, compare_files, written
 from glmprov.observation import Observation
 from glmprov.plan import HostPlan, build
 from glmprov.receipt import Receipt
@@ -333,3 +333,20 @@ def test_a_removed_engine_setting_is_drift_even_if_their_options_moved_the_plan(
     found = {d.key: d.verdict for d in audit(seen, plan)}
     assert found["container_engine.daemon[exec-opts]"] is Verdict.DRIFT
     assert found["container_engine.daemon[runtimes.nvidia.path]"] is Verdict.DRIFT
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "kept"),
+    [
+        ({NCCL: "a" * 64}, {NCCL: "a" * 64}, "a" * 64),
+        ({NCCL: "c" * 64}, {NCCL: "b" * 64}, "c" * 64),  # the run wrote it
+        ({NCCL: "b" * 64}, {NCCL: "b" * 64}, "a" * 64),  # edited before the run, and not mended
+        ({NCCL: None}, {NCCL: None}, "a" * 64),  # a link now
+        ({}, {}, "a" * 64),  # gone before the run, and not put back
+        ({}, {NCCL: "a" * 64}, None),  # the run took it away
+    ],
+)
+def test_a_receipt_takes_only_what_a_run_wrote_for_ours(
+    now: dict[str, str | None], before: dict[str, str | None], kept: str | None
+) -> None:
+    assert written(replace(provisioned({NCCL: "a" * 64}), files=now), before).get(NCCL) == kept

@@ -73,6 +73,12 @@ def test_what_is_known_later_is_left_out_and_said() -> None:
     assert "#   gpu_power.limit_watts: known after the driver is installed" in text
 
 
+def test_a_section_that_is_ignored_is_not_applied() -> None:
+    case = read(next(path for path in PLANNABLE if path.stem == "manage-ignored-section"))
+    ignored = {name.removesuffix("_manage") for name, word in case["settings"].items() if word == "ignore"}
+    assert ignored and ignored.isdisjoint(exported(case)["glmprov_sections"])
+
+
 def test_a_driver_that_is_only_checked_is_not_applied() -> None:
     case = read(next(path for path in PLANNABLE if path.stem == "existing-unowned"))
     assert "gpu_driver" not in exported(case)["glmprov_sections"]

@@ -43,7 +43,7 @@ def test_cards_that_we_do_not_know_are_left_alone() -> None:
     assert variables["gpu_power_limit_watts"] == {}
     assert variables["nccl_env_env"] == {}
     assert variables["host_tuning_kernel_arguments"] is None
-    assert sum("power limit left alone" in note for note in plan.notes) == 2
+    assert "every card: NVIDIA H200 isn't in the catalog: power limit left alone" in plan.notes
 
 
 @pytest.mark.parametrize("name", ["turin-8x-server", "h200-x2"])
@@ -65,3 +65,31 @@ def test_every_capture_is_planned_with_a_reason_for_what_differs(
 def test_a_capture_without_a_distribution_is_refused_and_says_so() -> None:
     with pytest.raises(PlanError, match="a system without /etc/os-release isn't supported"):
         build(from_variables("gpu-1", {}), observed("turin-8x-server"))
+
+
+@pytest.mark.parametrize(
+    ("name", "forced", "note"),
+    [
+        ("turin-8x-server", True, ""),
+        ("h200-x2", False, "P2P isn't forced: not every card is in the catalog"),
+    ],
+)
+def test_p2p_is_forced_where_the_topology_needs_it(name: str, forced: bool, note: str) -> None:
+    """On Turin pairs share a switch, and switches meet at host bridges; the H200 are in a virtual machine."""
+    plan = planned(observed(name), {"gpu_driver_source": "existing", "host_tuning_p2p": "auto"})
+    options = role_variables(plan.expected)["host_tuning_module_options"]
+    assert ("nvidia.NVreg_RegistryDwords" in options) is forced
+    assert forced or any(note in told for told in plan.notes)
+
+
+def test_the_order_to_force_p2p_is_refused_on_a_virtual_machine() -> None:
+    settings = {"gpu_driver_source": "existing", "host_tuning_p2p": "forced"}
+    with pytest.raises(PlanError, match="host_tuning_p2p forced: the host is a virtual machine"):
+        planned(observed("h200-x2"), settings)
+
+
+def test_a_budget_on_turin_lowers_eight_cards_alike() -> None:
+    plan = planned(observed("turin-8x-server"), {"gpu_power_budget_watts": 2900})
+    assert sorted(role_variables(plan.expected)["gpu_power_limit_watts"].values()) == [362] * 8
+    with pytest.raises(PlanError, match=r"8 × 300 W \(at least\) = 2400 W, 400 W above it"):
+        planned(observed("turin-8x-server"), {"gpu_power_budget_watts": 2000})

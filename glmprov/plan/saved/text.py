@@ -74,7 +74,7 @@ def json_schema() -> str:
     schema = SavedPlan.model_json_schema(mode="serialization")
     state = TypeAdapter(HostState).json_schema(mode="serialization", ref_template="#/$defs/{model}")
     parts = state.pop("$defs")
-    for mark in ("Later", "Unknown"):  # as data() spells them
+    for mark in ("Dropped", "Later", "Unknown"):  # as data() spells them
         parts[mark] |= {"properties": {mark.lower(): {"type": "string"}}, "required": [mark.lower()]}
     schema["$defs"] |= parts | {"HostState": state}
     schema["$defs"]["SavedHost"]["properties"]["expected"] |= {"$ref": "#/$defs/HostState"}

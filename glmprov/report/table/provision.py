@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
@@ -64,7 +65,7 @@ def _provision_block(result: HostProvision, verbose: bool) -> Block:
 
 def _fixed_rows(keys: Sequence[KeyResult]) -> Iterable[Row]:
     """Yield how many keys of each section are as they should be now."""
-    sections = Counter(key.key.partition(".")[0] for key in keys if key.result is Mended.FIXED)
+    sections = Counter(re.split(r"[.\[]", key.key)[0] for key in keys if key.result is Mended.FIXED)
     for section, count in sections.items():
         yield Row(
             section, Mended.FIXED, _MENDED_STYLE[Mended.FIXED], f"{count} key{'s' if count != 1 else ''}"
@@ -87,10 +88,12 @@ def _provision_summary(results: Sequence[HostProvision], after: str) -> Text:
     waiting = sum(result.count(Mended.PENDING_REBOOT) > 0 for result in results)
     serving = sum(result.waiting is not None for result in results)
     unchanged = sum(not result.keys and result.error is None for result in results)
+    unknown = sum(result.count(Mended.UNKNOWN) > 0 and not result.failed for result in results)
     changed = sum(result.count(Mended.FIXED) > 0 and not result.failed for result in results)
     parts = [
         (changed, "changed"),
         (unchanged, "unchanged"),
+        (unknown, "with something that can't be known"),
         (waiting, "waiting for a reboot"),
         (serving, "waiting while an instance serves"),
         (sum(bool(result.not_begun) for result in results), "not begun"),

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.glmprov_host import FILE_OPTIONS, another_driver_is_loaded, write_files
+from ansible.module_utils.glmprov_host import FILE_OPTIONS, another_driver_is_loaded, why, write_files
 from ansible.module_utils.glmprov_systemd import STATE_OPTIONS, Unit
 
 DOCUMENTATION = r"""
@@ -62,7 +62,7 @@ def main():
     try:
         diffs = write_files(module.params["files"], module.check_mode)
     except OSError as error:
-        module.fail_json(msg=f"{error.filename2 or error.filename}: {error.strerror}")
+        module.fail_json(msg=why(error))
     if module.params["state"]:
         unit = Unit(module, module.params["name"])
         can_run = not (module.params["needs_driver"] and another_driver_is_loaded())

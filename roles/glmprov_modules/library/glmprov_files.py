@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.glmprov_host import FILE_OPTIONS, difference, stale_initramfs, write_files
+from ansible.module_utils.glmprov_host import FILE_OPTIONS, difference, stale_initramfs, why, write_files
 
 DOCUMENTATION = r"""
 module: glmprov_files
@@ -44,7 +44,7 @@ def main():
     try:
         diffs = write_files(module.params["files"], module.check_mode)
     except OSError as error:
-        module.fail_json(msg=f"{error.filename2 or error.filename}: {error.strerror}")
+        module.fail_json(msg=why(error))
     rebuild = stale_initramfs(module.params["files"])
     if rebuild:
         diffs.append(difference("initramfs", "older than its files\n", "rebuilt\n"))

@@ -8,7 +8,7 @@ import re
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.glmprov_apt import Apt, AptError
 from ansible.module_utils.glmprov_choice import NotOfferedError, OtherBranchError, Wanted, request
-from ansible.module_utils.glmprov_host import difference, link_devices
+from ansible.module_utils.glmprov_host import difference, link_devices, why
 from ansible.module_utils.glmprov_kept import Kept, version_of
 from ansible.module_utils.glmprov_record import DamagedRecordError, remember
 
@@ -96,18 +96,26 @@ installed:
 def install(module, apt, wanted, installed):
     """Install what is missing or of a wrong version, and return what is installed then, or would be.
 
-    The package lists are read only if they don't know what is wanted.
+    The package lists are read only if they don't know what is wanted, or what that needs.
     """
     if wanted.satisfied(installed):
         return installed
     try:
         asked = request(apt, wanted, installed)
-    except NotOfferedError as error:
-        if module.check_mode:
+        expected = simulated(installed, apt.install(*asked, simulate=True))
+    except OtherBranchError:
+        raise
+    except AptError as error:
+        if module.check_mode and isinstance(error, NotOfferedError):
             return {**installed, error.name: "(version known after the package lists are read)"}
-        apt.update()
-        asked = request(apt, wanted, installed)
-    expected = foreseen(module, apt, asked, installed)
+        if module.check_mode:
+            raise
+        unread = apt.update()
+        try:
+            asked = request(apt, wanted, installed)
+        except NotOfferedError as missing:
+            raise AptError("\n".join([str(missing), *unread])) from None
+        expected = foreseen(module, apt, asked, installed)
     for name in expected if wanted.branch else ():
         if name not in installed and wanted.other_branch(name):
             raise OtherBranchError(" ".join(asked), f"{name} {expected[name]}", wanted.branch)
@@ -207,6 +215,8 @@ def main():
                 apt.hold(holds)
     except (AptError, DamagedRecordError) as error:
         module.fail_json(msg=str(error))
+    except OSError as error:
+        module.fail_json(msg=why(error))
     names = wanted.names(after)
     module.exit_json(changed=bool(diffs), diff=diffs, installed={name: after.get(name) for name in names})
 

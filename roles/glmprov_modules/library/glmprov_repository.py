@@ -8,8 +8,9 @@ import os
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.glmprov_apt import Apt, AptError
-from ansible.module_utils.glmprov_host import file_change, read_text, write_text
+from ansible.module_utils.glmprov_host import file_change, read_text, why, write_text
 from ansible.module_utils.glmprov_openpgp import NotAKeyError, primary_fingerprints
+from ansible.module_utils.glmprov_record import DamagedRecordError, remember_sources
 from ansible.module_utils.urls import fetch_url
 
 DOCUMENTATION = r"""
@@ -135,15 +136,21 @@ def main():
         keyring: expected_key(module, keyring),
         source: f"Types: deb\nURIs: {url.rstrip('/')}/\nSuites: /\nSigned-By: {keyring}\n",
     }
-    diffs = [diff for diff in (file_change(path, text, 0o644) for path, text in files.items()) if diff]
-    if diffs and not module.check_mode:
-        add(module, source, files)
+    try:
+        diffs = [diff for diff in (file_change(path, text, 0o644) for path, text in files.items()) if diff]
+        if diffs and not module.check_mode:
+            add(module, source, files)
+    except DamagedRecordError as error:
+        module.fail_json(msg=str(error))
+    except OSError as error:
+        module.fail_json(msg=why(error))
     module.exit_json(changed=bool(diffs), diff=diffs, source=source)
 
 
 def add(module, source, files):
     """Write key and source and read the source's lists. If that fails, put back what was there."""
     before = {path: read_text(path) for path in files}
+    remember_sources(files)
     for path, text in files.items():
         write_text(path, text)
     try:

@@ -8,7 +8,7 @@ import os
 import re
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.glmprov_host import difference, file_change, read_text, write_text
+from ansible.module_utils.glmprov_host import difference, file_change, read_text, why, write_text
 
 DOCUMENTATION = r"""
 module: kernel_arguments
@@ -41,6 +41,7 @@ GRUB_CFG = "/boot/grub/grub.cfg"
 GRUB_DROP_IN = "/etc/default/grub.d/90-glmprov.cfg"
 CMDLINE = "/etc/kernel/cmdline"
 ARGUMENT = re.compile(r'(?:[^\s"]|"[^"]*")+')
+WORD = re.compile(rf"({ARGUMENT.pattern})(\s*)")
 
 
 def name_of(argument):
@@ -54,23 +55,24 @@ def spelled(arguments):
 
 def without(line, names):
     """Return the command line without the arguments of these names, the others byte for byte as they are."""
-    for word in [word for word in ARGUMENT.findall(line) if name_of(word) in names]:
-        line = re.sub(rf"(^|(?<=\s)){re.escape(word)}(\s+|$)", "", line)
-    return line.rstrip(" ") if names else line
+    kept = WORD.sub(lambda word: "" if name_of(word[1]) in names else word[0], line)
+    return kept if kept == line else kept.rstrip()
 
 
 def merge(line, arguments):
     """Return the command line with the arguments: in place where the name is there, else at the end."""
-    wanted = dict(zip(arguments, spelled(arguments), strict=True))
-    words, done = [], set()
-    for word in ARGUMENT.findall(line):
-        name = name_of(word)
+    wanted, done = dict(zip(arguments, spelled(arguments), strict=True)), set()
+
+    def put(word):
+        name = name_of(word[1])
         if name not in wanted:
-            words.append(word)
-        elif name not in done:
-            words.append(wanted[name])
-            done.add(name)
-    return " ".join(words + [word for name, word in wanted.items() if name not in done])
+            return word[0]
+        again = name in done
+        done.add(name)
+        return "" if again else wanted[name] + word[2]
+
+    merged = WORD.sub(put, line).strip()
+    return " ".join(filter(None, [merged, *(word for name, word in wanted.items() if name not in done)]))
 
 
 def missing(line, arguments):
@@ -158,6 +160,20 @@ def run(module, command):
         module.fail_json(msg=f"{' '.join(command)}: {(err or out).strip()}")
 
 
+def bring_about(module, arguments, gone):
+    """Write the arguments to where this host's boot loader takes them from. Return the diffs."""
+    if os.path.exists(GRUB_CFG) or os.path.exists("/etc/default/grub"):
+        return through_grub(module, arguments) if module.params["grub"] else []
+    if os.path.exists(CMDLINE):
+        return through_cmdline(module, arguments, gone)
+    if arguments:
+        module.fail_json(
+            msg=f"neither GRUB nor {CMDLINE} is there, so the kernel's arguments can't be set: "
+            f"add {' '.join(spelled(arguments))} yourself, or set host_tuning_kernel_arguments: {{}}"
+        )
+    return []
+
+
 def main():
     module = AnsibleModule(
         argument_spec={
@@ -169,17 +185,10 @@ def main():
     given = module.params["arguments"]
     arguments = {name: str(value) for name, value in given.items() if value is not None}
     gone = {name for name, value in given.items() if value is None}
-    if os.path.exists(GRUB_CFG) or os.path.exists("/etc/default/grub"):
-        diffs = through_grub(module, arguments) if module.params["grub"] else []
-    elif os.path.exists(CMDLINE):
-        diffs = through_cmdline(module, arguments, gone)
-    elif arguments:
-        module.fail_json(
-            msg=f"neither GRUB nor {CMDLINE} is there, so the kernel's arguments can't be set: "
-            f"add {' '.join(spelled(arguments))} yourself, or set host_tuning_kernel_arguments: {{}}"
-        )
-    else:
-        diffs = []
+    try:
+        diffs = bring_about(module, arguments, gone)
+    except OSError as error:
+        module.fail_json(msg=why(error))
     module.exit_json(changed=bool(diffs), diff=diffs)
 
 

@@ -13,11 +13,15 @@ ENVIRONMENT = {
     "LC_ALL": "C.UTF-8",
 }
 REAL_ERROR = re.compile(
-    r"^(E:|dpkg: error|Err:|W: (GPG|Failed)|.*(error|Error)[: ].*|.* unmet dependencies.*)"
+    r"^(E:|dpkg: error|Err:|W: (GPG|Failed)|Waiting for cache lock|Error! |Consult |"
+    r".*(error|Error)[: ].*|.* unmet dependencies.*)"
 )
 UNMET = re.compile(r".*\b(Depends|Conflicts|Breaks): .*")
 DEPENDS = re.compile(r"(Pre-)?Depends:")
 TIED = re.compile(r"([a-z0-9][a-z0-9+.-]+)(?::\w+)? \(= ([^)]+)\)")
+BOUND = re.compile(r"([a-z0-9][a-z0-9+.-]+)(?::\w+)? \((>=|<=|>>|<<|=) ([^)]+)\)")
+UNREAD = re.compile(r"[WE]: (GPG error|Failed to fetch|An error occurred during the signature)")
+STALE = "Unable to fetch some archives"
 BUSY = re.compile(r"Could not get lock|Unable to acquire the dpkg frontend lock|is another process using it")
 
 
@@ -92,18 +96,31 @@ class Apt:
             if word.strip()
         }
 
+    def admits(self, name, version, chosen):
+        """Tell whether a version of a package takes the versions that are chosen of the packages it depends on."""
+        text = self._output("apt-cache", "show", f"{name}={version}", check=False)
+        bounds = [bound for line in text.splitlines() if DEPENDS.match(line) for bound in BOUND.findall(line)]
+        return all(
+            self.module.run_command(["dpkg", "--compare-versions", chosen[other], relation, limit])[0] == 0
+            for other, relation, limit in bounds
+            if chosen.get(other)
+        )
+
     def download(self, name, version, folder):
         """Fetch a package's file into a folder; a source that has it no more is no error here."""
         command = ["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", f"{name}={version}"]
         self.module.run_command(command, cwd=folder)
 
     def update(self, source=None):
-        """Read the package lists; with source, those of that one file under sources.list.d."""
+        """Read the package lists; with source, those of that one file under sources.list.d.
+
+        Return what apt says of sources that it could not read: it goes on with their old lists.
+        """
         only = ["-o", f"Dir::Etc::sourcelist={source}", "-o", "Dir::Etc::sourceparts=-"] if source else []
         keep = ["-o", "APT::Get::List-Cleanup=0"] if source else []
-        self._apt_get(
-            "update", *only, *keep, "-o", "APT::Update::Error-Mode=any" if source else "Acquire::Retries=2"
-        )
+        mode = "APT::Update::Error-Mode=any" if source else "Acquire::Retries=2"
+        _, complaints = self._apt_get_both("update", *only, *keep, "-o", mode)
+        return [line.strip() for line in complaints.splitlines() if UNREAD.match(line)]
 
     def install(self, *wanted, simulate=False):
         """Install "name", "name=version" or a file; "name-" removes. simulate changes nothing.
@@ -123,10 +140,15 @@ class Apt:
         try:
             return self._apt_get(*(["--simulate"] if simulate else []), *options, "install", *wanted)
         except AptError as error:
-            if simulate or "dpkg --configure -a" not in str(error):
+            cut_off, stale = "dpkg --configure -a" in str(error), STALE in str(error)
+            if simulate or not (cut_off or stale):
                 raise
-        # An earlier run was cut off between unpacking and configuring: finish it, then go on.
-        self._output("dpkg", "--configure", "-a")
+        if cut_off:
+            # An earlier run was cut off between unpacking and configuring: finish it, then go on.
+            self._output("dpkg", "--configure", "-a")
+        if stale:
+            # The source has moved on since its lists were read.
+            self.update()
         return self._apt_get(*options, "install", *wanted)
 
     def remove(self, *names, purge=False, simulate=False):
@@ -135,13 +157,17 @@ class Apt:
         return self._apt_get(*(["--simulate"] if simulate else []), *options, "remove", *names)
 
     def _apt_get(self, *arguments):
-        """Run apt-get. The lock of the lists knows no waiting of its own, so wait for it here."""
+        """Run apt-get and return what it printed."""
+        return self._apt_get_both(*arguments)[0]
+
+    def _apt_get_both(self, *arguments):
+        """Return output and complaints. The lock of the lists knows no waiting of its own, so wait for it here."""
         deadline = time.monotonic() + self.lock_seconds
         command = ["apt-get", "-o", f"DPkg::Lock::Timeout={self.lock_seconds}", *arguments]
         while True:
             rc, out, err = self.module.run_command(command)
             if rc == 0:
-                return out
+                return out, err
             if not BUSY.search(err) or time.monotonic() > deadline:
                 raise AptError(self._why(command, out, err))
             time.sleep(2)

@@ -117,8 +117,24 @@ def request(apt, wanted, installed):
         if same:
             asked.setdefault(name, same[0])
     add_tied(apt, asked)
-    gone = [f"{name}-" for name in installed if wanted.unwanted(name)]
-    return [f"{name}={version}" if version else name for name, version in asked.items()] + gone
+    fit_modules(apt, wanted, installed, asked)
+    gone = sorted(
+        {name for name in installed if wanted.unwanted(name)} | set(left_behind(wanted, installed, asked))
+    )
+    return [f"{name}={version}" if version else name for name, version in asked.items()] + [
+        f"{n}-" for n in gone
+    ]
+
+
+def left_behind(wanted, installed, asked):
+    """Yield the packages of another branch that stay behind when the set moves: other names took their places."""
+    if not wanted.versioned:
+        return
+    members = set(wanted.members(installed))
+    for name, version in installed.items():
+        stale = name in members and not wanted.right(version)
+        if name not in asked and (stale or (wanted.of_family(name) and wanted.other_branch(name))):
+            yield name
 
 
 def refuse_transition(apt, wanted, name):
@@ -131,6 +147,17 @@ def refuse_transition(apt, wanted, name):
         for other in apt.needs(name, version):
             if wanted.other_branch(other) and other.split(BRANCH.search(other)[1]) == stem:
                 raise OtherBranchError(f"{name} {version}", other, branch[1])
+
+
+def fit_modules(apt, wanted, installed, asked):
+    """Choose prebuilt modules by the driver: Ubuntu builds them for one version, and numbers them by the kernel's."""
+    for name in wanted.names(installed):
+        if wanted.in_set(name) or not BRANCH.search(name):
+            continue
+        offered = [version for version in (installed.get(name), *apt.versions(name)) if version]
+        choice = next((version for version in offered if apt.admits(name, version, asked)), None)
+        if choice and choice != installed.get(name):
+            asked[name] = choice
 
 
 def add_tied(apt, asked):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import os
 import stat
@@ -20,6 +21,14 @@ FILE_OPTIONS = {
 """The argument spec of one file. What isn't wanted is removed; about what isn't given, nothing is said. With
 initramfs, it is read before the root file system is there."""
 
+REASONS = {
+    errno.ENOSPC: "no space left: make room on the file system of {folder}",
+    errno.EDQUOT: "the quota is used up: make room on the file system of {folder}",
+    errno.EROFS: "its file system is read-only: see dmesg and /etc/fstab",
+    errno.EPERM: "not even root may change it: see lsattr {path}; chattr -i {path} makes it changeable",
+    errno.EBUSY: "something is mounted over it: see findmnt {path}",
+    errno.ELOOP: "it is a link, where we keep a file of our own: remove the link, and run it again",
+}
 
 DRIVER_VERSION = "/proc/driver/nvidia/version"
 DRIVER_LIBRARY = "/usr/lib/x86_64-linux-gnu/libnvidia-ml.so.1"
@@ -37,17 +46,33 @@ def another_driver_is_loaded():
 
 
 def read_text(path):
-    """Return the file's text, None where it doesn't exist."""
+    """Return the file's text with its line ends as they are, None where it doesn't exist."""
     try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
             return file.read(TEXT_LIMIT_BYTES)
     except FileNotFoundError:
         return None
 
 
+def why(error, path=""):
+    """Return why the system refused, with the file and the way out."""
+    path = path or error.filename2 or error.filename
+    reason = REASONS.get(error.errno, error.strerror or str(error))
+    return f"{path}: {reason.format(folder=os.path.dirname(str(path)), path=path)}"
+
+
 def write_text(path, text, mode=0o644):
-    """Put text at path in one step, on disk when this returns. Missing directories are made."""
-    path = os.path.realpath(path)
+    """Put text at path in one step, on disk when this returns. Missing directories are made.
+
+    Raise OSError naming path, with the file as it was.
+    """
+    try:
+        _write_text(os.path.realpath(path), text, mode)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, path) from error
+
+
+def _write_text(path, text, mode):
     directory = os.path.dirname(path)
     os.makedirs(directory, mode=0o755, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(prefix=".glmprov-", dir=directory)
@@ -69,7 +94,12 @@ def write_text(path, text, mode=0o644):
 
 
 def file_change(path, text, mode):
-    """Return Ansible's diff from the file at path to text and mode, None if equal. No text: no file."""
+    """Return Ansible's diff from our own file at path to text and mode, None if equal. No text: no file.
+
+    Raise OSError where somebody put a link in its place: we would write wherever it leads.
+    """
+    if os.path.islink(path):
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
     before = read_text(path)
     if text is None:
         return None if before is None else difference(path, before, "")

@@ -5,10 +5,12 @@ from __future__ import annotations
 import glob
 import json
 import os
+import re
 import shutil
 from collections import Counter
 
 from ansible.module_utils.glmprov_apt import AptError, upstream
+from ansible.module_utils.glmprov_choice import BRANCH
 from ansible.module_utils.glmprov_host import read_text, write_text
 
 FOLDER = "/var/lib/glmprov/driver"
@@ -47,6 +49,7 @@ class Kept:
         version, record = version_of(packages), self.record
         if record.get("previous") == version:
             packages = {**packages, **record.get("packages", {})}
+        packages = {name: exact for name, exact in packages.items() if goes_with(version, name, exact)}
         missing = self._collect(version, packages)
         for name in missing:
             self.apt.download(name, packages[name], self._path(version))
@@ -120,6 +123,15 @@ def place(source, target):
     except OSError:
         shutil.copyfile(source, partial)
     os.replace(partial, target)
+
+
+def goes_with(version, name, exact):
+    """Tell whether a package is of this driver version: an upgrade that was cut off leaves others beside it."""
+    branch = BRANCH.search(name)
+    of_a_driver = re.match(r"\d{3}\.\d", upstream(exact))
+    return not (branch and branch[1] != version.partition(".")[0]) and not (
+        of_a_driver and upstream(exact) != version
+    )
 
 
 def version_of(packages):

@@ -19,10 +19,6 @@ options:
     description: Watts by card UUID.
     type: dict
     required: true
-  budget:
-    description: Watts that the limits of all cards may add up to; 0 for no budget.
-    type: int
-    default: 0
   unit:
     description: The boot unit that sets them.
     type: str
@@ -80,7 +76,6 @@ def main():
     module = AnsibleModule(
         argument_spec={
             "limits": {"type": "dict", "required": True},
-            "budget": {"type": "int", "default": 0},
             "unit": {"type": "str", "required": True},
         },
         supports_check_mode=True,
@@ -91,7 +86,6 @@ def main():
     cards = look(module)
     if cards is None and module.check_mode:
         module.exit_json(changed=True, refused=[], msg="known after the driver is there")
-    check_budget(module, cards or {}, limits)
     before = wrong(cards or {}, limits)
     if not before:
         module.exit_json(changed=False, refused=[])
@@ -104,16 +98,6 @@ def main():
     )
     refused = [] if module.check_mode else set_limits(module, limits)
     module.exit_json(changed=True, diff=diff, refused=refused)
-
-
-def check_budget(module, cards, limits):
-    """Fail if the limits, and those of the cards that aren't named, add up to more than the budget."""
-    budget = module.params["budget"]
-    others = {uuid: limit or 0 for uuid, (limit, _) in cards.items() if uuid not in limits}
-    total = sum(limits.values()) + sum(others.values())
-    if budget and total > budget:
-        terms = " + ".join(str(each) for each in (*limits.values(), *others.values()))
-        module.fail_json(msg=f"gpu_power_budget_watts {budget}: {terms} = {total} W, nothing was set")
 
 
 def look(module):

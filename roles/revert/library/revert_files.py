@@ -10,6 +10,7 @@ import stat
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.glmprov_host import difference, link_devices
+from ansible.module_utils.glmprov_record import DamagedRecordError, forget_sources
 
 DOCUMENTATION = r"""
 module: revert_files
@@ -71,6 +72,7 @@ def remove(module, paths):
     for folder in FOLDERS:
         if os.path.isdir(folder) and not os.listdir(folder):
             os.rmdir(folder)
+    forget_sources(paths)
     if any(path.startswith("/etc/default/grub.d/") for path in paths):
         update = module.get_bin_path("update-grub")
         run(module, *([update] if update else [module.get_bin_path("grub2-mkconfig", True), "-o", GRUB_CFG]))
@@ -91,7 +93,10 @@ def main():
     here = {path: digest for path, digest in module.params["files"].items() if os.path.lexists(path)}
     ours = [path for path, digest in here.items() if is_ours(path, digest)]
     if ours and not module.check_mode:
-        remove(module, ours)
+        try:
+            remove(module, ours)
+        except DamagedRecordError as error:
+            module.fail_json(msg=str(error))
     diff = [difference(path, "written by glmprov\n", "") for path in ours]
     module.exit_json(changed=bool(ours), diff=diff, kept=sorted(set(here) - set(ours)))
 

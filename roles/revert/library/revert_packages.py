@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import shutil
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.glmprov_apt import Apt, AptError
 from ansible.module_utils.glmprov_host import difference, link_devices
-from ansible.module_utils.glmprov_record import DamagedRecordError, forget
+from ansible.module_utils.glmprov_kept import FOLDER, Kept
+from ansible.module_utils.glmprov_record import DamagedRecordError, forget, load
 
 DOCUMENTATION = r"""
 module: revert_packages
@@ -58,8 +61,9 @@ def take_back(module, apt, installed, packages):
             module.fail_json(
                 msg=f"{', '.join(others)} came since and would go too: remove them first, or leave the packages"
             )
+    asked = exact(Kept(apt), moved)
     if moved:
-        apt.install(*(f"{name}={version}" for name, version in moved.items()), simulate=True)
+        apt.install(*asked, simulate=True)
     if module.check_mode:
         left = {name: version for name, version in installed.items() if name not in going}
         return {**left, **moved}
@@ -67,8 +71,20 @@ def take_back(module, apt, installed, packages):
     if going:
         remove(apt, going)
     if moved:
-        apt.install(*(f"{name}={version}" for name, version in moved.items()))
+        apt.install(*asked)
     return apt.installed()
+
+
+def exact(kept, packages):
+    """Return what to ask apt for: the package that is kept on the host, else its version from a source."""
+    known = kept.record.get("packages", {})
+    files = {}
+    with contextlib.suppress(AptError):
+        files = dict(zip(sorted(known), kept.files(), strict=True)) if known else {}
+    return [
+        files[name] if name in files and known[name] == version else f"{name}={version}"
+        for name, version in packages.items()
+    ]
 
 
 def remove(apt, names):
@@ -108,6 +124,8 @@ def main():
             diffs.append(difference("packages", listing(before, after), listing(after, before)))
         if not module.check_mode:
             forget(after, module.params["packages"], module.params["holds"])
+            if module.params["packages"] and not load()["packages"]:
+                shutil.rmtree(FOLDER, ignore_errors=True)
     except (AptError, DamagedRecordError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=bool(diffs), diff=diffs)

@@ -58,8 +58,10 @@ found:
 
 HOME = "/var/lib/glmprov"
 RECORDS = ("receipt.json", "before.json")
-SOURCES = ("/etc/apt/sources.list.d/", "/etc/apt/keyrings/")
-SHARED = ("/etc/docker/daemon.json",)
+NOT_ITS_FILES = re.compile(
+    r"/etc/apt/(sources\.list\.d|keyrings)/|/etc/docker/daemon\.json|/etc/systemd/system/[^/]+/"
+)
+"""Of the receipt's files these go otherwise, with the packages and by value, or are somebody's drop-ins."""
 
 
 def recorded(module):
@@ -71,13 +73,11 @@ def recorded(module):
         module.fail_json(msg=f"what was done here can't be known, so nothing is taken back: {error}")
     too = module.params["packages_too"]
     files = {
-        path: digest
-        for path, digest in receipt.get("files", {}).items()
-        if path not in SHARED and (too or not path.startswith(SOURCES))
+        path: digest for path, digest in receipt.get("files", {}).items() if not NOT_ITS_FILES.match(path)
     }
     return {
         "values": receipt.get("before", {}),
-        "files": files,
+        "files": {**files, **(known["sources"] if too else {})},
         "packages": known["packages"] if too else {},
         "holds": known["holds"],
     }

@@ -14,6 +14,7 @@ import yaml
 from glmprov.lab import (
     deb,
     driver_packages,
+    engine_packages,
     host_packages,
     repository,
     ubuntu_driver_packages,
@@ -136,3 +137,18 @@ def test_prebuilt_modules_go_with_one_driver_version_alone() -> None:
     common = "nvidia-kernel-common-580-server"
     assert f"{common} (<= 580.95.05-1), {common} (>= 580.95.05)" in wanted["6.8.0-88.89"]
     assert f"{common} (>= 580.105.08)" in wanted["6.8.0-88.89+1"]
+
+
+def test_dockers_own_packages_have_the_programs_of_debians(tmp_path: Path) -> None:
+    docker = deb.Deb("docker.io", "1", "Engine", files={"/usr/sbin/dockerd": deb.Content(b"daemon")})
+    containerd = deb.Deb("containerd", "1", "Runtime", relations={"Breaks": "docker.io (<< 1)"})
+    archives = [deb.build(package, tmp_path) for package in (docker, containerd)]
+    engine_packages.write(archives, tmp_path / "docker")
+    made = next((tmp_path / "docker").glob("docker-ce_*.deb"))
+    assert run("dpkg-deb", "--field", made, "Package", "Conflicts").splitlines() == [
+        "Package: docker-ce",
+        "Conflicts: docker, docker.io",
+    ]
+    assert run("dpkg-deb", "--fsys-tarfile", made) == run("dpkg-deb", "--fsys-tarfile", archives[0])
+    renamed = next((tmp_path / "docker").glob("containerd.io_*.deb"))
+    assert run("dpkg-deb", "--field", renamed, "Breaks", "Provides") == "Provides: containerd\n"

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from glmprov.probe import parse_driver, texts
+from glmprov.probe import parse_driver, parse_ours, texts
 
 CASES = Path(__file__).parents[2] / "cases" / "probe"
-FUNCTIONS = {**vars(texts), **vars(parse_driver)}
+FUNCTIONS = {**vars(texts), **vars(parse_driver), **vars(parse_ours)}
 
 
 @pytest.mark.parametrize(

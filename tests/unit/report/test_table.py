@@ -241,3 +241,17 @@ def test_values_read_as_words(value: object, words: str) -> None:
 
 def test_a_uuid_is_cut_to_what_tells_cards_apart() -> None:
     assert short(f"limit_watts[{UUIDS[1]}]") == "limit_watts[GPU-00000001]"
+
+
+def test_packages_that_went_back_are_counted_together() -> None:
+    keys = tuple(
+        KeyResult(f"packages[{name}]", "brought by glmprov", None, None, Mended.FIXED)
+        for name in ("docker.io", "libcuda1", "runc")
+    )
+    text = printed(table.revert([HostProvision("rig", keys)]))
+    assert re.search(r"FIXED +packages +3 keys", text)
+    waits = KeyResult(
+        "host_tuning.kernel_arguments[iommu].effective", "pt", None, "pt", Mended.PENDING_REBOOT
+    )
+    text = printed(table.revert([HostProvision("rig", (waits,))]))
+    assert "next: reboot them when it suits" in text and "glmprov provision" not in text

@@ -112,3 +112,9 @@ def write_all(folder: Path, version: str, is_open: bool, release: str, key: Key 
     folder.mkdir(parents=True, exist_ok=True)
     for name in NAMES:
         (folder / f"{name.replace('_', '-')}.ko").write_bytes(compose(name, version, is_open, release, key))
+
+
+def list_modules(modules: Path) -> None:
+    """Write modules.dep of a kernel, as depmod does, with the modules that are there."""
+    paths = sorted(str(path.relative_to(modules)) for path in modules.rglob("*.ko"))
+    (modules / "modules.dep").write_text("".join(f"{path}:\n" for path in paths))

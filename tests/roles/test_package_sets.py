@@ -1,0 +1,111 @@
+"""The names of a driver's packages: probe and role take the same ones for it, and a change of names moves all."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+import yaml
+
+from glmprov.probe.parse_driver import FAMILY, KERNEL_META
+from tests.roles.modules import ROLES, load
+
+packages = load("glmprov_packages")
+choice = load("glmprov_choice")
+
+VARS: dict[str, Any] = yaml.safe_load((ROLES / "gpu_driver/vars/main.yml").read_text())
+SET, META = VARS["__gpu_driver_set"].strip(), VARS["__gpu_driver_kernel_meta"].strip()
+MODULES = "^linux-(modules|objects|signatures)-nvidia-"
+NAMES = {
+    "driver": (
+        "nvidia-driver-cuda nvidia-kernel-open-dkms libnvidia-ml1 libcuda1 nvidia-dkms-580-open nvidia-firmware-580 "
+        "nvidia-headless-no-dkms-580-server-open libnvidia-compute nvidia-modprobe cuda-drivers "
+        "linux-modules-nvidia-580-server-open-6.8.0-88-generic linux-objects-nvidia-580-server-open-6.8.0-88-generic"
+    ),
+    "kernel": (
+        "linux-image-amd64 linux-headers-amd64 linux-image-cloud-amd64 linux-generic linux-image-generic "
+        "linux-headers-generic-hwe-24.04 linux-generic-hwe-24.04 linux-image-generic-6.17 linux-virtual"
+        " linux-nvidia-hwe-24.04"
+    ),
+    "neither": (
+        "nvidia-container-toolkit libnvidia-container1 nvidia-driver-pinning-580 linux-image-6.1.0-48-amd64 linux-base "
+        "linux-headers-6.8.0-88-generic linux-modules-6.8.0-88-generic linux-libc-dev linux-tools-generic"
+        " libnvme1 docker.io"
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [(kind, name) for kind, names in NAMES.items() for name in names.split()]
+)
+def test_probe_and_role_agree_on_a_name(kind: str, name: str) -> None:
+    assert (
+        bool(FAMILY.match(name))
+        is bool(re.search(SET, name) or re.search(MODULES, name))
+        is (kind == "driver")
+    )
+    assert bool(KERNEL_META.fullmatch(name)) is bool(re.search(META, name)) is (kind == "kernel")
+
+
+class Archive:
+    """What a source offers: {name: {version: dependencies}}."""
+
+    def __init__(self, offers: dict[str, dict[str, str]]) -> None:
+        self.offers = offers
+
+    def versions(self, name: str) -> list[str]:
+        return list(self.offers.get(name, {}))
+
+    def needs(self, name: str, version: str) -> set[str]:
+        return set(self.offers[name][version].split())
+
+    def depends(self, name: str, version: str) -> list[Any]:
+        return []
+
+    def admits(self, name: str, version: str, chosen: dict[str, str]) -> bool:
+        return self.offers.get(name, {}).get(version, "") in ("", *chosen.values())
+
+
+def wanted(branch: str, *names: str, version: str = "") -> Any:
+    asked = {"packages": [], "names": names, "version": version, "branch": branch, "set": SET, "absent": ""}
+    return choice.Wanted({**asked, "family": SET + "|" + MODULES})
+
+
+def test_a_transition_to_another_branch_is_refused() -> None:
+    name = "nvidia-headless-no-dkms-590-server-open"
+    archive = Archive({name: {"595.58.03-0ubuntu0.24.04.1": "libc6 nvidia-headless-no-dkms-595-server-open"}})
+    with pytest.raises(
+        choice.OtherBranchError, match="would install nvidia-headless-no-dkms-595-server-open"
+    ):
+        choice.request(archive, wanted("590", name), {})
+
+
+def test_names_with_a_branch_give_way_to_names_without() -> None:
+    new = ("libnvidia-compute", "nvidia-dkms-open")
+    archive = Archive({name: {"595.58.03-1ubuntu1": ""} for name in (*new, "nvidia-modprobe")})
+    old = dict.fromkeys(
+        ("libnvidia-compute-580", "nvidia-dkms-580-open", "nvidia-modprobe"), "580.105.08-1ubuntu1"
+    )
+    assert sorted(choice.request(archive, wanted("595", *new), old)) == [
+        "libnvidia-compute-580-",
+        "libnvidia-compute=595.58.03-1ubuntu1",
+        "nvidia-dkms-580-open-",
+        "nvidia-dkms-open=595.58.03-1ubuntu1",
+        "nvidia-modprobe=595.58.03-1ubuntu1",
+    ]
+
+
+def test_prebuilt_modules_are_those_of_the_driver() -> None:
+    modules, utils = "linux-modules-nvidia-580-server-open-6.8.0-88-generic", "nvidia-utils-580-server"
+    archive = Archive(
+        {
+            modules: {
+                "6.8.0-88.89+1": "580.105.08-0ubuntu0.24.04.1",
+                "6.8.0-88.89": "580.95.05-0ubuntu0.24.04.1",
+            },
+            utils: {"580.105.08-0ubuntu0.24.04.1": "", "580.95.05-0ubuntu0.24.04.1": ""},
+        }
+    )
+    asked = choice.request(archive, wanted("580", modules, utils, version="580.95.05"), {})
+    assert asked == [f"{modules}=6.8.0-88.89", f"{utils}=580.95.05-0ubuntu0.24.04.1"]

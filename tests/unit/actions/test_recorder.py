@@ -1,0 +1,94 @@
+"""What a run enters into a host's history, on this machine as the host."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from unit.summary import observation
+
+from glmprov import journal
+from glmprov.actions.observe import Fleet
+from glmprov.actions.record import Recorder
+from glmprov.drift import Difference, Verdict
+from glmprov.history import End, acts
+from glmprov.inventory import Host
+from glmprov.plan import build
+from glmprov.receipt import Receipt
+from glmprov.remote import connect
+from glmprov.results import HostProvision, KeyResult, Mended
+from glmprov.settings import from_variables
+from glmprov.state import Unknown
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the journal is root's")
+
+HERE = Host("here", {"ansible_connection": "local"})
+KEYS = [
+    Difference("here", key, 400, 600, Verdict.DRIFT)
+    for key in ("a.b", "a.c", "gpu_power.files[/etc/glmprov/gpu-power.conf]")
+]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "glmprov"
+
+
+def _recorder(home: Path, *, keeps_before: bool = True) -> Recorder:
+    return Recorder(Fleet((HERE,)), "why", lambda *_: None, home=str(home), keeps_before=keeps_before)
+
+
+def _acts(home: Path) -> list[tuple[End, int]]:
+    with connect(HERE) as channel:
+        found, _ = journal.read_history(channel, home=str(home))
+    return [(act.end, len(act.entry.changes)) for act in acts(found.entries)]
+
+
+def test_a_run_that_ends_is_one_change_with_both_its_ends(home: Path) -> None:
+    recorder = _recorder(home)
+    assert recorder.begin([(HERE, KEYS[:1])]) == {}
+    assert recorder.begin([(HERE, KEYS)]) == {}, "only what is new is entered"
+    assert _acts(home) == [(End.NEVER_FINISHED, 3)]
+    done = KeyResult("a.b", 600, 400, 400, Mended.FIXED)
+    waits = KeyResult("a.c", 600, 400, 600, Mended.WAITS)
+    recorder.finish([(HERE, HostProvision("here", (done, waits)))])
+    assert _acts(home) == [(End.DONE, 1)]
+    recorder.finish([(HERE, HostProvision("here"))])
+    assert _acts(home) == [(End.DONE, 1)]
+
+
+def test_a_host_with_nothing_to_do_has_no_history(home: Path) -> None:
+    recorder = _recorder(home)
+    assert recorder.begin([(HERE, [])]) == {}
+    recorder.finish([(HERE, HostProvision("here"))])
+    assert not home.exists()
+
+
+def test_values_are_kept_as_they_were_and_files_are_not(home: Path) -> None:
+    _recorder(home).begin([(HERE, KEYS)])
+    assert (home / "before.json").read_text().count(": 600") == 2
+
+
+def test_taking_back_keeps_nothing(home: Path) -> None:
+    _recorder(home, keeps_before=False).begin([(HERE, KEYS)])
+    assert not (home / "before.json").exists()
+
+
+def test_a_host_that_cannot_keep_its_history_is_told(home: Path) -> None:
+    home.mkdir()
+    (home / "history.jsonl").symlink_to("/dev/null")
+    failed = _recorder(home).begin([(HERE, KEYS)])
+    assert "begin failed" in failed["here"].message
+
+
+def test_a_receipt_that_is_written_anew_knows_what_was_before(home: Path) -> None:
+    recorder = _recorder(home)
+    recorder.begin([(HERE, KEYS)])
+    seen = replace(observation({"cards": [{}], "driver": "580.95.05"}), receipt=Unknown("edited by hand"))
+    settings = from_variables("here", {})
+    assert _recorder(home).write_receipts([(HERE, settings, build(settings, seen), seen)]) == {}
+    with connect(HERE) as channel:
+        receipt = journal.read_receipt(channel, home=str(home))
+    assert isinstance(receipt, Receipt) and receipt.before == {"a.b": 600, "a.c": 600}
