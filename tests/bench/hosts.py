@@ -137,7 +137,7 @@ def addresses(home: Path, up: Nodes, group: Group, count: int) -> Iterator[Addre
         for position, name in enumerate(up.names()):
             servers += _serve(up, name, found[position * each : (position + 1) * each], home, group)
         for address in found:
-            _wait_for(address)
+            _wait_for(address, servers)
         yield Addresses(found, home / "id", home / "known_hosts", _inventory(home, up, found))
     finally:
         for server in servers:
@@ -171,9 +171,11 @@ def _serve(
     ]
 
 
-def _wait_for(address: str) -> None:
+def _wait_for(address: str, servers: Sequence[subprocess.Popen[bytes]]) -> None:
     give_up_at = time.monotonic() + 20
     while True:
+        if any(server.poll() is not None for server in servers):
+            raise RuntimeError(f"a server ended: is port {PORT} of {address} taken?")
         try:
             socket.create_connection((address, PORT), timeout=1).close()
         except OSError:
