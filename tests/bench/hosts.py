@@ -6,6 +6,7 @@ own, run inside it. Each address is a connection, a login and a probe of its own
 
 from __future__ import annotations
 
+import os
 import shlex
 import signal
 import socket
@@ -89,26 +90,24 @@ class Nodes:
 @contextmanager
 def nodes(home: Path, environment: Mapping[str, str], count: int) -> Iterator[Nodes]:
     """Give so many bare nodes, in a fleet of their own; take it down at the end."""
-    inventory = home / "nodes.ini"
     try:
-        yield bring_up(inventory, environment, count)
+        yield bring_up(home, environment, count)
     finally:
         _lab(environment, "down", "--fleet", FLEET)
 
 
-def bring_up(inventory: Path, environment: Mapping[str, str], count: int) -> Nodes:
-    """Bring so many bare nodes up, instead of what is up."""
-    _lab(
-        environment, "up", "--fleet", FLEET, "--fresh", "--yes",
-        "--inventory-out", str(inventory), *[PROFILE] * count,
-    )  # fmt: skip
+def bring_up(home: Path, environment: Mapping[str, str], count: int) -> Nodes:
+    """Bring so many bare nodes up, instead of those that are up."""
+    inventory = home / "nodes.ini"
+    out = ["--fresh", "--yes", "--inventory-out", str(inventory)]
+    _lab(environment, "up", "--fleet", FLEET, *out, *[PROFILE] * count)
+    os.environ["XDG_STATE_HOME"] = environment["XDG_STATE_HOME"]  # where the lab looks, in this process too
     return Nodes(load(FLEET), environment, inventory)
 
 
 def _lab(environment: Mapping[str, str], *arguments: str) -> None:
-    done = subprocess.run(
-        [*GLMPROV, "lab", *arguments], env=dict(environment), cwd=ROOT, capture_output=True, text=True
-    )
+    command = [*GLMPROV, "lab", *arguments]
+    done = subprocess.run(command, env=dict(environment), cwd=ROOT, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"lab {' '.join(arguments)}\n{done.stdout}{done.stderr}")
 
@@ -138,7 +137,7 @@ def addresses(home: Path, up: Nodes, group: Group, count: int) -> Iterator[Addre
         for position, name in enumerate(up.names()):
             servers += _serve(up, name, found[position * each : (position + 1) * each], home, group)
         for address in found:
-            _wait_for(address)
+            _wait_for(address, servers)
         yield Addresses(found, home / "id", home / "known_hosts", _inventory(home, up, found))
     finally:
         for server in servers:
@@ -172,9 +171,11 @@ def _serve(
     ]
 
 
-def _wait_for(address: str) -> None:
+def _wait_for(address: str, servers: Sequence[subprocess.Popen[bytes]]) -> None:
     give_up_at = time.monotonic() + 20
     while True:
+        if any(server.poll() is not None for server in servers):
+            raise RuntimeError(f"a server ended: is port {PORT} of {address} taken?")
         try:
             socket.create_connection((address, PORT), timeout=1).close()
         except OSError:

@@ -41,7 +41,7 @@ class Contender:
     warm: bool = False
 
 
-class Failed(Exception):
+class ContenderError(Exception):
     """A contender didn't do its work: its figures would mean nothing."""
 
 
@@ -55,7 +55,7 @@ class Meter:
     say: Callable[[str], None] = field(default=print)
 
     def run(self, contender: Contender) -> Reading:
-        """Run a contender once. Raise Failed if it fails or doesn't say what it should."""
+        """Run a contender once. Raise ContenderError if it fails or doesn't say what it should."""
         contender.prepare()
         with self.output.open("wb") as out, _opened(contender.stdin) as stdin:
             before = self._usage()
@@ -66,7 +66,9 @@ class Meter:
         self.client.kill()  # masters that a contender left behind: the next one makes its own connections
         said = self.output.read_text(errors="replace")
         if code not in contender.codes or contender.says not in said:
-            raise Failed(f"{contender.name} ended with {code}, expected {contender.says!r}\n{said[-3000:]}")
+            raise ContenderError(
+                f"{contender.name} ended with {code}, expected {contender.says!r}\n{said[-3000:]}"
+            )
         reading = Reading(wall_seconds, after[0] - before[0], after[1] - before[1])
         self.say(
             f"  {contender.name}: {reading.wall_seconds:.2f} s, CPU {reading.client_seconds:.2f} s"

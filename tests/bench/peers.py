@@ -41,8 +41,8 @@ def programs() -> Path:
     if not (home / "done").exists():
         environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
         subprocess.run([sys.executable, "-m", "venv", "--clear", home], check=True, env=environment)
-        pip = [home / "bin/python", "-m", "pip", "install", "--quiet", "--compile", "-r", REQUIREMENTS]
-        subprocess.run(pip, check=True, env=environment)
+        install = ["-m", "pip", "install", "--quiet", "--compile", "-r"]
+        subprocess.run([home / "bin/python", *install, REQUIREMENTS], check=True, env=environment)
         (home / "done").touch()
     return home / "bin"
 

@@ -73,7 +73,7 @@ class Setting:
 
 def median(readings: Sequence[Reading], of: Of) -> float:
     """Return the median of a figure."""
-    return statistics.median(getattr(reading, of) for reading in readings)
+    return float(statistics.median(getattr(reading, of) for reading in readings))
 
 
 def ratio(suite: Suite, goal: Goal) -> float:
@@ -126,10 +126,11 @@ def document(suites: Sequence[Suite], setting: Setting) -> str:
         "",
         MADE_BY,
         "",
-        f"Measured on {setting.date} by `{setting.command}`: contenders take turns (A B C A B C …), figures are medians. Client CPU is the",
-        "contender with everything that it started, server CPU the hosts with their SSH servers, each by a control group.",
-        "Hosts are nodes of the [rehearsal fleet](lab.md) on the same machine, so both sides share its cores: ratios and client CPU",
-        "carry over to other machines, seconds don't.",
+        f"Measured on {setting.date} by `{setting.command}`.",
+        "Contenders take turns (A B C A B C …), figures are medians.",
+        "Client CPU is the contender with everything that it started, server CPU the hosts with their SSH servers, by",
+        "control groups. Hosts are nodes of the [rehearsal fleet](lab.md) on the same machine, so both sides share its",
+        "cores: ratios and client CPU carry over to other machines, seconds don't.",
         "",
         f"- Machine: {setting.machine}",
         f"- Versions: {', '.join(f'{name} {version}' for name, version in setting.versions.items())}",

@@ -192,13 +192,17 @@ def test_an_instance_that_serves_survives(drifted: Fleet, engine: str) -> None:
     assert set(run(drifted, "plan", "--json").host(SECOND)["waiting"]) == waiting
     assert "waiting while container engine serves" in run(drifted, "plan").out
 
-    ran = run(drifted, "provision", "--yes", "--json", "--reboot").expect(3).host(SECOND)
+    asked = ("provision", "--yes", "--json", "--reboot")
+    ran = run(drifted, *asked, "-l", SECOND, "-e", "gpu_driver_branch=595").expect(3).host(SECOND)
     became = {each["key"]: each["result"] for each in ran["keys"]}
     fixed = {"gpu_driver.held[nvidia-kernel-open-dkms]", "nccl_env.env[NCCL_P2P_LEVEL]"}
-    assert became == dict.fromkeys(waiting, "WAITS") | dict.fromkeys(fixed, "FIXED")
+    left = waiting | {"gpu_driver.branch"}
+    assert became == dict.fromkeys(left, "WAITS") | dict.fromkeys(fixed, "FIXED")
     assert alive(node) == before and engine in before[0]
+    assert "595" not in node.ssh("dpkg-query -W -f '${Version} ' '*nvidia*'")
     assert keys(run(drifted, "audit", "--json").expect(3).host(SECOND)) == waiting
 
+    ran = run(drifted, *asked).expect(3).host(SECOND)
     assert ran["waiting"]["serving"] == ["container engine"]
     command = ran["waiting"]["command"].split()
     assert command[:2] == ["glmprov", "provision"] and command[-2:] == ["docker,reboot", "--reboot"]

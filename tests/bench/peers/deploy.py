@@ -34,6 +34,9 @@ PACKAGES = (
 HELD = (
     "libcuda1",
     "libnvidia-ml1",
+    "linux-headers-6.1.0-48-amd64",
+    "linux-image-6.1.0-48-amd64",
+    "linux-image-amd64",
     "nvidia-driver-cuda",
     "nvidia-kernel-open-dkms",
     "nvidia-kernel-support",
@@ -47,12 +50,11 @@ UNITS = (
     "glmprov-gpu-power.service",
     "docker.service",
 )
+BRIDGES = "0000:00:01.1 0000:40:01.1 0000:80:01.1 0000:c0:01.1"
 CHECKS = {
     "sysctl -n vm.swappiness": "0",
     "cat /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor | sort -u": "performance",
-    "for bridge in 0000:00:01.1 0000:40:01.1 0000:80:01.1 0000:c0:01.1; do setpci -s $bridge ECAP_ACS+6.w; done | sort -u": (
-        "0000"
-    ),
+    f"for bridge in {BRIDGES}; do setpci -s $bridge ECAP_ACS+6.w; done | sort -u": "0000",
     "nvidia-smi --query-gpu=power.limit,persistence_mode --format=csv,noheader,nounits | sort -u": "400.00, Enabled",
 }
 """What has no operation: a command, and what it prints where all is well."""

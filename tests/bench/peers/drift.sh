@@ -11,8 +11,7 @@ sed -i 's/NCCL_P2P_LEVEL=.*/NCCL_P2P_LEVEL=LOC/' /etc/glmprov/nccl.env
 echo "not a key" >/etc/apt/keyrings/glmprov-nvidia.asc
 echo "not a key" >/etc/apt/keyrings/glmprov-toolkit.asc
 echo '{"exec-opts": ["native.cgroupdriver=cgroupfs"]}' >/etc/docker/daemon.json
-apt-mark unhold libcuda1 libnvidia-ml1 nvidia-driver-cuda nvidia-kernel-open-dkms nvidia-kernel-support \
-    nvidia-modprobe nvidia-persistenced >/dev/null
+apt-mark unhold $(apt-mark showhold) >/dev/null
 sysctl -q -w vm.swappiness=60
 for file in /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor; do echo powersave >"$file"; done
 for bridge in 0000:00:01.1 0000:40:01.1 0000:80:01.1 0000:c0:01.1; do setpci -s "$bridge" ECAP_ACS+6.w=001d; done
