@@ -69,8 +69,14 @@ def branch_of(version: str) -> str:
     return version.partition(".")[0]
 
 
-def _source(situation: Situation) -> tuple[str, str]:
+def _applied(situation: Situation) -> GpuDriver | None:
+    """Return what was applied before; None if no driver came of it: a refused order mustn't stick."""
     applied = situation.applied.gpu_driver
+    return applied if applied and isinstance(applied.version, Setting) else None
+
+
+def _source(situation: Situation) -> tuple[str, str]:
+    applied = _applied(situation)
     if situation.settings.gpu_driver.source:
         return situation.settings.gpu_driver.source, "inventory"
     if applied and applied.source:
@@ -88,7 +94,7 @@ def _source(situation: Situation) -> tuple[str, str]:
 
 
 def _branch(situation: Situation) -> tuple[str, str]:
-    settings, applied = situation.settings.gpu_driver, situation.applied.gpu_driver
+    settings, applied = situation.settings.gpu_driver, _applied(situation)
     kept = kept_version(situation)
     if kept:
         return branch_of(kept), "gone back to"

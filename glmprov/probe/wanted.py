@@ -135,7 +135,8 @@ MODULES = (
 KERNELS = ("/boot/vmlinuz-*", "/var/lib/dkms/nvidia*/*/*/x86_64/module")
 SIGNATURE_BYTES = 28
 """The length of the mark behind a signed module (Linux, kernel/module_signature.c)."""
-CDI_SPECS = ("/etc/cdi/*nvidia*", "/var/run/cdi/*nvidia*")
+CDI_SPECS = ("/etc/cdi/nvidia.yaml", "/var/run/cdi/nvidia.yaml")
+"""Where nvidia-ctk and its service put them. Under other names they are made with options that we don't know."""
 CDI_LIBRARY = "libcuda.so."
 MOK_LIST = "/sys/firmware/efi/efivars/MokListRT-605dab50-e046-4300-abb6-3dd810dd8b23"
 MOK_KEYS = ("/var/lib/dkms/mok.pub", "/var/lib/shim-signed/mok/MOK.der")

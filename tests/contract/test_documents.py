@@ -42,7 +42,11 @@ def follow(words: list[str]) -> tuple[click.Command, list[str]]:
 def test_every_command_that_a_page_shows_exists_with_its_options(page: Path) -> None:
     for line in shown(page):
         command, rest = follow(line.replace("|", " ").replace(",", " ").split())
-        options = {name for parameter in (*main.params, *command.params) for name in parameter.opts}
+        options = {
+            name
+            for parameter in (*main.params, *command.params)
+            for name in (*parameter.opts, *parameter.secondary_opts)
+        }
         for word in rest:
             if re.fullmatch("--[a-z-]+", word):
                 assert word in options | {"--version", "--help"}, f"{page.name}: {line}: {word}"

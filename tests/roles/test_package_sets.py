@@ -15,7 +15,7 @@ packages = load("glmprov_packages")
 choice = load("glmprov_choice")
 
 VARS: dict[str, Any] = yaml.safe_load((ROLES / "gpu_driver/vars/main.yml").read_text())
-SET, META = VARS["__gpu_driver_set"].strip(), VARS["__gpu_driver_kernel_meta"].strip()
+SET, META = VARS["__gpu_driver_names"].strip(), VARS["__gpu_driver_kernel_meta"].strip()
 MODULES = "^linux-(modules|objects|signatures)-nvidia-"
 NAMES = {
     "driver": (

@@ -14,6 +14,7 @@ from glmprov.state import (
     GpuPower,
     HostState,
     HostTuning,
+    Later,
     NcclEnv,
     Setting,
     Unit,
@@ -174,8 +175,8 @@ def _receipt(summary: Mapping[str, Any]) -> Receipt | None:
     expected = HostState(
         gpu_driver=GpuDriver(
             source="nvidia",
-            branch=version.partition(".")[0] if version else None,
-            version=Setting(version, version) if version else None,
+            branch=version.partition(".")[0] if version else applied.get("branch"),
+            version=Setting(version, version) if version else Later("the newest"),
         ),
         container_engine=ContainerEngine(daemon=applied.get("daemon", {})),
         gpu_power=GpuPower(

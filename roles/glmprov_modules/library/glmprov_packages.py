@@ -70,7 +70,7 @@ options:
     type: bool
     default: false
   rollback:
-    description: Put the kept packages of version back instead of what the sources offer.
+    description: Put the packages of version back from where they are kept, if they are, not from the sources.
     type: bool
     default: false
 author: glmprov
@@ -128,8 +128,6 @@ def go_back(module, apt, wanted, installed):
     The mark that a rollback holds is written first: a run that is cut off goes on with it.
     """
     kept = Kept(apt)
-    if kept.record.get("previous") != wanted.version:
-        raise AptError(f"no packages of driver {wanted.version} are kept on this host ({kept.folder})")
     packages, present = kept.record["packages"], wanted.family(apt.present())
     gone = [f"{name}-" for name in present if name not in packages]
     if not gone and all(installed.get(name) == version for name, version in packages.items()):
@@ -204,7 +202,9 @@ def main():
     apt, wanted, diffs = Apt(module), Wanted(module.params), []
     try:
         before = apt.installed()
-        after = (go_back if module.params["rollback"] else go_on)(module, apt, wanted, before)
+        # A version that isn't the kept one is asked for where the rollback itself has to wait.
+        back = module.params["rollback"] and Kept(apt).record.get("previous") == wanted.version
+        after = (go_back if back else go_on)(module, apt, wanted, before)
         if after != before:
             diffs.append(difference("packages", listing(before, after), listing(after, before)))
         holds = {name for name in after if wanted.to_hold(name)} - apt.held()

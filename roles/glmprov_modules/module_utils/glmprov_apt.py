@@ -16,6 +16,7 @@ REAL_ERROR = re.compile(
     r"^(E:|dpkg: error|Err:|W: (GPG|Failed)|Waiting for cache lock|Error! |Consult |"
     r".*(error|Error)[: ].*|.* unmet dependencies.*)"
 )
+COLORS = re.compile(r"\x1b\[[0-9;]*m")
 UNMET = re.compile(r".*\b(Depends|Conflicts|Breaks): .*")
 DEPENDS = re.compile(r"(Pre-)?Depends:")
 TIED = re.compile(r"([a-z0-9][a-z0-9+.-]+)(?::\w+)? \(= ([^)]+)\)")
@@ -182,7 +183,8 @@ class Apt:
     def _why(command, out, err):
         words = [word for word in command if not word.startswith("-") and "::" not in word]
         words = words if len(words) < 6 else [*words[:5], "…"]
-        lines = list(dict.fromkeys(line.strip() for line in (err + "\n" + out).splitlines()))
+        text = COLORS.sub("", err + "\n" + out)
+        lines = list(dict.fromkeys(line.strip() for line in text.splitlines()))
         errors = [line for line in lines if REAL_ERROR.match(line) or UNMET.match(line)]
         errors = errors or [line for line in lines if line][-3:]
         return f"{' '.join(words)}: " + "\n".join(errors[:8])

@@ -41,7 +41,7 @@ VERSION = "/proc/driver/nvidia/version"
 MODULES = ["nvidia", "nvidia_uvm"]
 UNIT = "nvidia-persistenced.service"
 BUILDS = "/var/lib/dkms/nvidia*/*/source"
-CDI_SPECS = ("/etc/cdi/*nvidia*", "/var/run/cdi/*nvidia*")
+CDI_SPECS = ("/etc/cdi/nvidia.yaml", "/var/run/cdi/nvidia.yaml")
 CDI_LIBRARY = re.compile(r"libcuda\.so\.(\d+(?:\.\d+)+)")
 
 
@@ -88,7 +88,7 @@ def refresh_cdi(module):
     loaded = (read_text(VERSION) or "").split()
     if not loaded or another_driver_is_loaded():
         return
-    for path in sorted(found for pattern in CDI_SPECS for found in glob.glob(pattern)):
+    for path in CDI_SPECS:
         named = set(CDI_LIBRARY.findall(read_text(path) or ""))
         if not named or named & set(loaded):
             continue

@@ -65,6 +65,16 @@ def keys(found: tuple[Difference, ...]) -> set[str]:
     return {each.key for each in found}
 
 
+@pytest.mark.parametrize(("has_module", "said"), [(False, "not rebooted: no module"), (True, "")])
+def test_a_host_is_not_rebooted_into_a_kernel_without_a_module(has_module: bool, said: str) -> None:
+    wanted = HostState(gpu_driver=GpuDriver(next_kernel_module=True))
+    found = HostState(gpu_driver=GpuDriver(next_kernel_module=has_module))
+    reasons = {"gpu_driver.next_kernel_module": "no module"}
+    differences = compare("gpu-1", wanted, found, reasons)
+    work = Work(HOST, HostReview("gpu-1", observation({}), HostPlan("gpu-1", wanted), differences))
+    assert work.must_not_boot == said
+
+
 def test_on_an_idle_host_nothing_waits() -> None:
     work = Work(HOST, review(FOUND))
     assert not work.waiting and {DAEMON, IOMMU} <= keys(work.actionable)

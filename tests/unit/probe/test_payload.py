@@ -86,6 +86,36 @@ def test_what_failed_on_the_host_is_said() -> None:
     assert answer["failed_host"].startswith("AttributeError")
 
 
+def test_module_signatures_and_version_numbers_are_read_from_the_ends_and_middles_of_files(
+    tmp_path: Path,
+) -> None:
+    module = tmp_path / "lib/modules/6.1/nvidia.ko"
+    module.parent.mkdir(parents=True)
+    module.write_bytes(b"\x7fELF" + b"\xff" * 5000 + b"~Module signature appended~\n")
+    assert reading.tails([f"{tmp_path}/lib/modules/*/nvidia.ko*"], 28) == {
+        str(module): "~Module signature appended~\n"
+    }
+    (tmp_path / "nvidia.yaml").write_text(
+        "args: libcuda.so.1::x\nhostPath: /usr/lib/libcuda.so.580.105.08\nlibcuda.so"
+    )
+    specs = [f"{tmp_path}/nvidia.yaml", f"{tmp_path}/absent.yaml"]
+    assert reading.numbers_behind(specs, "libcuda.so.") == {specs[0]: "580.105.08", specs[1]: None}
+    assert reading.present([f"{tmp_path}/lib/*/6.1", f"{tmp_path}/lib/modules/6.2"]) == [
+        f"{tmp_path}/lib/modules/6.1"
+    ]
+
+
+def test_a_key_is_looked_for_in_the_firmwares_list(tmp_path: Path) -> None:
+    keys = [str(tmp_path / name) for name in ("enrolled.der", "new.der", "absent.der", "empty.der")]
+    for path, content in zip(keys, (b"\x30\x82one", b"\x30\x82two", None, b""), strict=True):
+        if content is not None:
+            Path(path).write_bytes(content)
+    variables = tmp_path / "MokListRT"
+    assert reading.within(str(variables), keys[:1])[keys[0]]["error"].endswith("No such file or directory")
+    variables.write_bytes(b"\x06\0\0\0header\x30\x82onetail")
+    assert reading.within(str(variables), keys) == dict(zip(keys, (True, False, None, False), strict=True))
+
+
 FREEZER = Path("/sys/fs/cgroup/freezer")
 
 
