@@ -55,6 +55,8 @@ def _mended(work: Work, orders: Orders, now: Difference | None) -> tuple[Mended,
         return Mended.FIXED, ""
     if now is None or work.error is not None:
         return Mended.SKIPPED, "the host was lost on the way" if work.applied else "not begun"
+    if work.waits(now.key) and not work.serving:
+        return Mended.SKIPPED, "it can't be done without what is left to others (manage)"
     if work.waits(now.key) and (orders.reboot or not now.pending_reboot):
         what = interrupts(now)
         why = "this comes with what interrupts it" if what is Disruption.NONE else f"this interrupts: {what}"

@@ -23,7 +23,8 @@ from glmprov.state.as_found import as_found
 class Work:
     """One host on its way. wanted holds the first difference of every key that ever differed.
 
-    allowed is what may be interrupted while an instance serves. batch counts from 1. not_begun says why a host is left
+    waiting is, as of the latest look, what would interrupt an instance, and what can't be done without that; what waited
+    when the plan was shown waits to the end of the run. allowed is what may be interrupted while an instance serves. batch counts from 1. not_begun says why a host is left
     as it is, stopped why no more was begun on it, not_rebooted why a reboot that was ordered was not.
     """
 
@@ -31,6 +32,7 @@ class Work:
     first: HostReview
     allowed: frozenset[Disruption] = frozenset()
     latest: HostReview = field(init=False)
+    waiting: tuple[Difference, ...] = field(init=False)
     wanted: dict[str, Difference] = field(default_factory=dict)
     error: GlmprovError | None = None
     failure: GlmprovError | None = None
@@ -61,6 +63,7 @@ class Work:
         for each in latest.differences:
             if each.verdict is not Verdict.LATER and each.manage is Manage.ENFORCE:
                 self.wanted.setdefault(each.key, each)
+        self.waiting = self._what_waits()
 
     @property
     def files(self) -> Mapping[str, str]:
@@ -73,12 +76,7 @@ class Work:
         """The instances that serve, or did when the plan was shown."""
         return self.latest.serving or self.first.serving
 
-    @property
-    def waiting(self) -> tuple[Difference, ...]:
-        """What would interrupt an instance, and what can't be done without that.
-
-        What waited when the plan was shown waits to the end of the run.
-        """
+    def _what_waits(self) -> tuple[Difference, ...]:
         now, given = self._interrupting, self.given
         return tuple(
             each

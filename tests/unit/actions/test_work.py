@@ -192,6 +192,21 @@ def test_what_comes_with_a_driver_that_must_wait_waits_too() -> None:
     )
 
 
+def test_what_comes_with_a_driver_that_is_left_to_others_waits_for_nobody() -> None:
+    wanted = HostState(gpu_driver=GpuDriver("nvidia", "595", Setting("595.58.03", "595.58.03"), pinned=True))
+    theirs = HostState(gpu_driver=GpuDriver(None, "580", Setting("580.95.05", "580.95.05"), pinned=False))
+    modes = Modes({"gpu_driver.branch": Manage.IGNORE, "gpu_driver.version": Manage.IGNORE})
+    plan, seen = HostPlan("gpu-1", wanted, modes=modes), replace(observation({}), state=theirs)
+    work = Work(HOST, HostReview("gpu-1", seen, plan, against_plan(seen, plan)))
+    result = outcome(work, Orders())
+    (pinned,) = [key for key in result.keys if key.key == "gpu_driver.pinned"]
+    assert (pinned.result, pinned.reason) == (
+        Mended.SKIPPED,
+        "it can't be done without what is left to others (manage)",
+    )
+    assert result.waiting is None
+
+
 @pytest.mark.parametrize("word", [Manage.AUDIT, Manage.IGNORE])
 def test_what_is_not_enforced_is_nobodys_work(word: Manage) -> None:
     """An ignored key is no difference; one that is only reported is, and waits for nothing."""
