@@ -23,9 +23,10 @@ from glmprov.state.as_found import as_found
 class Work:
     """One host on its way. wanted holds the first difference of every key that ever differed.
 
-    waiting is, as of the latest look, what would interrupt an instance, and what can't be done without that; what waited
-    when the plan was shown waits to the end of the run. allowed is what may be interrupted while an instance serves. batch counts from 1. not_begun says why a host is left
-    as it is, stopped why no more was begun on it, not_rebooted why a reboot that was ordered was not.
+    waiting is what would interrupt an instance as of the latest look, and what can't be done without that; what waited
+    when the plan was shown waits to the end of the run. allowed is what may be interrupted while an instance serves.
+    batch counts from 1. not_begun says why a host is left as it is, stopped why no more was begun on it, not_rebooted
+    why a reboot that was ordered was not.
     """
 
     host: Host

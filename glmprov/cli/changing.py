@@ -8,21 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from glmprov.cli.bring import bring
 from glmprov.cli.group import main
-from glmprov.cli.options import allow_option, fleet_options, leave, load, terminal_for
-from glmprov.errors import ExitCode, UsageError
+from glmprov.cli.options import allow_option, change_options, fleet_options, load, terminal_for
+from glmprov.errors import UsageError
 
 if TYPE_CHECKING:
     from glmprov.actions.orders import Orders
     from glmprov.plan.saved import SavedPlan
-    from glmprov.results import HookCall
 
 
 @main.command(short_help="Bring each host to its plan.")
 @fleet_options
-@click.option("-y", "--yes", is_flag=True, help="Don't ask.")
-@click.option("-C", "--check", is_flag=True, help="Let Ansible say what it would do; change nothing.")
-@click.option("-D", "--diff", is_flag=True, help="Show how files change.")
+@change_options
 @click.option("--reboot", is_flag=True, help="Reboot hosts whose changes wait for it, batch by batch.")
 @allow_option
 @click.option(
@@ -57,11 +55,7 @@ def provision(yes: bool, **options: Any) -> None:
 
     With the file that `glmprov plan --out` wrote: exactly that, or nothing on a host that has moved on since.
     """
-    from glmprov.actions.observe import review
-    from glmprov.actions.provision import Aborted
-    from glmprov.actions.provision import provision as bring
     from glmprov.actions.saved_plan import narrowed, reviewer
-    from glmprov.results import provision_code
 
     if options["rollback"] is not None:
         options["extra_vars"] = (*options["extra_vars"], f"gpu_driver_rollback={options['rollback']}")
@@ -71,29 +65,8 @@ def provision(yes: bool, **options: Any) -> None:
     fleet = load(options | ({"inventory": options["inventory"] or plan.inventory} if plan else {}))
     if plan is not None:
         fleet = narrowed(plan, fleet, limited=bool(options["limit"]))
-    try:
-        with terminal.progress("provisioning") as said:
-            results = bring(
-                fleet,
-                orders,
-                terminal.confirmation(yes, orders.allowed),
-                said,
-                terminal.event,
-                told=_hook_input,
-                interrupted=terminal.finishing,
-                review=reviewer(plan) if plan else review,
-            )
-    except Aborted:
-        click.echo("nothing was changed", err=True)
-        leave(ExitCode.FAILED)
-    code = ExitCode.INTERRUPTED if terminal.interrupted else provision_code(results)
-    leave(terminal.report("provision", results, code))
-
-
-def _hook_input(about: HookCall) -> str:
-    from glmprov.report.json import hook_call
-
-    return hook_call(about)
+    how = {"review": reviewer(plan)} if plan else {}
+    bring("provision", "provisioning", terminal, fleet, orders, yes=yes, **how)
 
 
 def _saved_plan(options: dict[str, Any]) -> SavedPlan | None:

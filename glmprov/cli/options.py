@@ -51,6 +51,12 @@ fleet_options = _stack(
     click.option("-v", "--verbose", count=True, help="Say more; -vv shows tracebacks."),
 )
 
+change_options = _stack(
+    click.option("-y", "--yes", is_flag=True, help="Don't ask."),
+    click.option("-C", "--check", is_flag=True, help="Let Ansible say what it would do; change nothing."),
+    click.option("-D", "--diff", is_flag=True, help="Show how files change."),
+)
+
 allow_option = click.option(
     "--allow",
     "allow",

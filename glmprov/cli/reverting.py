@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from glmprov.cli.bring import bring
 from glmprov.cli.group import main
-from glmprov.cli.options import allow_option, fleet_options, leave, load, terminal_for
-from glmprov.errors import ExitCode, UsageError
+from glmprov.cli.options import allow_option, change_options, fleet_options, load, terminal_for
+from glmprov.errors import UsageError
 
 if TYPE_CHECKING:
     from glmprov.actions.orders import Orders
@@ -18,9 +19,7 @@ if TYPE_CHECKING:
 
 @main.command(short_help="Take back what provisioning made.")
 @fleet_options
-@click.option("-y", "--yes", is_flag=True, help="Don't ask.")
-@click.option("-C", "--check", is_flag=True, help="Let Ansible say what it would do; change nothing.")
-@click.option("-D", "--diff", is_flag=True, help="Show how files change.")
+@change_options
 @click.option(
     "--packages", is_flag=True, help="Also the packages that it installed or moved, and their sources."
 )
@@ -38,33 +37,14 @@ def revert(names: tuple[str, ...], yes: bool, **options: Any) -> None:
 
     What provisioning didn't make stays, and so do files that were edited since. The history stays too.
     """
-    from glmprov.actions.provision import Aborted, provision
     from glmprov.actions.revert import errand, reviewer
-    from glmprov.report.json import hook_call
-    from glmprov.results import provision_code
 
     wanted = _wanted(options)
     terminal = terminal_for(options)
     options["limit"] = ",".join(names) or options["limit"]
     orders = _orders(options)
-    try:
-        with terminal.progress("reverting") as said:
-            results = provision(
-                load(options),
-                orders,
-                terminal.confirmation(yes, orders.allowed),
-                said,
-                terminal.event,
-                told=hook_call,
-                interrupted=terminal.finishing,
-                review=reviewer(wanted),
-                errand=errand(wanted),
-            )
-    except Aborted:
-        click.echo("nothing was changed", err=True)
-        leave(ExitCode.FAILED)
-    code = ExitCode.INTERRUPTED if terminal.interrupted else provision_code(results)
-    leave(terminal.report("revert", results, code))
+    how = {"review": reviewer(wanted), "errand": errand(wanted)}
+    bring("revert", "reverting", terminal, load(options), orders, yes=yes, **how)
 
 
 def _wanted(options: dict[str, Any]) -> Wanted:

@@ -6,27 +6,20 @@ import sys
 import time
 
 from glmprov.probe.payload.asking import collect, docker_answers, docker_asked, spawn
+from glmprov.probe.payload.extracts import numbers_behind, packages, sockets, sums, tails, tally, within
 from glmprov.probe.payload.pci import acs_of, pci_cards
 from glmprov.probe.payload.reading import (
     LONGEST_FILE,
     lines_of,
     listing,
-    numbers_behind,
-    packages,
     present,
-    quote,
     read,
     read_all,
     read_hex,
-    sockets,
-    sums,
-    tails,
-    tally,
     there,
-    to_json,
-    within,
 )
 from glmprov.probe.payload.units import units
+from glmprov.probe.payload.values import quote, to_json
 from glmprov.probe.payload.watching import end_of, start, still_hanging, wait_for
 
 

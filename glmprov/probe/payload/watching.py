@@ -4,7 +4,8 @@ import posix as os
 import select
 import time
 
-from glmprov.probe.payload.reading import listing, names, quote, read, to_json
+from glmprov.probe.payload.reading import listing, names, read
+from glmprov.probe.payload.values import quote, to_json
 
 HANGING = "/run/glmprov/probe"
 

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glmprov.probe.nvml_cut import LARGEST_CUT_BYTES, called_names, cut, nvml_source
-from glmprov.probe.payload import compiled, nvml, pci, reading, units, watching
+from glmprov.probe.payload import compiled, extracts, nvml, pci, reading, units, values, watching
 from glmprov.probe.round_trip import ARGV, answer_of, program
 from glmprov.probe.texts import unit_blocks
 from glmprov.probe.wanted import wanted
@@ -92,14 +92,14 @@ def test_module_signatures_and_version_numbers_are_read_from_the_ends_and_middle
     module = tmp_path / "lib/modules/6.1/nvidia.ko"
     module.parent.mkdir(parents=True)
     module.write_bytes(b"\x7fELF" + b"\xff" * 5000 + b"~Module signature appended~\n")
-    assert reading.tails([f"{tmp_path}/lib/modules/*/nvidia.ko*"], 28) == {
+    assert extracts.tails([f"{tmp_path}/lib/modules/*/nvidia.ko*"], 28) == {
         str(module): "~Module signature appended~\n"
     }
     (tmp_path / "nvidia.yaml").write_text(
         "args: libcuda.so.1::x\nhostPath: /usr/lib/libcuda.so.580.105.08\nlibcuda.so"
     )
     specs = [f"{tmp_path}/nvidia.yaml", f"{tmp_path}/absent.yaml"]
-    assert reading.numbers_behind(specs, "libcuda.so.") == {specs[0]: "580.105.08", specs[1]: None}
+    assert extracts.numbers_behind(specs, "libcuda.so.") == {specs[0]: "580.105.08", specs[1]: None}
     assert reading.present([f"{tmp_path}/lib/*/6.1", f"{tmp_path}/lib/modules/6.2"]) == [
         f"{tmp_path}/lib/modules/6.1"
     ]
@@ -111,9 +111,9 @@ def test_a_key_is_looked_for_in_the_firmwares_list(tmp_path: Path) -> None:
         if content is not None:
             Path(path).write_bytes(content)
     variables = tmp_path / "MokListRT"
-    assert reading.within(str(variables), keys[:1])[keys[0]]["error"].endswith("No such file or directory")
+    assert extracts.within(str(variables), keys[:1])[keys[0]]["error"].endswith("No such file or directory")
     variables.write_bytes(b"\x06\0\0\0header\x30\x82onetail")
-    assert reading.within(str(variables), keys) == dict(zip(keys, (True, False, None, False), strict=True))
+    assert extracts.within(str(variables), keys) == dict(zip(keys, (True, False, None, False), strict=True))
 
 
 FREEZER = Path("/sys/fs/cgroup/freezer")
@@ -206,20 +206,20 @@ def test_without_systemd_units_are_unknown_here(tmp_path: Path, monkeypatch: pyt
     ("text", "numbers"), [("0-3,8\n", [0, 1, 2, 3, 8]), ("", []), ("7", [7]), ("None", [])]
 )
 def test_numbers_of_a_list(text: str, numbers: list[int]) -> None:
-    assert reading.numbers(text) == numbers
+    assert extracts.numbers(text) == numbers
 
 
 def test_one_cpu_a_socket_is_asked(tmp_path: Path) -> None:
     (tmp_path / "online").write_text("0-7\n")
     for cpu, list_of_cpus in ((0, "0-1,4-5"), (2, "2-3,6-7")):
         (tmp_path / f"cpu{cpu}").write_text(list_of_cpus + "\n")
-    found = reading.sockets(f"{tmp_path}/online", f"{tmp_path}/cpu%d")
+    found = extracts.sockets(f"{tmp_path}/online", f"{tmp_path}/cpu%d")
     assert found == ["0-1,4-5", "2-3,6-7"]
 
 
 @given(ANSWERS)
 def test_what_it_writes_is_json(value: Any) -> None:
-    written = reading.to_json(value)
+    written = values.to_json(value)
     assert written.isascii()
     assert json.loads(written) == value
 
@@ -250,7 +250,7 @@ def test_a_link_has_no_sum(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     (tmp_path / "link").symlink_to("file")
     empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-    assert reading.sums([f"{tmp_path}/*"]) == {f"{tmp_path}/file": empty, f"{tmp_path}/link": None}
+    assert extracts.sums([f"{tmp_path}/*"]) == {f"{tmp_path}/file": empty, f"{tmp_path}/link": None}
 
 
 def configuration(capabilities: dict[int, tuple[int, int, bytes]], size: int = 4096) -> bytes:
