@@ -24,12 +24,14 @@ def base() -> Path:
     return memory if memory.is_dir() and os.access(memory, os.W_OK) else Path(tempfile.gettempdir())
 
 
-def clear(say: Callable[[str], None], patience_seconds: float = _PATIENCE_SECONDS) -> None:
+def clear(
+    say: Callable[[str], None], patience_seconds: float = _PATIENCE_SECONDS, where: Path | None = None
+) -> None:
     """Wait until no Ansible of a killed run works any more, and remove what it left.
 
-    Two runs at once on a host would be worse than one that waits. Raise ApplyError if it doesn't end.
+    where: the folder that holds those of runs, base() if not given. Two runs at once on a host would be worse than one that waits. Raise ApplyError if it doesn't end.
     """
-    for folder in _left():
+    for folder in _left(where or base()):
         waited = 0.0
         while at_work := _ansible(folder):
             if waited == 0:
@@ -48,9 +50,9 @@ def clear(say: Callable[[str], None], patience_seconds: float = _PATIENCE_SECOND
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _left() -> Iterator[Path]:
+def _left(where: Path) -> Iterator[Path]:
     """Yield the folders of our own runs whose process is gone."""
-    for folder in base().glob(f"{PREFIX}*"):
+    for folder in where.glob(f"{PREFIX}*"):
         try:
             ours = folder.stat().st_uid == os.getuid()
         except FileNotFoundError:  # its run has just ended

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,20 +22,18 @@ def dead() -> int:
 
 
 @pytest.fixture
-def folder(dead: int) -> Iterator[Path]:
-    path = left_behind.base() / f"{left_behind.PREFIX}{dead}-test"
+def folder(dead: int, tmp_path: Path) -> Path:
+    """What the killed run left, out of the way of runs that are at work on this machine."""
+    path = tmp_path / f"{left_behind.PREFIX}{dead}-test"
     path.mkdir()
-    yield path
-    if path.exists():
-        path.rmdir()
+    return path
 
 
 def test_a_folder_of_a_killed_run_is_removed_and_one_of_a_living_run_is_not(folder: Path) -> None:
-    living = left_behind.base() / f"{left_behind.PREFIX}{os.getpid()}-test"
+    living = folder.parent / f"{left_behind.PREFIX}{os.getpid()}-test"
     living.mkdir()
-    left_behind.clear(print)
+    left_behind.clear(print, where=folder.parent)
     assert not folder.exists() and living.exists()
-    living.rmdir()
 
 
 def test_an_ansible_that_outlived_its_controller_is_waited_for(folder: Path) -> None:
@@ -44,7 +41,7 @@ def test_an_ansible_that_outlived_its_controller_is_waited_for(folder: Path) -> 
     with subprocess.Popen(argv, stdin=subprocess.PIPE) as ansible:
         assert ansible.stdin
         with pytest.raises(ApplyError) as caught:
-            left_behind.clear(print, patience_seconds=0)
+            left_behind.clear(print, patience_seconds=0, where=folder.parent)
         assert str(ansible.pid) in caught.value.message and folder.exists()
 
         said: list[str] = []
@@ -53,5 +50,5 @@ def test_an_ansible_that_outlived_its_controller_is_waited_for(folder: Path) -> 
             said.append(text)
             ansible.communicate(b"\n")
 
-        left_behind.clear(end_it)
+        left_behind.clear(end_it, where=folder.parent)
     assert len(said) == 1 and str(ansible.pid) in said[0] and not folder.exists()
