@@ -29,7 +29,8 @@ def clear(
 ) -> None:
     """Wait until no Ansible of a killed run works any more, and remove what it left.
 
-    where: the folder that holds those of runs, base() if not given. Two runs at once on a host would be worse than one that waits. Raise ApplyError if it doesn't end.
+    where: the folder that holds those of runs, base() if not given. Two runs at once on a host would be worse than one
+    that waits. Raise ApplyError if it doesn't end.
     """
     for folder in _left(where or base()):
         waited = 0.0
