@@ -71,8 +71,10 @@ def mitogen(bin_folder: Path) -> dict[str, str]:
 def tuned(control: Path) -> Mapping[str, str]:
     """Return Ansible's settings as somebody sets them who wants speed. control holds the shared connections."""
     control.mkdir(exist_ok=True)
+    config = control / "ansible.cfg"  # empty: none other is looked for
+    config.touch()
     return {
-        "ANSIBLE_CONFIG": "/dev/null",
+        "ANSIBLE_CONFIG": str(config),
         "ANSIBLE_PIPELINING": "True",
         "ANSIBLE_FORKS": "50",
         "ANSIBLE_GATHERING": "explicit",

@@ -64,6 +64,7 @@ class Stand:
         """What glmprov gets: settings, state and caches of its own, but the lab's caches are shared."""
         cache = self.home / "cache/glmprov"
         cache.mkdir(parents=True)
+        lab_cache().mkdir(parents=True, exist_ok=True)  # a link to nothing can't be made a folder
         (cache / "lab").symlink_to(lab_cache())
         return clean_environment(
             HOME=str(self.home), XDG_CACHE_HOME=str(self.home / "cache"),
