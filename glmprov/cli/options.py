@@ -40,7 +40,7 @@ fleet_options = _stack(
     click.option("-k", "--ask-pass", is_flag=True, help="Ask for the login password."),
     click.option(
         "--channel",
-        type=click.Choice(["auto", "openssh", "paramiko"]),
+        type=click.Choice(["auto", "openssh", "libssh2", "paramiko"]),
         default="auto",
         envvar="GLMPROV_CHANNEL",
         show_default=True,

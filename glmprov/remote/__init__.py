@@ -1,4 +1,4 @@
-"""The ways to a host. The only room with paramiko in it."""
+"""The ways to a host. The only room with SSH libraries in it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ConnectOptions:
     """What command line and ansible.cfg say about reaching hosts. As in Ansible, a host's variables win.
 
     user is -u, private_key --private-key, password -k, become -b, become_password -K; channel is auto,
-    openssh or paramiko; connect_seconds bounds one connection; ssh_arguments are ansible.cfg's for ssh.
+    openssh, libssh2 or paramiko; connect_seconds bounds one connection; ssh_arguments are ansible.cfg's for ssh.
     """
 
     user: str | None = None
@@ -74,7 +74,7 @@ class Channel(Protocol):
 
 
 def connect(host: Host, options: ConnectOptions | None = None) -> Channel:
-    """Open the way to host that it needs: local, paramiko or OpenSSH (docs/connecting.md says which when).
+    """Open the way to host that it needs: local, libssh2, paramiko or OpenSSH (docs/connecting.md says which when).
 
     Raise UnreachableError if nobody answers or the login is refused, HostKeyError if the host's key is
     unknown or has changed, InventoryError if the host's connection variables make no sense.

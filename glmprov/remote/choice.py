@@ -11,16 +11,18 @@ from glmprov.inventory import Host
 from glmprov.remote import Channel, ConnectOptions, known_hosts
 from glmprov.remote.become import first
 from glmprov.remote.config import SshConfig, resolve
+from glmprov.remote.libssh2_login import beyond_libssh2
+from glmprov.remote.reaching import BeyondLibraryError
 from glmprov.secret import Secret, reveal
 
-CHANNELS = ("auto", "openssh", "paramiko")
+CHANNELS = ("auto", "openssh", "libssh2", "paramiko")
 
 OVER_SSH = {"ssh", "smart", "paramiko", "paramiko_ssh"}
 """Values of ansible_connection that mean SSH; which channel speaks it is ours to choose."""
 
 UNSET = {"none", "", "no", "any", "false", "default", "internal"}
 
-BEYOND_PARAMIKO = (
+BEYOND_LIBRARIES = (
     "proxyjump",
     "proxycommand",
     "certificatefile",
@@ -58,24 +60,51 @@ def open_channel(host: Host, options: ConnectOptions) -> Channel:
     said = first(host.variables, "ansible_password", "ansible_ssh_pass", "ansible_ssh_password")
     password = options.password if said is None else Secret(reveal(said))
     reason = needs_openssh(config)
-    if asked == "paramiko" and reason:
-        raise InventoryError(
-            f"paramiko can't reach it: {reason}",
-            host=host.name,
-            place="glmprov_channel",
-            next_step="leave the channel to be chosen (auto), or take openssh",
-        )
-    if asked == "openssh" or reason or (asked == "auto" and _master_runs(config)):
+    if asked in ("libssh2", "paramiko") and reason:
+        raise _beyond(asked, reason, host)
+    ways: tuple[str, ...] = (asked,)
+    if asked == "auto":
+        ways = ("openssh",) if reason or _master_runs(config) else ("libssh2", "paramiko", "openssh")
+    for way in ways:
+        try:
+            return _open(way, host, options, config, password)
+        except BeyondLibraryError as error:
+            if way == ways[-1]:
+                raise _beyond(way, str(error), host) from error
+    raise AssertionError("OpenSSH is beyond nothing")
+
+
+def _open(
+    way: str, host: Host, options: ConnectOptions, config: SshConfig, password: Secret | None
+) -> Channel:
+    """Open one kind of channel; its library is imported only now. Raise BeyondLibraryError if it can't do this."""
+    if way == "openssh":
         from glmprov.remote.openssh import OpenSshChannel
 
         return OpenSshChannel(host, options, config, password)
-    from glmprov.remote.paramiko_channel import ParamikoChannel
+    if way == "paramiko":
+        from glmprov.remote.paramiko_channel import ParamikoChannel
 
-    return ParamikoChannel(host, options, config, password)
+        return ParamikoChannel(host, options, config, password)
+    reason = beyond_libssh2(config, password)
+    if reason:
+        raise BeyondLibraryError(reason)
+    from glmprov.remote.libssh2_channel import Libssh2Channel
+
+    return Libssh2Channel(host, options, config)
+
+
+def _beyond(channel: str, reason: str, host: Host) -> InventoryError:
+    return InventoryError(
+        f"{channel} can't reach it: {reason}",
+        host=host.name,
+        place="glmprov_channel",
+        next_step="leave the channel to be chosen (auto), or take openssh",
+    )
 
 
 def wanted_channel(host: Host, options: ConnectOptions) -> str:
-    """Return auto, openssh or paramiko: the inventory's glmprov_channel, else the option, else $GLMPROV_CHANNEL."""
+    """Return one of CHANNELS: the inventory's glmprov_channel, else the option, else $GLMPROV_CHANNEL."""
     said = host.variables.get("glmprov_channel")
     if said is not None:
         if said not in CHANNELS:
@@ -90,8 +119,8 @@ def wanted_channel(host: Host, options: ConnectOptions) -> str:
 
 
 def needs_openssh(config: SshConfig, exists: Callable[[Path], bool] = Path.is_file) -> str | None:
-    """Return why this way to a host is beyond paramiko, None if it isn't."""
-    for key in BEYOND_PARAMIKO:
+    """Return why this way to a host is beyond both libraries, None if it isn't."""
+    for key in BEYOND_LIBRARIES:
         if config.one(key, "").lower() not in UNSET:
             return f"it uses {key} {config.one(key)}"
     if _other_arguments(config):

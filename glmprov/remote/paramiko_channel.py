@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import select
-import socket
 import threading
 import time
 from collections.abc import Sequence
@@ -14,7 +13,7 @@ from typing import Self
 
 from glmprov.errors import GlmprovError, UnreachableError
 from glmprov.inventory import Host
-from glmprov.remote import Completed, ConnectOptions, known_hosts
+from glmprov.remote import Completed, ConnectOptions, known_hosts, reaching
 from glmprov.remote.become import wanted, way_to_root
 from glmprov.remote.config import SshConfig
 from glmprov.remote.conversation import Conversation
@@ -25,8 +24,6 @@ from glmprov.remote.script import COMMAND_LINE
 from glmprov.secret import Secret
 
 CHUNK_BYTES = 64 << 10
-RSA_SIGNATURES = ("rsa-sha2-512", "rsa-sha2-256")
-"""How a server may sign with a key that known_hosts calls ssh-rsa."""
 
 # Without a handler, Python prints paramiko's tracebacks of lost connections to the terminal.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
@@ -94,28 +91,7 @@ class ParamikoChannel:
 
 def _connect(config: SshConfig, options: ConnectOptions, name: str) -> paramiko.Transport:
     """Open a connection and check the host's key; nobody is logged in yet."""
-    where = f"{config.hostname} port {config.port}"
-    try:
-        connection = socket.create_connection((config.hostname, config.port), timeout=options.connect_seconds)
-    except socket.gaierror as error:
-        raise UnreachableError(
-            f"the name {config.hostname} can't be resolved",
-            host=name,
-            next_step="check ansible_host, or the spelling",
-        ) from error
-    except ConnectionRefusedError as error:
-        raise UnreachableError(
-            f"{where} refuses connections",
-            host=name,
-            next_step="check that sshd runs there, and ansible_port",
-        ) from error
-    except OSError as error:
-        raise UnreachableError(
-            f"{where} doesn't answer: {error.strerror or error}",
-            host=name,
-            next_step="check that the host is up and the network lets you through",
-        ) from error
-    transport = paramiko.Transport(connection)
+    transport = paramiko.Transport(reaching.dial(config, options, name))
     try:
         _prefer(transport, config)
         with interruptible(transport.close):
@@ -127,36 +103,23 @@ def _connect(config: SshConfig, options: ConnectOptions, name: str) -> paramiko.
     except GlmprovError:
         transport.close()
         raise
+    except paramiko.ssh_exception.IncompatiblePeer as error:
+        transport.close()
+        raise reaching.BeyondLibraryError("the host offers no algorithm that paramiko knows") from error
     except (paramiko.SSHException, OSError, EOFError) as error:
         transport.close()
-        raise UnreachableError(
-            f"{where} doesn't speak SSH as we do: {error}"
-            if str(error)
-            else f"{where} takes the connection and closes it at once",
-            host=name,
-            next_step=f"try `ssh -v {config.asked}`, or the other channel with GLMPROV_CHANNEL=openssh",
-        ) from error
-    transport.set_keepalive(30)
+        raise reaching.not_ssh(config, name, error) from error
     return transport
 
 
 def _prefer(transport: paramiko.Transport, config: SshConfig) -> None:
     """Offer what the configuration allows: cheap key exchanges and ciphers first, known kinds of host key first."""
     offered = transport.get_security_options()
-    offered.kex = _allowed(offered.kex, config.kex_algorithms)
-    ciphers = _allowed(offered.ciphers, config.one("ciphers", "").split(","))
-    # Others need a second checksum, which paramiko compares byte by byte in Python.
-    offered.ciphers = sorted(ciphers, key=lambda name: "gcm" not in name)
-    offered.digests = _allowed(offered.digests, config.one("macs", "").split(","))
-    kinds = _allowed(offered.key_types, config.one("hostkeyalgorithms", "").split(","))
-    known = {line.kind for line in known_hosts.look_up(config.known_hosts_files, config.host_key_name)}
-    known |= set(RSA_SIGNATURES) if "ssh-rsa" in known else set()
-    offered.key_types = (*(k for k in kinds if k in known), *(k for k in kinds if k not in known))
-
-
-def _allowed(offered: Sequence[str], allowed: Sequence[str]) -> tuple[str, ...]:
-    """Return what both sides name, in the order of allowed."""
-    return tuple(name for name in allowed if name in offered)
+    offered.kex = reaching.allowed(offered.kex, config.kex_algorithms)
+    offered.ciphers = reaching.allowed(offered.ciphers, reaching.ciphers(config))
+    offered.digests = reaching.allowed(offered.digests, config.one("macs", "").split(","))
+    kinds = reaching.allowed(offered.key_types, config.one("hostkeyalgorithms", "").split(","))
+    offered.key_types = reaching.key_kinds(config, kinds)
 
 
 def _converse(

@@ -8,9 +8,9 @@ from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
-from glmprov.errors import UnreachableError
 from glmprov.remote.config import SshConfig
 from glmprov.remote.lean_paramiko import paramiko
+from glmprov.remote.reaching import refused
 from glmprov.secret import Secret
 
 
@@ -30,12 +30,7 @@ def log_in(transport: paramiko.Transport, config: SshConfig, password: Secret | 
                     return
     except (paramiko.SSHException, OSError, EOFError) as error:
         tried.append(f"then: {error or 'the server closed the connection'}")
-    raise UnreachableError(
-        f"the login as {config.user} is refused (tried {', '.join(tried) or 'nothing: there is no key'})",
-        host=name,
-        next_step="check the user (-u) and the key (--private-key), "
-        f"or try `ssh -l {config.user} -p {config.port} {config.asked}`",
-    )
+    raise refused(config, tried, name)
 
 
 def _keys(config: SshConfig, tried: list[str]) -> Iterator[tuple[paramiko.PKey, str]]:

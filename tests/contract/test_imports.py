@@ -31,6 +31,7 @@ MAY_IMPORT = {
 ONLY_IN = {
     "click": {"cli", "lab"},
     "paramiko": {"remote"},
+    "ssh2": {"remote"},
     "ansible_runner": {"apply", "inventory"},
     "rich": {"report", "terminal", "lab"},
 }

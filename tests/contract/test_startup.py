@@ -5,7 +5,18 @@ from __future__ import annotations
 import subprocess
 import sys
 
-HEAVY = {"ansible", "ansible_runner", "asyncio", "docker", "jinja2", "paramiko", "pydantic", "rich", "yaml"}
+HEAVY = {
+    "ansible",
+    "ansible_runner",
+    "asyncio",
+    "docker",
+    "jinja2",
+    "paramiko",
+    "pydantic",
+    "rich",
+    "ssh2",
+    "yaml",
+}
 
 
 def test_help_imports_nothing_heavy() -> None:

@@ -55,7 +55,7 @@ def own_sockets(open_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-@pytest.fixture(params=["openssh", "paramiko"])
+@pytest.fixture(params=["openssh", "libssh2", "paramiko"])
 def over(request: pytest.FixtureRequest) -> str:
     """Each of the channels over SSH."""
     return str(request.param)

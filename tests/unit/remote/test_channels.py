@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -14,15 +16,15 @@ from pathlib import Path
 
 import pytest
 
-from glmprov.errors import UnreachableError
+from glmprov.errors import InventoryError, UnreachableError
 from glmprov.inventory import Host
 from glmprov.remote import Channel, ConnectOptions, connect
 from glmprov.remote.for_ansible import connection_variables
 from tests.unit.remote.conftest import as_root
-from tests.unit.remote.sshd import PASSWORD, Sshd
+from tests.unit.remote.sshd import PASSWORD, Sshd, start
 
 
-@pytest.fixture(params=["openssh", "paramiko", "local"])
+@pytest.fixture(params=["openssh", "libssh2", "paramiko", "local"])
 def channel(request: pytest.FixtureRequest) -> Iterator[Channel]:
     if request.param == "local":
         host = Host("here", {"ansible_connection": "local"})
@@ -130,6 +132,7 @@ def test_an_account_without_a_shell(server: Sshd, over: str) -> None:
 
 
 @as_root
+@pytest.mark.parametrize("over", ["openssh", "paramiko", "auto"])
 def test_a_login_by_password(server: Sshd, over: str, tmp_path: Path) -> None:
     host = server.host(
         over, ansible_user="opspw", ansible_password=PASSWORD, ansible_ssh_private_key_file=None
@@ -139,6 +142,7 @@ def test_a_login_by_password(server: Sshd, over: str, tmp_path: Path) -> None:
 
 
 @as_root
+@pytest.mark.parametrize("over", ["openssh", "paramiko", "auto"])
 def test_a_wrong_login_password(server: Sshd, over: str) -> None:
     host = server.host(
         over, ansible_user="nosudo", ansible_password="wrong", ansible_ssh_private_key_file=None
@@ -146,6 +150,76 @@ def test_a_wrong_login_password(server: Sshd, over: str) -> None:
     with pytest.raises(UnreachableError, match="refused") as caught:
         connect(host)
     assert "wrong" not in str(caught.value)
+
+
+def test_libssh2_leaves_passwords_to_paramiko(server: Sshd) -> None:
+    with pytest.raises(InventoryError, match="libssh2 can't reach it: there is a password") as caught:
+        connect(server.host("libssh2", ansible_password=PASSWORD))
+    assert caught.value.next_step
+
+
+def _channel_of(host: Host) -> str:
+    with connect(host) as channel:
+        assert channel.run(["printf", "here"]).stdout == b"here"
+        return type(channel).__name__
+
+
+@pytest.mark.parametrize("kind", [["ed25519"], ["rsa", "-b", "2048"], ["ecdsa"], ["rsa", "-m", "PEM"]])
+def test_each_kind_of_key_file_logs_in_by_libssh2(own_server: Sshd, tmp_path: Path, kind: list[str]) -> None:
+    own_server.trust()
+    key = tmp_path / "key"
+    subprocess.run(["ssh-keygen", "-q", "-N", "", "-f", key, "-t", *kind], check=True)
+    with (own_server.folder / "authorized_keys").open("a") as accepted:
+        accepted.write(key.with_suffix(".pub").read_text())
+    host = own_server.host("auto", ansible_ssh_private_key_file=str(key))
+    assert _channel_of(host) == "Libssh2Channel"
+
+
+def test_what_is_freed_late_says_nothing_on_the_next_connection(server: Sshd) -> None:
+    with connect(server.host("libssh2")) as first:
+        session = vars(first)["_session"]
+        session.set_blocking(True)
+        late = session.open_session()  # libssh2 says goodbye to it when it is freed
+    del first, session
+    with connect(server.host("paramiko")) as second:
+        del late
+        gc.collect()
+        assert second.run(["printf", "here"]).stdout == b"here"
+
+
+def test_a_key_in_the_agent_logs_in_by_paramiko(
+    own_server: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own_server.trust()
+    locked = tmp_path / "locked"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", locked], check=True)
+    with (own_server.folder / "authorized_keys").open("a") as accepted:
+        accepted.write(locked.with_suffix(".pub").read_text())
+    socket = tmp_path / "agent"
+    with subprocess.Popen(["ssh-agent", "-D", "-a", socket], stdout=subprocess.DEVNULL) as agent:
+        try:
+            monkeypatch.setenv("SSH_AUTH_SOCK", str(socket))
+            _wait_for(socket)
+            subprocess.run(["ssh-add", "-q", locked], check=True)
+            subprocess.run(["ssh-keygen", "-q", "-p", "-N", "secret words", "-f", locked], check=True)
+            host = own_server.host("auto", ansible_ssh_private_key_file=str(locked))
+            assert _channel_of(host) == "ParamikoChannel"
+        finally:
+            agent.terminate()
+
+
+def test_a_host_with_only_new_key_exchanges_is_reached_by_another_way(open_folder: Path) -> None:
+    folder = Path(tempfile.mkdtemp(dir=open_folder))
+    folder.chmod(0o755)
+    extra = "KexAlgorithms sntrup761x25519-sha512@openssh.com\n"
+    newest = start(folder / "s", "127.31.7.3", extra=extra)
+    try:
+        newest.trust()
+        with pytest.raises(InventoryError, match="no algorithm that libssh2 knows"):
+            connect(newest.host("libssh2"))
+        assert _channel_of(newest.host("auto")) == "OpenSshChannel"
+    finally:
+        newest.stop()
 
 
 def test_a_refused_key(server: Sshd, over: str, tmp_path: Path, own_server: Sshd) -> None:
@@ -206,6 +280,13 @@ def test_ansible_shares_the_master(own_server: Sshd) -> None:
     )  # fmt: skip
     assert pinged.returncode == 0, pinged.stdout + pinged.stderr
     assert own_server.log.read_text().count("Accepted") == 1
+
+
+def _wait_for(path: Path, seconds: float = 10) -> None:
+    give_up_at = time.monotonic() + seconds
+    while not path.exists():
+        assert time.monotonic() < give_up_at, f"{path} never came"
+        time.sleep(0.02)
 
 
 def _wait_until_gone(pid: int, seconds: float = 10) -> None:
