@@ -11,8 +11,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from functools import cache
 from typing import Any
+
+from glmprov.made_once import made_once
 
 HISTORY_PATH = "/var/lib/glmprov/history.jsonl"
 HISTORY_VERSION = 1
@@ -94,7 +95,7 @@ class Wanted:
     limit: int | None = None
 
 
-@cache
+@made_once()
 def _adapter() -> Any:
     from pydantic import TypeAdapter
 

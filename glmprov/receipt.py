@@ -6,9 +6,9 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 
+from glmprov.made_once import made_once
 from glmprov.state import HostState
 
 RECEIPT_PATH = "/var/lib/glmprov/receipt.json"
@@ -77,7 +77,7 @@ class LockState:
         return f"{self.owner} since {self.since}: {self.reason}{reboot}; {lease}"
 
 
-@cache
+@made_once()
 def _adapter() -> Any:
     from pydantic import TypeAdapter
 

@@ -92,7 +92,10 @@ def load() -> Catalog:
 def _read(name: str) -> dict[str, Any]:
     import yaml
 
-    content: dict[str, Any] = yaml.safe_load(files(__name__).joinpath(name).read_text(encoding="utf-8"))
+    # The compiled loader, where PyYAML has it, is five times as fast.
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    text = files(__name__).joinpath(name).read_text(encoding="utf-8")
+    content: dict[str, Any] = yaml.load(text, Loader=loader)  # noqa: S506  (both are safe loaders)
     return content
 
 

@@ -47,8 +47,10 @@ def compare(
     reasons say why a value is expected, by key, by key without its part, or by field. modes mark what is only
     reported or ignored; see `heeded`.
     """
-    judged = (_judge(host, leaf, reasons or {}, modes or Modes()) for leaf in leaves(expected, observed))
-    return tuple(difference for difference in judged if difference.verdict is not Verdict.OK)
+    why, what = reasons or {}, modes or Modes()
+    return tuple(
+        _difference(host, leaf, why, what) for leaf in leaves(expected, observed) if not _right(leaf)
+    )
 
 
 def heeded(differences: Iterable[Difference]) -> tuple[Difference, ...]:
@@ -66,24 +68,29 @@ def _reported(difference: Difference) -> Difference:
     return replace(difference, verdict=Verdict.DRIFT, reason=reason)
 
 
-def _judge(host: str, leaf: Leaf, reasons: Mapping[str, str], modes: Modes) -> Difference:
+def _right(leaf: Leaf) -> bool:
+    """Say whether a value is known to be as it should. Most are: the rest is found out for the others alone."""
+    unknown = isinstance(leaf.observed, Unknown) or isinstance(leaf.expected, Later)
+    return not unknown and same(leaf.expected, leaf.observed)
+
+
+def _difference(host: str, leaf: Leaf, reasons: Mapping[str, str], modes: Modes) -> Difference:
     difference = Difference(
         host,
         leaf.key,
         leaf.expected,
         leaf.observed,
-        Verdict.OK,
+        Verdict.DRIFT,
         leaf.disruption,
+        pending_reboot=leaf.pending_reboot,
         reason=_reason(leaf.key, reasons),
         manage=modes.of(leaf.key),
     )
     if isinstance(leaf.observed, Unknown):
-        return replace(difference, verdict=Verdict.UNKNOWN, reason=leaf.observed.reason)
+        return replace(difference, verdict=Verdict.UNKNOWN, pending_reboot=False, reason=leaf.observed.reason)
     if isinstance(leaf.expected, Later):
-        return replace(difference, verdict=Verdict.LATER, reason=leaf.expected.reason)
-    if same(leaf.expected, leaf.observed):
-        return difference
-    return replace(difference, verdict=Verdict.DRIFT, pending_reboot=leaf.pending_reboot)
+        return replace(difference, verdict=Verdict.LATER, pending_reboot=False, reason=leaf.expected.reason)
+    return difference
 
 
 def _reason(key: str, reasons: Mapping[str, str]) -> str:
@@ -111,7 +118,7 @@ def leaves(expected: HostState, observed: HostState) -> Iterator[Leaf]:
 
 
 def _walk(key: str, expected: Any, observed: Any, metadata: Mapping[str, Any]) -> Iterator[Leaf]:
-    disruption = Disruption(metadata["disruption"])
+    disruption: Disruption = metadata["disruption"]
     if isinstance(expected, Later) or isinstance(observed, Unknown):
         yield Leaf(key, expected, observed, disruption)
     elif isinstance(expected, Setting):

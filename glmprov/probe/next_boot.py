@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+
+from glmprov.probe.texts import shell_words
 
 
 @dataclass
@@ -60,10 +61,7 @@ def _menu(lines: Sequence[str]) -> Entry:
 
 
 def _entry(line: str) -> Entry:
-    try:
-        words = shlex.split(line)
-    except ValueError:
-        return Entry()
+    words = shell_words(line)
     marks = [at for at, word in enumerate(words[:-1]) if word in ("$menuentry_id_option", "--id")]
     return Entry(words[1] if len(words) > 1 else "", words[marks[0] + 1] if marks else "")
 

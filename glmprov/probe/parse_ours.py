@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Mapping
 
 from glmprov.probe.answer import Answer
 from glmprov.probe.parse_kernels import boot_line
-from glmprov.probe.texts import kernel_arguments, key_values, modprobe_options
+from glmprov.probe.texts import kernel_arguments, key_values, modprobe_options, shell_words
 from glmprov.probe.wanted import GRUB_DROP_IN
 
 HOST_TUNING_CONF = "/etc/glmprov/host-tuning.conf"
@@ -35,11 +34,7 @@ def ours(answer: Answer) -> Mapping[str, Mapping[str, str]]:
 def grub_arguments(drop_in: str) -> dict[str, str]:
     """Given our GRUB drop-in, return the kernel arguments that it adds at the end of the default ones."""
     added = re.search(r'^GRUB_CMDLINE_LINUX_DEFAULT="\$\(.*\)"(\'.*)$', drop_in, re.MULTILINE)
-    try:
-        words = shlex.split(added[1]) if added else []
-    except ValueError:
-        return {}
-    return kernel_arguments(" ".join(words))
+    return kernel_arguments(" ".join(shell_words(added[1]))) if added else {}
 
 
 def _text(answer: Answer, path: str) -> str:

@@ -8,11 +8,11 @@ import secrets
 import zlib
 from binascii import crc32
 from collections.abc import Sequence
-from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
 from glmprov.errors import ProbeError
+from glmprov.made_once import made_once
 from glmprov.observation import Observation
 from glmprov.probe import payload
 from glmprov.probe.clean import clean_all
@@ -26,6 +26,9 @@ ARGV = ("-SEI", "-c", "import sys; exec(eval(sys.stdin.buffer.readline()))")
 """No site-packages, no environment, isolated: the start costs half. The program comes on standard input and not as
 the script, so that Python doesn't parse what it has compiled before."""
 
+
+FRAME = re.compile(rb"(glmprov-[0-9a-z-]+) (\d{1,10}) ([0-9a-f]{8})\r?\n")
+"""What stands before the answer: the mark, the answer's length and its checksum."""
 
 MAY_BE_UNCLEAN = re.compile(rb"\\[urbf]")
 """The payload writes ASCII and escapes everything else, so without such an escape no text needs cleaning."""
@@ -62,7 +65,7 @@ def program(mark: str, orders: dict[str, Any]) -> bytes:
     return f"{payload.start()!r}\n{mark} {about}\n".encode() + halves
 
 
-@lru_cache(maxsize=8)
+@made_once(maxsize=8)
 def _halves(orders: str) -> tuple[str, bytes]:
     """Return name, digest and length of each half, and the halves, which a host unpacks once a boot."""
     texts = {"host": f"{payload.source()}\nORDERS = {orders}\n", "nvml": nvml_source()}
@@ -76,10 +79,10 @@ def answer_of(completed: Completed, mark: str, host: str) -> dict[str, Any]:
 
     Raise ProbeError if there is no whole answer, saying what was found instead.
     """
-    for frame in re.finditer(re.escape(mark.encode()) + rb" (\d{1,10}) ([0-9a-f]{8})\r?\n", completed.stdout):
-        length = int(frame[1])
+    for frame in FRAME.finditer(completed.stdout, completed.stdout.find(mark.encode())):
+        length = int(frame[2])
         body = completed.stdout[frame.end() : frame.end() + length]
-        if len(body) == length and crc32(body) == int(frame[2], 16):
+        if frame[1] == mark.encode() and len(body) == length and crc32(body) == int(frame[3], 16):
             return _checked(body, host)
     raise _nothing_whole(completed, mark, host)
 

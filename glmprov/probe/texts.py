@@ -5,6 +5,10 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
+
+QUOTED = re.compile(r"""["'\\#]""")
+"""What keeps a line from being its words between blanks."""
 
 
 def cpu_list(text: str) -> tuple[int, ...]:
@@ -67,6 +71,7 @@ def meminfo_bytes(text: str, key: str = "MemTotal") -> int:
     return int(found[1]) * 1024 if found else 0
 
 
+@lru_cache(maxsize=4)  # one answer is asked for unit after unit
 def unit_blocks(text: str) -> dict[str, dict[str, str]]:
     """Given the output of `systemctl show` for several units, return each unit's properties by its Id."""
     units = {}
@@ -81,7 +86,7 @@ def modprobe_options(text: str) -> dict[str, str]:
     """Given a modprobe.d file, return the options in it as "module.option"."""
     options = {}
     for line in text.replace("\\\n", " ").split("\n"):
-        words = _shell_words(line) if line.lstrip().startswith("options") else []
+        words = shell_words(line, comments=True) if line.lstrip().startswith("options") else ()
         if len(words) > 2 and words[0] == "options":
             for word in words[2:]:
                 name, _, value = word.partition("=")
@@ -104,11 +109,15 @@ def modprobe_blocks(text: str, module: str) -> bool:
     return False
 
 
-def _shell_words(line: str) -> list[str]:
+@lru_cache(maxsize=4096)  # hosts of a fleet have most lines in common
+def shell_words(line: str, comments: bool = False) -> tuple[str, ...]:
+    """Split a line as a shell does; nothing comes of one that makes no sense to it."""
+    if not QUOTED.search(line):
+        return tuple(line.split())
     try:
-        return shlex.split(line, comments=True)
+        return tuple(shlex.split(line, comments=comments))
     except ValueError:
-        return []
+        return ()
 
 
 def by_precedence(files: Mapping[str, str], folders: tuple[str, ...]) -> dict[str, str]:

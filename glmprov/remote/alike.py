@@ -12,9 +12,10 @@ import pwd
 import re
 import shlex
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
+
+from glmprov.made_once import made_once
 
 NOBODY = "glmprov-asks-for-any.invalid"
 
@@ -62,7 +63,7 @@ def _named_config(arguments: Sequence[str]) -> str | None:
     return None
 
 
-@lru_cache(maxsize=16)
+@made_once(maxsize=16)
 def _patterns(files: tuple[tuple[Path, Path, int], ...]) -> tuple[str, ...]:
     """Return the patterns of all Host lines but *, without negation. Raise _AskForEach at anything cleverer."""
     found = (pattern for path, base, _ in files for pattern in _patterns_of(path, base, 0))

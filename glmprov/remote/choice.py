@@ -158,6 +158,6 @@ def _is_hardware_key(path: Path) -> bool:
 
 def _master_runs(config: SshConfig) -> bool:
     """Return whether a master for this way is up: then its connection is there for nothing."""
-    from glmprov.remote.sharing import control_path
+    from glmprov.remote.sharing import control_path, masters
 
-    return control_path(config).exists()
+    return bool(masters()) and control_path(config).exists()

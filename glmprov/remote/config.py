@@ -11,7 +11,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +64,7 @@ class SshConfig:
         return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
-_ANSWERS: dict[object, SshConfig] = {}
+_ANSWERS: dict[object, _Nobody] = {}
 """What ssh said of NOBODY, by what it was asked with."""
 
 _ONE_ASKS = threading.Lock()
@@ -87,37 +87,42 @@ def ask(name: str, asked: str, arguments: Sequence[str], extra: Sequence[str]) -
     if alike(asked, extra):
         # Where ssh refuses, it is asked again by the host's own name, for the message.
         with suppress(InventoryError):
-            return _renamed(_for_any(name, tuple(arguments), tuple(extra)), asked)
+            return _for_any(name, tuple(arguments), tuple(extra)).renamed(asked)
     return parse(_answer(name, asked, arguments, extra), asked, arguments, extra)
 
 
-def _for_any(name: str, arguments: tuple[str, ...], extra: tuple[str, ...]) -> SshConfig:
+def _for_any(name: str, arguments: tuple[str, ...], extra: tuple[str, ...]) -> _Nobody:
     """Return the way to NOBODY; many threads wait for one answer."""
     key = (arguments, extra, files_asked(extra))
     with _ONE_ASKS:
         if key not in _ANSWERS:
-            _ANSWERS[key] = parse(_answer(name, NOBODY, arguments, extra), NOBODY, arguments, extra)
+            answer = _answer(name, NOBODY, arguments, extra)
+            _ANSWERS[key] = _Nobody(parse(answer, NOBODY, arguments, extra))
         return _ANSWERS[key]
 
 
-def _renamed(config: SshConfig, asked: str) -> SshConfig:
-    """Return the way to NOBODY as the way to asked."""
+class _Nobody:
+    """The way to NOBODY, and where in it the name stands."""
 
-    def own(value: Any) -> Any:
-        if isinstance(value, str):
-            return value.replace(NOBODY, asked)
-        if isinstance(value, tuple):
-            return tuple(own(each) for each in value)
-        return Path(own(str(value))) if isinstance(value, Path) else value
+    def __init__(self, config: SshConfig) -> None:
+        self.config = config
+        values = {each.name: getattr(config, each.name) for each in fields(config) if each.name != "stated"}
+        self.named = {name: value for name, value in values.items() if NOBODY in repr(value)}
+        self.stated = {key: value for key, value in config.stated.items() if NOBODY in repr(value)}
 
-    named = {each.name: getattr(config, each.name) for each in fields(config)}
-    del named["stated"]
-    changed = {name: own(value) for name, value in named.items() if NOBODY in repr(value)}
-    stated = {
-        key: own(value) if any(NOBODY in each for each in value) else value
-        for key, value in config.stated.items()
-    }
-    return replace(config, **changed, stated=stated)
+    def renamed(self, asked: str) -> SshConfig:
+        """Return the way to NOBODY as the way to asked."""
+
+        def own(value: Any) -> Any:
+            if isinstance(value, str):
+                return value.replace(NOBODY, asked)
+            if isinstance(value, tuple):
+                return tuple(own(each) for each in value)
+            return Path(own(str(value))) if isinstance(value, Path) else value
+
+        named = {name: own(value) for name, value in self.named.items()}
+        stated = {**self.config.stated, **{key: own(value) for key, value in self.stated.items()}}
+        return replace(self.config, **named, stated=stated)
 
 
 def _answer(name: str, asked: str, arguments: Sequence[str], extra: Sequence[str]) -> str:
@@ -203,10 +208,15 @@ def own_arguments(host: Host, options: ConnectOptions) -> list[str]:
     words = list(options.ssh_arguments) if host.variables.get("ansible_ssh_args") is None else []
     for name in ("ansible_ssh_args", "ansible_ssh_common_args", "ansible_ssh_extra_args"):
         try:
-            words += shlex.split(reveal(host.variables.get(name) or ""))
+            words += _shell_words(reveal(host.variables.get(name) or ""))
         except ValueError as error:
             raise InventoryError(f"unbalanced quotes: {error}", host=host.name, place=name) from error
     return _without_sharing(words)
+
+
+@lru_cache(maxsize=256)  # hosts of a group have them in common
+def _shell_words(text: str) -> tuple[str, ...]:
+    return tuple(shlex.split(text))
 
 
 def _without_sharing(words: Sequence[str]) -> list[str]:

@@ -14,6 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from glmprov.errors import HostKeyError
+from glmprov.made_once import made_once
 
 HASH_MAGIC = "|1|"
 
@@ -60,7 +61,7 @@ def _lines_about(file: Path, name: str) -> list[Line]:
     return sorted(found, key=lambda line: line.number)
 
 
-@lru_cache(maxsize=16)
+@made_once(maxsize=16)
 def _parsed(file: Path, _changed_ns: int, _size_bytes: int) -> tuple[dict[str, list[Line]], list[Line]]:
     """Return the lines of a file by name, and those with patterns or hashes, which have to be tried."""
     plain: dict[str, list[Line]] = {}

@@ -9,13 +9,13 @@ import select
 import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
 from ssh2.error_codes import LIBSSH2_ERROR_EAGAIN
-from ssh2.exceptions import SSH2Error
+from ssh2.exceptions import SSH2Error, Timeout
 from ssh2.session import LIBSSH2_SESSION_BLOCK_INBOUND, LIBSSH2_SESSION_BLOCK_OUTBOUND
 
 from glmprov.errors import UnreachableError
@@ -54,11 +54,10 @@ class Libssh2Channel:
         self._one_at_a_time = threading.Lock()
         self._hung_up = threading.Event()
         self._socket = _Socket(fileno=dial(config, options, host.name).detach())
-        self._socket.setblocking(False)
         try:
             with interruptible(self._hang_up):
-                self._session = shake_hands(self._socket, self._until_done, config, host.name)
-                log_in(self._session, self._until_done, config, host.name)
+                self._session = shake_hands(self._socket, options.connect_seconds, config, host.name)
+                log_in(self._session, config, host.name)
         except BaseException:
             self._part()
             raise
@@ -90,11 +89,17 @@ class Libssh2Channel:
                 else None,
             )
             try:
-                channel = self._until_done(self._session, self._session.open_session)
-                self._until_done(self._session, channel.execute, COMMAND_LINE)
+                self._take_at_most(self.options.connect_seconds)
+                channel = self._session.open_session()
+                channel.execute(COMMAND_LINE)
             except (SSH2Error, OSError) as error:
                 raise self._lost(error) from error
             return self._converse(channel, conversation)
+
+    def _take_at_most(self, seconds: float) -> None:
+        """Let each of the next calls wait for the host, but not longer."""
+        self._session.set_blocking(True)
+        self._session.set_timeout(int(seconds * 1000))
 
     def _converse(self, channel: Any, conversation: Conversation) -> Completed:
         """Let conversation speak with the shell behind channel; return what came of it."""
@@ -102,6 +107,7 @@ class Libssh2Channel:
         voice.say(conversation.opening(), last=conversation.finished_saying)
         give_up_at = time.monotonic() + conversation.patience_seconds
         try:
+            self._session.set_blocking(False)
             while not conversation.enough:
                 said = voice.go_on()
                 heard = _hear(channel, conversation, voice)
@@ -110,7 +116,7 @@ class Libssh2Channel:
                 if time.monotonic() >= give_up_at:
                     raise conversation.out_of_patience()
                 if not said and not heard:
-                    self._wait(self._session, give_up_at)
+                    self._wait(give_up_at)
             status = None if conversation.enough else self._status(channel)
         except (SSH2Error, OSError) as error:
             if self._hung_up.is_set():
@@ -120,26 +126,16 @@ class Libssh2Channel:
 
     def _status(self, channel: Any) -> int | None:
         """Close the channel and return the exit status; None if the host sent none in time."""
-        with suppress(TimeoutError):
-            self._until_done(self._session, channel.close, seconds=5)
-            self._until_done(self._session, channel.wait_closed, seconds=5)
+        self._take_at_most(5)
+        with suppress(Timeout):
+            channel.close()
+            channel.wait_closed()
             return int(channel.get_exit_status())
         return None
 
-    def _until_done(
-        self, session: Any, act: Callable[..., Any], *arguments: Any, seconds: float | None = None
-    ) -> Any:
-        """Do what may have to wait for the host, and return its answer. Raise TimeoutError if it waits too long."""
-        give_up_at = time.monotonic() + (self.options.connect_seconds if seconds is None else seconds)
-        while (answer := act(*arguments)) == LIBSSH2_ERROR_EAGAIN:
-            if time.monotonic() >= give_up_at:
-                raise TimeoutError("no answer")
-            self._wait(session, give_up_at)
-        return answer
-
-    def _wait(self, session: Any, until: float) -> None:
+    def _wait(self, until: float) -> None:
         """Wait until libssh2 can go on, somebody hangs up, or the time has come."""
-        directions = session.block_directions()
+        directions = self._session.block_directions()
         events = select.POLLIN if directions & LIBSSH2_SESSION_BLOCK_INBOUND else 0
         events |= select.POLLOUT if directions & LIBSSH2_SESSION_BLOCK_OUTBOUND else 0
         poll = select.poll()
@@ -168,6 +164,7 @@ class Libssh2Channel:
     ) -> None:
         """Close the connection, with a word of leave if the host listens."""
         with suppress(SSH2Error, OSError):
+            self._session.set_blocking(False)
             self._session.disconnect()
         self._part()
 

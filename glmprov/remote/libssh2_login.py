@@ -5,20 +5,17 @@ from __future__ import annotations
 import base64
 import os
 from binascii import Error as NotBase64
-from collections.abc import Callable, Iterator
-from functools import lru_cache
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from socket import socket
 from typing import Any
 
+from glmprov.made_once import made_once
 from glmprov.remote import known_hosts
 from glmprov.remote.config import SshConfig
 from glmprov.remote.reaching import BeyondLibraryError, allowed, ciphers, key_kinds, not_ssh, refused
 from glmprov.secret import Secret
-
-UntilDone = Callable[..., Any]
-"""Called with a session, an act of libssh2 and its arguments; returns the act's answer when it has one."""
 
 NOT_ALGORITHMS = ("ext-info-c", "kex-strict-c-v00@openssh.com")
 """What stands among the key exchanges and is none: how RSA keys may sign, and the guard against cut handshakes."""
@@ -37,8 +34,8 @@ def beyond_libssh2(config: SshConfig, password: Secret | None) -> str | None:
     return None
 
 
-def shake_hands(connection: socket, until_done: UntilDone, config: SshConfig, name: str) -> Any:
-    """Return the session with a host whose key is known; nobody is logged in yet.
+def shake_hands(connection: socket, seconds: float, config: SshConfig, name: str) -> Any:
+    """Return the session with a host whose key is known; nobody is logged in yet. No call of it waits for longer.
 
     Raise BeyondLibraryError if the host offers nothing that libssh2 knows, UnreachableError if it doesn't speak SSH,
     HostKeyError as known_hosts.check.
@@ -47,10 +44,10 @@ def shake_hands(connection: socket, until_done: UntilDone, config: SshConfig, na
     from ssh2.session import Session
 
     session = Session()
-    session.set_blocking(False)
+    session.set_timeout(int(seconds * 1000))
     try:
         _prefer(session, config)
-        until_done(session, session.handshake, connection)
+        session.handshake(connection)
     except KexFailureError as error:
         raise BeyondLibraryError("the host offers no algorithm that libssh2 knows") from error
     except (SSH2Error, OSError) as error:
@@ -82,14 +79,14 @@ def _prefer(session: Any, config: SshConfig) -> None:
             session.method_pref(number, ",".join(both + (NOT_ALGORITHMS if method == "KEX" else ())))
 
 
-@lru_cache(maxsize=8)
+@made_once(maxsize=8)
 def _known(method: int) -> tuple[str, ...]:
     from ssh2.session import Session
 
     return tuple(Session().supported_algs(method))
 
 
-def log_in(session: Any, until_done: UntilDone, config: SshConfig, name: str) -> None:
+def log_in(session: Any, config: SshConfig, name: str) -> None:
     """Log in with each key file in turn.
 
     Raise UnreachableError if none is accepted, BeyondLibraryError if paramiko has more to try: an agent's keys, or
@@ -101,7 +98,7 @@ def log_in(session: Any, until_done: UntilDone, config: SshConfig, name: str) ->
     for path, key in _plain_keys(config):
         tried.append(str(path))
         try:
-            until_done(session, session.userauth_publickey_frommemory, config.user, key)
+            session.userauth_publickey_frommemory(config.user, key)
         except AuthenticationError:
             continue
         except (SSH2Error, OSError) as error:
@@ -124,7 +121,7 @@ def _plain_keys(config: SshConfig) -> Iterator[tuple[Path, bytes]]:
             yield path, key
 
 
-@lru_cache(maxsize=32)
+@made_once(maxsize=32)
 def _plain_key(path: Path, _changed_ns: int) -> bytes:
     """Return a private key as its file has it; nothing if it needs a passphrase or is none. Hosts share it."""
     text = path.read_bytes()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from functools import lru_cache
 from pathlib import Path
 
+from glmprov.made_once import made_once
 from glmprov.remote.config import SshConfig
 from glmprov.remote.lean_paramiko import paramiko
 from glmprov.remote.reaching import refused
@@ -56,7 +56,7 @@ def _keys(config: SshConfig, tried: list[str]) -> Iterator[tuple[paramiko.PKey, 
             yield key, f"the agent's {key.comment or key.get_name()}"
 
 
-@lru_cache(maxsize=32)
+@made_once(maxsize=32)
 def _key(path: Path, _changed_ns: int) -> paramiko.PKey:
     """Return a private key; hosts share it."""
     return paramiko.PKey.from_path(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -46,7 +47,8 @@ def _manage() -> Any:
 class Section(BaseModel):
     """The settings of one section. None: not written, so the plan decides."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    # Built when first validated: most inventories say something of one or two sections.
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True)
 
 
 class GpuDriverSettings(Section):
@@ -178,21 +180,20 @@ class NcclEnvSettings(Section):
     manage: Annotated[Words, AfterValidator(known_keys("nccl_env"))] | None = _manage()
 
 
-class HostSettings(BaseModel):
+@dataclass(frozen=True)
+class HostSettings:
     """Everything that the inventory says about one host.
 
     sets are cards by the name of their set; ignored: variables of ours that only the plan decides.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     host: str
-    gpu_driver: GpuDriverSettings = GpuDriverSettings()
-    container_engine: ContainerEngineSettings = ContainerEngineSettings()
-    gpu_power: GpuPowerSettings = GpuPowerSettings()
-    host_tuning: HostTuningSettings = HostTuningSettings()
-    nccl_env: NcclEnvSettings = NcclEnvSettings()
-    sets: dict[str, tuple[str, ...]] = {}
+    gpu_driver: GpuDriverSettings
+    container_engine: ContainerEngineSettings
+    gpu_power: GpuPowerSettings
+    host_tuning: HostTuningSettings
+    nccl_env: NcclEnvSettings
+    sets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     ignored: tuple[str, ...] = ()
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping
+from functools import cache, lru_cache
 from typing import Any
 
 from pydantic import ValidationError
@@ -27,7 +28,7 @@ def from_variables(host_name: str, variables: Mapping[str, Any], source: str = "
         sets = named_sets(variables.get(SETS))
     except ValueError as error:
         faults += [f"{SETS}: {line}" for line in str(error).splitlines()]
-    sections: dict[str, Section] = {}
+    sections: dict[str, Any] = {}
     for section, model in MODELS.items():
         written = {
             VARIABLES[name][1]: value
@@ -35,7 +36,7 @@ def from_variables(host_name: str, variables: Mapping[str, Any], source: str = "
             if VARIABLES.get(name, ("",))[0] == section
         }
         try:
-            sections[section] = model.model_validate(written)
+            sections[section] = model.model_validate(written) if written else _nothing_written(model)
         except ValidationError as error:
             faults.extend(_faults(section, written, error))
     if faults:
@@ -46,26 +47,34 @@ def from_variables(host_name: str, variables: Mapping[str, Any], source: str = "
             next_step="see docs/settings.md for every variable",
         )
     ignored = tuple(sorted(name for name in variables if name in PLANNED))
-    return HostSettings.model_validate({"host": host_name, "sets": sets, "ignored": ignored, **sections})
+    return HostSettings(host_name, sets=sets, ignored=ignored, **sections)
+
+
+@cache
+def _nothing_written(model: type[Section]) -> Section:
+    return model.model_construct()
 
 
 def _misspelt(variables: Mapping[str, Any]) -> Iterator[str]:
     for name in sorted(variables):
-        if name in VARIABLES or name in PLANNED or name == SETS:
-            continue
-        ours = next((section for section in SECTIONS if name.startswith(f"{section}_")), None)
-        if ours is None:
-            nearest = difflib.get_close_matches(name, [*VARIABLES, SETS], n=1, cutoff=0.92)
-        else:
-            option = name.removeprefix(f"{ours}_")
-            nearest = [
-                f"{ours}_{near}" for near in difflib.get_close_matches(option, MODELS[ours].model_fields, n=1)
-            ]
-        if nearest:
-            yield f"{name}: no such setting; did you mean {nearest[0]}?"
-        elif ours:
-            options = ", ".join(f"{ours}_{option}" for option in MODELS[ours].model_fields)
-            yield f"{name}: no such setting; there are {options}"
+        fault = _spelling(name)
+        if fault:
+            yield f"{name}: no such setting; {fault}"
+
+
+@lru_cache(maxsize=4096)  # hosts have most names in common
+def _spelling(name: str) -> str | None:
+    """Return what is wrong with a variable's name, None if it is ours or none of our business."""
+    if name in VARIABLES or name in PLANNED or name == SETS:
+        return None
+    ours = next((section for section in SECTIONS if name.startswith(f"{section}_")), None)
+    if ours is None:
+        nearest = difflib.get_close_matches(name, [*VARIABLES, SETS], n=1, cutoff=0.92)
+        return f"did you mean {nearest[0]}?" if nearest else None
+    option = name.removeprefix(f"{ours}_")
+    for near in difflib.get_close_matches(option, MODELS[ours].model_fields, n=1):
+        return f"did you mean {ours}_{near}?"
+    return f"there are {', '.join(f'{ours}_{option}' for option in MODELS[ours].model_fields)}"
 
 
 def _secrets(variables: Mapping[str, Any]) -> Iterator[str]:

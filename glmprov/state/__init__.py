@@ -64,7 +64,8 @@ SECTION_TYPES: Mapping[str, type[Any]] = {
 
 def kind_of(a_field: Field[Any]) -> Kind:
     """Return what a section's field is to plan, role and audit."""
-    return Kind(a_field.metadata["kind"])
+    kind: Kind = a_field.metadata["kind"]
+    return kind
 
 
 def role_options(section: str) -> tuple[str, ...]:

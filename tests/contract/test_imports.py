@@ -10,7 +10,8 @@ import pytest
 ROOT = Path(__file__).parents[2] / "glmprov"
 
 LEAVES = {
-    "errors", "state", "hardware", "observation", "receipt", "history", "settings", "inventory", "secret", "__init__",
+    "errors", "state", "hardware", "observation", "receipt", "history", "settings", "inventory", "secret", "made_once",
+    "__init__",
 }  # fmt: skip
 PURE = {"plan", "drift", "undo", "topology", "nccl", "power", "catalog"}
 MAY_IMPORT = {
