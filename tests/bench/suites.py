@@ -189,7 +189,7 @@ def audit(stand: Stand) -> Suite:
 
 def _raw(stand: Stand, many: Addresses) -> Contender:
     """Return OpenSSH with the payload; each answer goes into a file."""
-    payload, answers = stand.home / "payload", stand.home / "answers"
+    payload, answers = stand.home / "program", stand.home / "answers"
     payload.write_bytes(program(MARK, wanted()))
     answers.mkdir(exist_ok=True)
     options = (
