@@ -150,7 +150,8 @@ class Libssh2Channel:
         self._part()
 
     def _lost(self, error: Exception) -> UnreachableError:
-        said = "interrupted" if self._hung_up.is_set() else f"the connection was lost: {error or type(error)}"
+        why = str(error) or self._session.last_error() or type(error).__name__
+        said = "interrupted" if self._hung_up.is_set() else f"the connection was lost: {why}"
         return UnreachableError(said, host=self.host.name)
 
     def __enter__(self) -> Self:

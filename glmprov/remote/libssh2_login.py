@@ -14,7 +14,7 @@ from typing import Any
 from glmprov.made_once import made_once
 from glmprov.remote import known_hosts
 from glmprov.remote.config import SshConfig
-from glmprov.remote.reaching import BeyondLibraryError, allowed, ciphers, key_kinds, not_ssh, refused
+from glmprov.remote.reaching import BeyondLibraryError, allowed, ciphers, key_kinds, not_ssh, refused, silent
 from glmprov.secret import Secret
 
 NOT_ALGORITHMS = ("ext-info-c", "kex-strict-c-v00@openssh.com")
@@ -40,7 +40,7 @@ def shake_hands(connection: socket, seconds: float, config: SshConfig, name: str
     Raise BeyondLibraryError if the host offers nothing that libssh2 knows, UnreachableError if it doesn't speak SSH,
     HostKeyError as known_hosts.check.
     """
-    from ssh2.exceptions import KexFailureError, SSH2Error
+    from ssh2.exceptions import KexFailureError, SSH2Error, Timeout
     from ssh2.session import Session
 
     session = Session()
@@ -50,8 +50,10 @@ def shake_hands(connection: socket, seconds: float, config: SshConfig, name: str
         session.handshake(connection)
     except KexFailureError as error:
         raise BeyondLibraryError("the host offers no algorithm that libssh2 knows") from error
+    except Timeout as error:
+        raise silent(config, name, seconds) from error
     except (SSH2Error, OSError) as error:
-        raise not_ssh(config, name, error) from error
+        raise not_ssh(config, name, str(session.last_error() or "")) from error
     blob, _ = session.hostkey()
     kind = blob[4 : 4 + int.from_bytes(blob[:4], "big")].decode("ascii", "replace")
     key = base64.b64encode(blob).decode()
@@ -102,7 +104,7 @@ def log_in(session: Any, config: SshConfig, name: str) -> None:
         except AuthenticationError:
             continue
         except (SSH2Error, OSError) as error:
-            tried[-1] = f"{path}: {error or type(error).__name__}"
+            tried[-1] = f"{path}: {session.last_error() or type(error).__name__}"
             continue
         return
     if os.environ.get("SSH_AUTH_SOCK") and config.one("identityagent", "") != "none":

@@ -108,7 +108,7 @@ def _connect(config: SshConfig, options: ConnectOptions, name: str) -> paramiko.
         raise reaching.BeyondLibraryError("the host offers no algorithm that paramiko knows") from error
     except (paramiko.SSHException, OSError, EOFError) as error:
         transport.close()
-        raise reaching.not_ssh(config, name, error) from error
+        raise reaching.not_ssh(config, name, str(error)) from error
     return transport
 
 

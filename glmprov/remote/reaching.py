@@ -60,12 +60,21 @@ def _keep_alive(connection: socket.socket) -> None:
             connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
 
-def not_ssh(config: SshConfig, name: str, error: Exception) -> UnreachableError:
+def silent(config: SshConfig, name: str, seconds: float) -> UnreachableError:
+    """Return the error for a connection that somebody took who then says nothing."""
+    return UnreachableError(
+        f"{config.hostname} port {config.port} takes the connection and says nothing for {seconds:g} s",
+        host=name,
+        next_step="check that sshd listens there and isn't at its MaxStartups",
+    )
+
+
+def not_ssh(config: SshConfig, name: str, said: str) -> UnreachableError:
     """Return the error for a connection that somebody took who doesn't speak SSH as we do."""
     where = f"{config.hostname} port {config.port}"
     return UnreachableError(
-        f"{where} doesn't speak SSH as we do: {error}"
-        if str(error)
+        f"{where} doesn't speak SSH as we do: {said}"
+        if said
         else f"{where} takes the connection and closes it at once",
         host=name,
         next_step=f"try `ssh -v {config.asked}`, or the other channel with GLMPROV_CHANNEL=openssh",

@@ -13,10 +13,24 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-COMMAND_LINE = """exec /bin/sh -c 'IFS= read -r script; eval "$script"'"""
-
 KILL_AFTER_SECONDS = 3
 """How long a command has between SIGTERM and SIGKILL when its deadline has passed."""
+
+BOUNDED = (
+    "bounded() { PATH=$PATH:/usr/sbin:/sbin; "
+    'printf "%s:ready\\n" "$token"; printf "%s:ready\\n" "$token" >&2; '
+    "if command -v timeout >/dev/null 2>&1; "
+    f'then timeout -k {KILL_AFTER_SECONDS} "$@"; status=$?; '
+    'else seconds=$1; shift; exec 3<&0; "$@" <&3 3<&- & pid=$!; '
+    f'(sleep "$seconds"; kill $pid; sleep {KILL_AFTER_SECONDS}; kill -9 $pid) </dev/null >/dev/null 2>&1 3<&- & '
+    "watchdog=$!; wait $pid; status=$?; kill $watchdog 2>/dev/null; fi; "
+    'printf "\\n%s:ended %s\\n" "$token" "$status" >&2; exit "$status"; }'
+)
+"""A function of sh: `bounded SECONDS PROGRAM ARGUMENT…` runs a program, bounded by timeout, which kills the whole
+process group, or by a watchdog of the shell's own. Free of single quotes, which COMMAND_LINE puts around it."""
+
+COMMAND_LINE = f"""exec /bin/sh -c '{BOUNDED}; IFS= read -r script; eval "$script"'"""
+"""The constant part. sh reads its line byte by byte from a pipe, so what is always the same doesn't go that way."""
 
 
 @dataclass(frozen=True)
@@ -57,33 +71,19 @@ class Sudo:
 
 def script(argv: Sequence[str], marks: Marks, deadline_seconds: float, sudo: Sudo | None = None) -> bytes:
     """Return the line for /bin/sh that runs argv with a watchdog, as root by sudo where the login isn't root."""
-    prelude = f'nl=$(printf "\\nx"); nl=${{nl%x}}; token={_quote(marks.token)}; export LC_ALL=C'
-    inner = _inner(argv, deadline_seconds)
+    command = " ".join(_quote(word) for word in argv)
+    newline = 'nl=$(printf "\\nx"); nl=${nl%x}; ' if "\n" in command or '"$nl"' in command else ""
+    prelude = f"{newline}token={_quote(marks.token)}; export LC_ALL=C"
+    call = f"bounded {deadline_seconds:g} {command}"
     begin = f'{prelude}; printf "%s:begun\\n" "$token" >&2'
     if sudo is None:
-        return f"{begin}; {inner}\n".encode()
+        return f"{begin}; {call}\n".encode()
     answer = ["-S", "-p", marks.prompt] if sudo.answers else ["-n"]
-    as_root = ["/bin/sh", "-c", f"{prelude}; {inner}"]
+    as_root = ["/bin/sh", "-c", f"{BOUNDED}; {prelude}; {call}"]
     become = " ".join(
         _quote(word) for word in [sudo.program, *sudo.flags, *answer, "-u", "root", "--", *as_root]
     )
-    return f'{begin}; if [ "$(id -u)" = 0 ]; then {inner}; else {become}; fi\n'.encode()
-
-
-def _inner(argv: Sequence[str], deadline_seconds: float) -> str:
-    """Run argv, bounded: by timeout, which kills the whole process group, or by a shell's own watchdog."""
-    command = " ".join(_quote(word) for word in argv)
-    seconds = f"{deadline_seconds:g}"
-    return (
-        "PATH=$PATH:/usr/sbin:/sbin; "
-        'printf "%s:ready\\n" "$token"; printf "%s:ready\\n" "$token" >&2; '
-        "if command -v timeout >/dev/null 2>&1; "
-        f"then timeout -k {KILL_AFTER_SECONDS} {seconds} {command}; status=$?; "
-        f"else exec 3<&0; {command} <&3 3<&- & pid=$!; "
-        f"(sleep {seconds}; kill $pid; sleep {KILL_AFTER_SECONDS}; kill -9 $pid) </dev/null >/dev/null 2>&1 3<&- & "
-        "watchdog=$!; wait $pid; status=$?; kill $watchdog 2>/dev/null; fi; "
-        'printf "\\n%s:ended %s\\n" "$token" "$status" >&2; exit "$status"'
-    )
+    return f'{begin}; if [ "$(id -u)" = 0 ]; then {call}; else {become}; fi\n'.encode()
 
 
 def _quote(word: str) -> str:

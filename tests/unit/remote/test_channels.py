@@ -6,6 +6,7 @@ import gc
 import hashlib
 import json
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -195,11 +196,11 @@ def test_a_key_in_the_agent_logs_in_by_paramiko(
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", locked], check=True)
     with (own_server.folder / "authorized_keys").open("a") as accepted:
         accepted.write(locked.with_suffix(".pub").read_text())
-    socket = tmp_path / "agent"
-    with subprocess.Popen(["ssh-agent", "-D", "-a", socket], stdout=subprocess.DEVNULL) as agent:
+    address = tmp_path / "agent"
+    with subprocess.Popen(["ssh-agent", "-D", "-a", address], stdout=subprocess.DEVNULL) as agent:
         try:
-            monkeypatch.setenv("SSH_AUTH_SOCK", str(socket))
-            _wait_for(socket)
+            monkeypatch.setenv("SSH_AUTH_SOCK", str(address))
+            _wait_for(address)
             subprocess.run(["ssh-add", "-q", locked], check=True)
             subprocess.run(["ssh-keygen", "-q", "-p", "-N", "secret words", "-f", locked], check=True)
             host = own_server.host("auto", ansible_ssh_private_key_file=str(locked))
@@ -234,6 +235,27 @@ def test_nobody_listens(own_server: Sshd, over: str) -> None:
     with pytest.raises(UnreachableError, match="refuses connections") as caught:
         connect(own_server.host(over))
     assert caught.value.next_step
+
+
+def test_who_takes_the_connection_and_says_nothing(server: Sshd) -> None:
+    with socket.create_server(("127.31.7.4", 0)) as mute:
+        host = server.host("libssh2", ansible_host="127.31.7.4", ansible_port=mute.getsockname()[1])
+        with pytest.raises(UnreachableError, match="says nothing for") as caught:
+            connect(host, ConnectOptions(connect_seconds=0.3))
+    assert caught.value.next_step
+
+
+def test_who_speaks_no_ssh(server: Sshd, over: str) -> None:
+    def greet(listener: socket.socket) -> None:
+        with listener.accept()[0] as connection:
+            connection.sendall(b"220 mail.example ESMTP\r\n")
+
+    with socket.create_server(("127.31.7.4", 0)) as other:
+        threading.Thread(target=greet, args=(other,), daemon=True).start()
+        host = server.host(over, ansible_host="127.31.7.4", ansible_port=other.getsockname()[1])
+        with pytest.raises(UnreachableError) as caught:
+            connect(host)
+    assert caught.value.host == "gpu-1" and caught.value.next_step
 
 
 def test_a_name_that_is_none(server: Sshd, over: str) -> None:
