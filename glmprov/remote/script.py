@@ -72,7 +72,7 @@ class Sudo:
 def script(argv: Sequence[str], marks: Marks, deadline_seconds: float, sudo: Sudo | None = None) -> bytes:
     """Return the line for /bin/sh that runs argv with a watchdog, as root by sudo where the login isn't root."""
     command = " ".join(_quote(word) for word in argv)
-    newline = 'nl=$(printf "\\nx"); nl=${nl%x}; ' if "\n" in command or '"$nl"' in command else ""
+    newline = 'nl=$(printf "\\nx"); nl=${nl%x}; ' if '"$nl"' in command else ""
     prelude = f"{newline}token={_quote(marks.token)}; export LC_ALL=C"
     call = f"bounded {deadline_seconds:g} {command}"
     begin = f'{prelude}; printf "%s:begun\\n" "$token" >&2'
