@@ -51,8 +51,8 @@ unit: .venv/packages  ## Tests that need no fleet.
 fleet: .venv/packages  ## Tests against a rehearsal fleet of their own.
 	$(BIN)/pytest -m fleet
 
-bench: .venv/packages  ## Against OpenSSH, Ansible, Mitogen and pyinfra, a quarter of an hour: docs/performance.md. ARGS=--help.
-	$(BIN)/python -m tests.bench --out docs/performance.md $(ARGS)
+bench: .venv/packages  ## Against OpenSSH, Ansible, Mitogen and pyinfra, half an hour: docs/performance.md. ARGS=--help.
+	$(BIN)/python -m tests.bench $(ARGS)
 
 docs: .venv/done  ## Make the tables of the docs anew from the data.
 	$(BIN)/python docs/generate.py

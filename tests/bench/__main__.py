@@ -16,7 +16,7 @@ from glmprov.lab.cgroups import Group
 
 from . import peers
 from .hosts import ROOT
-from .report import Setting, Suite, document
+from .report import Measured, Setting, Suite, document, from_json, to_json
 from .suites import ADDRESSES, NODES, SUITES, Stand
 
 REPORT = ROOT / "docs" / "performance.md"
@@ -24,22 +24,21 @@ OURS = ("ansible-core", "ansible-runner", "paramiko", "pydantic", "rich", "click
 
 
 def main() -> None:
-    """Run the suites that are asked for; write the report if it is a whole one."""
+    """Run the suites that are asked for; each one's figures are kept as soon as they are there."""
     asked = _arguments()
     home = Path(tempfile.mkdtemp(prefix="glmprov-bench-"))
     group = Group(f"glmbench-{os.getpid()}")
     stand = Stand(home, group, asked.rounds, asked.hosts, asked.nodes)
     try:
         with stand.stack:
-            suites = [_run(stand, name) for name in asked.suite or SUITES]
+            setting = _setting(stand, asked)
+            for name in asked.suite or SUITES:
+                _keep(asked.out, name, Measured(_run(stand, name), setting))
     finally:
         group.kill()
         group.remove()
         shutil.rmtree(home, ignore_errors=True)
-    text = document(suites, _setting(stand, asked))
-    if asked.out is not None:
-        asked.out.write_text(text)
-    print(text)
+    print(asked.out.read_text())
 
 
 def _arguments() -> argparse.Namespace:
@@ -52,8 +51,20 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--hosts", type=int, default=ADDRESSES, help="addresses that are audited")
     parser.add_argument("--nodes", type=int, default=NODES, help="nodes that are provisioned")
-    parser.add_argument("--out", type=Path, help="write the report there; make bench: docs/performance.md")
+    parser.add_argument(
+        "--out", type=Path, default=REPORT, help="the report, with its readings in a .json beside it"
+    )
     return parser.parse_args()
+
+
+def _keep(report: Path, name: str, measured: Measured) -> None:
+    """Put a suite's figures in the place of its old ones."""
+    data = report.with_suffix(".json")
+    known = from_json(data.read_text()) if data.exists() else {}
+    known[name] = measured
+    in_order = {each: known[each] for each in SUITES if each in known}
+    data.write_text(to_json(in_order))
+    report.write_text(document(in_order))
 
 
 def _run(stand: Stand, name: str) -> Suite:

@@ -1,11 +1,17 @@
-"""From readings to docs/performance.md. Pure."""
+"""From readings to docs/performance.md. Pure.
+
+The readings are kept beside it, in docs/performance.json: a suite that is measured anew takes the place of its old
+figures, and the page is made of all.
+"""
 
 from __future__ import annotations
 
+import json
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
+from typing import Any
 
 MADE_BY = "<!-- Made by `make bench`. -->"
 
@@ -58,17 +64,24 @@ class Suite:
     readings: Mapping[str, Sequence[Reading]]
     goals: Sequence[Goal] = ()
     bounds: Sequence[Bound] = ()
-    notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
 class Setting:
-    """When and on what it was measured."""
+    """When, on what and by what a suite was measured."""
 
     date: str
     machine: str
     versions: Mapping[str, str]
     command: str
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A suite with where its figures come from."""
+
+    suite: Suite
+    setting: Setting
 
 
 def median(readings: Sequence[Reading], of: Of) -> float:
@@ -119,31 +132,65 @@ def suite_table(suite: Suite) -> list[str]:
     return lines
 
 
-def document(suites: Sequence[Suite], setting: Setting) -> str:
-    """Return docs/performance.md."""
+def document(measured: Mapping[str, Measured]) -> str:
+    """Return docs/performance.md, of suites by their names."""
+    suites = [each.suite for each in measured.values()]
     lines = [
         "# Performance",
         "",
         MADE_BY,
         "",
-        f"Measured on {setting.date} by `{setting.command}`.",
+        "Made by `make bench`, which measures all of it, or one suite anew with `ARGS='--suite NAME'`.",
         "Contenders take turns (A B C A B C …), figures are medians.",
         "Client CPU is the contender with everything that it started, server CPU the hosts with their SSH servers, by",
         "control groups. Hosts are nodes of the [rehearsal fleet](lab.md) on the same machine, so both sides share its",
         "cores: ratios and client CPU carry over to other machines, seconds don't.",
-        "",
-        f"- Machine: {setting.machine}",
-        f"- Versions: {', '.join(f'{name} {version}' for name, version in setting.versions.items())}",
         "",
         "| work | against | goal | measured | |",
         "| --- | --- | --- | --- | --- |",
         *(goal_row(suite, goal) for suite in suites for goal in suite.goals),
         *(bound_row(suite, bound) for suite in suites for bound in suite.bounds),
     ]
-    for suite in suites:
-        lines += ["", f"## {_capitalized(suite.title)}", "", suite.work, "", *suite_table(suite)]
-        lines += [line for note in suite.notes for line in ("", note)]
+    for name, each in measured.items():
+        lines += [
+            "",
+            f"## {_capitalized(each.suite.title)}",
+            "",
+            each.suite.work,
+            "",
+            *suite_table(each.suite),
+        ]
+        lines += ["", _origin(name, each.setting)]
     return "\n".join(lines) + "\n"
+
+
+def _origin(name: str, setting: Setting) -> str:
+    versions = ", ".join(f"{program} {version}" for program, version in setting.versions.items())
+    return f"`--suite {name}`, measured on {setting.date} by `{setting.command}` with {versions}; {setting.machine}."
+
+
+def to_json(measured: Mapping[str, Measured]) -> str:
+    """Return docs/performance.json."""
+    return json.dumps({name: asdict(each) for name, each in measured.items()}, indent=1) + "\n"
+
+
+def from_json(text: str) -> dict[str, Measured]:
+    """Given the text of docs/performance.json, return the suites in it by their names."""
+    return {name: _measured(record) for name, record in json.loads(text).items()}
+
+
+def _measured(record: Mapping[str, Any]) -> Measured:
+    suite = record["suite"]
+    return Measured(
+        Suite(
+            suite["title"],
+            suite["work"],
+            {name: [Reading(**each) for each in readings] for name, readings in suite["readings"].items()},
+            [Goal(**{**goal, "of": Of(goal["of"])}) for goal in suite["goals"]],
+            [Bound(**bound) for bound in suite["bounds"]],
+        ),
+        Setting(**record["setting"]),
+    )
 
 
 def _capitalized(text: str) -> str:

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.bench.report import (
     MADE_BY,
     Bound,
     Goal,
+    Measured,
     Of,
     Reading,
     Setting,
     Suite,
     document,
+    from_json,
     median,
     ratio,
     reached,
+    to_json,
 )
+from tests.bench.suites import SUITES
+
+REPORT = Path(__file__).parents[2] / "docs" / "performance.md"
 
 OURS = [Reading(1.0, 0.5, 2.0), Reading(9.0, 0.4, 2.0), Reading(2.0, 0.6, 2.0)]
 PEER = [Reading(20.0, 4.0, 8.0)]
@@ -48,9 +56,10 @@ def test_a_goal_is_a_ratio_and_a_limit(goal: Goal, measured: float, met: bool) -
 
 def test_the_document_says_goals_figures_and_where_they_come_from() -> None:
     goals = (Goal("ours", "peer", 60, faster=True), Goal("ours", "peer", 0.9, of=Of.CLIENT))
-    text = document([suite(*goals, bounds=(Bound("ours", 500),))], SETTING)
+    measured = {"all": Measured(suite(*goals, bounds=(Bound("ours", 500),)), SETTING)}
+    text = document(measured)
     assert text.startswith("# Performance\n\n" + MADE_BY)
-    assert "2026-01-02 by `make bench`" in text
+    assert "`--suite all`, measured on 2026-01-02 by `make bench`" in text
     assert "glmprov abc, ansible-core 2.19" in text
     assert "| work of all | peer | ≥ 60 × faster | 10.0 × faster | missed |" in text
     assert "| work of all | peer | client CPU ≤ 0.9 × | 0.12 × | reached |" in text
@@ -58,3 +67,18 @@ def test_the_document_says_goals_figures_and_where_they_come_from() -> None:
     assert "## Work of all" in text
     assert "| ours | 3 | 2.00 | 1.00 | 0.50 | 1.00 | 2.00 |" in text
     assert "| peer | 1 | 20.0 | 10.0 | 4.00 | 8.0 | 8.00 |" in text
+
+
+def test_what_is_kept_is_read_again() -> None:
+    measured = {
+        "all": Measured(suite(Goal("ours", "peer", 2, of=Of.CLIENT), bounds=(Bound("ours", 5),)), SETTING)
+    }
+    assert to_json(from_json(to_json(measured))) == to_json(measured)
+    assert document(from_json(to_json(measured))) == document(measured)
+
+
+def test_the_page_is_made_of_its_readings_and_has_every_suite() -> None:
+    kept = from_json(REPORT.with_suffix(".json").read_text())
+    assert list(kept) == list(SUITES)
+    assert all(each.suite.goals or each.suite.bounds for each in kept.values())
+    assert REPORT.read_text() == document(kept)
