@@ -27,6 +27,7 @@ def gpu_driver(situation: Situation) -> Part[GpuDriver]:
         version=version if ours else _as_it_is(situation, version),
         open_modules=True if _needs_open(situation) or ours else None,
         next_kernel_module=driver_kernel.next_kernel_module(situation),
+        next_kernel_configured=driver_kernel.next_kernel_configured(situation),
         held=_held(situation) if ours else None,
         pinned=True if ours else None,
         automatic_upgrades_blocked=True if ours else None,
@@ -47,6 +48,7 @@ def gpu_driver(situation: Situation) -> Part[GpuDriver]:
         "gpu_driver.version": version_reason,
         "gpu_driver.open_modules": "Blackwell runs with the open kernel modules and no others",
         "gpu_driver.next_kernel_module": driver_kernel.next_kernel_reason(situation),
+        "gpu_driver.next_kernel_configured": driver_kernel.configured_reason(situation),
         "gpu_driver.held": "kernel, module and userland move together or not at all",
         "gpu_driver.pinned": f"keeps branch {branch}",
         "gpu_driver.automatic_upgrades_blocked": "an upgrade under a loaded module breaks the driver, "

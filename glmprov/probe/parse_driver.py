@@ -9,7 +9,13 @@ from glmprov.hardware import Gpu
 from glmprov.probe import parse_kept
 from glmprov.probe.answer import Answer
 from glmprov.probe.parse_hardware import secure_boot
-from glmprov.probe.parse_kernels import next_kernel, next_kernel_module, running_kernel, signing_key_enrolled
+from glmprov.probe.parse_kernels import (
+    next_kernel,
+    next_kernel_configured,
+    next_kernel_module,
+    running_kernel,
+    signing_key_enrolled,
+)
 from glmprov.probe.parse_units import unit
 from glmprov.probe.texts import by_precedence, kernel_arguments, modprobe_blocks
 from glmprov.probe.wanted import CDI_LIBRARY
@@ -61,6 +67,7 @@ def gpu_driver(answer: Answer, gpus: tuple[Gpu, ...] | Unknown) -> GpuDriver:
         next_kernel_module=next_kernel_module(
             answer, declared if isinstance(declared, str) else None, secure_boot=secure_boot(answer) is True
         ),
+        next_kernel_configured=next_kernel_configured(answer),
         held=_held(installed, kernels={running_kernel(answer), kernel}),
         pinned=_pinned(answer, installed, _branch(version)),
         automatic_upgrades_blocked=_automatic_upgrades_blocked(answer),

@@ -24,6 +24,8 @@ class GpuDriver:
     """The loaded kernel module is the open one; Blackwell runs with no other."""
     next_kernel_module: bool | Later | Unknown | None = outcome()
     """The kernel that boots next has a module of the installed version, and Secure Boot lets it load."""
+    next_kernel_configured: bool | None = outcome()
+    """dpkg is done with the package of the kernel that boots next: before that it may have no initramfs."""
     held: Mapping[str, bool] | Later | Unknown | None = outcome()
     """apt hold by package, of those that are installed: driver, module, userland, and what brings and is the kernel."""
     pinned: bool | Unknown | None = setting(shared=True)

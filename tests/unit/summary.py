@@ -33,6 +33,7 @@ EDITIONS = {
 DRIVER_FACTS = (
     "next_kernel",
     "next_kernel_module",
+    "next_kernel_configured",
     "cdi_specs",
     "signing_key_enrolled",
     "previous_version",
