@@ -72,7 +72,7 @@ def signing_faults(situation: Situation, source: str) -> Iterator[str]:
     driver, system = situation.observation.state.gpu_driver, situation.observation.hardware.system
     if source != "nvidia" or system.secure_boot is not True or driver is None:
         return
-    if driver.source == "nvidia" and situation.loaded_version:
+    if driver.origin == "nvidia" and situation.loaded_version:
         return  # a module that was built here runs: its key is trusted
     if driver.signing_key_enrolled is True or isinstance(driver.signing_key_enrolled, Unknown):
         return  # the role asks mokutil where the firmware's list can't be read

@@ -20,6 +20,8 @@ class GpuDriver:
     """The driver branch, "580"; observed: of the installed packages, else of the loaded module."""
     version: Setting | Later | Unknown | None = setting(Disruption.DRIVER)
     """Declared: the installed packages' version ("580.95.05"); effective: the loaded kernel module's."""
+    origin: str | None = outcome(Disruption.DRIVER)
+    """Whose packages the installed driver is made of, "nvidia" or "ubuntu"; it follows the source."""
     open_modules: bool | Unknown | Later | None = outcome(Disruption.DRIVER)
     """The loaded kernel module is the open one; Blackwell runs with no other."""
     next_kernel_module: bool | Later | Unknown | None = outcome()
@@ -55,8 +57,12 @@ class GpuDriver:
     """The firmware trusts the key that signs modules built on this host. None: there is no such key."""
     previous_version: str | None = fact()
     """The driver version whose packages are kept on the host."""
+    previous_origin: str | None = fact()
+    """Whose packages those are."""
     rolled_back_from: str | None = fact()
     """The driver version that somebody went back from."""
+    rolled_back_from_origin: str | None = fact()
+    """Whose packages that one was made of."""
 
 
 @dataclass(frozen=True)
