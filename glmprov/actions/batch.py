@@ -104,13 +104,9 @@ def _converge(run: Run, works: Sequence[Work]) -> None:
     _stages(run, works)
     if not run.orders.reboot:
         return
-    # A host on which applying failed is not rebooted: what is half done might not come back.
-    due = [work for work in _well(works) if work.failure is None and work.pending_reboot]
+    due = [work for work in _well(works) if work.pending_reboot]
     for work in due:
-        if work.host.is_local:  # the run would end with it, before the receipt is written
-            work.not_rebooted = "this run's own machine: reboot it yourself"
-        else:
-            work.not_rebooted = work.must_not_boot or run.nothing_new()
+        work.not_rebooted = _why_not(run, work)
     rebooted = _entered(run, [work for work in due if not work.not_rebooted])
     for work, result in run.each(rebooted, lambda work: run.recorder.reboot(work.host)):
         work.rebooted = not isinstance(result, GlmprovError)
@@ -118,6 +114,17 @@ def _converge(run: Run, works: Sequence[Work]) -> None:
         work.stuck = False  # what could not be mended before the reboot may be now
     run.look_again(_well(rebooted))
     _stages(run, rebooted)
+
+
+def _why_not(run: Run, work: Work) -> str:
+    """Return why a host isn't rebooted although that is ordered and due, "" if it is."""
+    if work.must_not_boot:
+        return work.must_not_boot
+    if work.failure is not None:  # what is half done might not come back
+        return "not rebooted: applying failed"
+    if work.host.is_local:  # the run would end with it, before the receipt is written
+        return "this run's own machine: reboot it yourself"
+    return run.nothing_new()
 
 
 def _stages(run: Run, works: Sequence[Work]) -> None:

@@ -18,6 +18,9 @@ from glmprov.results import HostReview
 from glmprov.state import Disruption, HostState, Manage
 from glmprov.state.as_found import as_found
 
+_NEXT_BOOT = ("gpu_driver.next_kernel_module", "gpu_driver.next_kernel_configured")
+"""What must be so of the kernel that boots next before the host is rebooted."""
+
 
 @dataclass(eq=False)
 class Work:
@@ -120,8 +123,8 @@ class Work:
 
     @property
     def must_not_boot(self) -> str:
-        """Why the host must not be rebooted as it is, "" if it may: its next kernel has no module for its cards."""
-        faults = (each for each in self.latest.differences if each.key == "gpu_driver.next_kernel_module")
+        """Why the host must not be rebooted as it is, "" if it may: its next kernel isn't ready for it."""
+        faults = (each for each in self.latest.differences if each.key in _NEXT_BOOT)
         return next((f"not rebooted: {each.reason}" for each in faults if each.verdict is Verdict.DRIFT), "")
 
     def waits_for_driver(self, difference: Difference) -> bool:

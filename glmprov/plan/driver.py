@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from glmprov import catalog
-from glmprov.plan import driver_kernel
+from glmprov.plan import driver_kernel, driver_source
 from glmprov.plan.driver_rollback import kept_version, rollback_faults, rollback_notes
 from glmprov.plan.situation import AFTER_DRIVER, Part, Situation
 from glmprov.state import GpuDriver, Later, Setting, Unit, Unknown
@@ -17,16 +17,18 @@ def gpu_driver(situation: Situation) -> Part[GpuDriver]:
     A driver that runs the cards is never moved to another branch without an order.
     """
     settings = situation.settings.gpu_driver
-    source, source_reason = _source(situation)
+    source, source_reason = driver_source.source(situation)
     branch, branch_reason = _branch(situation)
-    version, version_reason = _version(situation, branch)
+    version, version_reason = _version(situation, source, branch)
     ours = source != "existing"
     expected = GpuDriver(
         source=source,
+        origin=driver_source.origin(situation, source),
         branch=branch,
         version=version if ours else _as_it_is(situation, version),
         open_modules=True if _needs_open(situation) or ours else None,
         next_kernel_module=driver_kernel.next_kernel_module(situation),
+        next_kernel_configured=driver_kernel.next_kernel_configured(situation),
         held=_held(situation) if ours else None,
         pinned=True if ours else None,
         automatic_upgrades_blocked=True if ours else None,
@@ -43,10 +45,12 @@ def gpu_driver(situation: Situation) -> Part[GpuDriver]:
     )
     reasons = {
         "gpu_driver.source": source_reason,
+        "gpu_driver.origin": source_reason,
         "gpu_driver.branch": branch_reason,
         "gpu_driver.version": version_reason,
         "gpu_driver.open_modules": "Blackwell runs with the open kernel modules and no others",
         "gpu_driver.next_kernel_module": driver_kernel.next_kernel_reason(situation),
+        "gpu_driver.next_kernel_configured": driver_kernel.configured_reason(situation),
         "gpu_driver.held": "kernel, module and userland move together or not at all",
         "gpu_driver.pinned": f"keeps branch {branch}",
         "gpu_driver.automatic_upgrades_blocked": "an upgrade under a loaded module breaks the driver, "
@@ -69,32 +73,8 @@ def branch_of(version: str) -> str:
     return version.partition(".")[0]
 
 
-def _applied(situation: Situation) -> GpuDriver | None:
-    """Return what was applied before; None if no driver came of it: a refused order mustn't stick."""
-    applied = situation.applied.gpu_driver
-    return applied if applied and isinstance(applied.version, Setting) else None
-
-
-def _source(situation: Situation) -> tuple[str, str]:
-    applied = _applied(situation)
-    if situation.settings.gpu_driver.source:
-        return situation.settings.gpu_driver.source, "inventory"
-    if applied and applied.source:
-        return applied.source, "applied before"
-    if situation.driver_is_unowned:
-        return "existing", f"driver {situation.loaded_version} runs and no package owns it"
-    if situation.settings.gpu_driver.repository_url:
-        return "nvidia", "the inventory names a repository"
-    observed = situation.observation.state.gpu_driver
-    if observed and observed.source:
-        return observed.source, "its packages are installed"
-    if situation.observation.hardware.system.distribution == "ubuntu":
-        return "ubuntu", "its modules are built and signed for each kernel; NVIDIA's are built on the host"
-    return "nvidia", "default; there are no prebuilt modules for this distribution"
-
-
 def _branch(situation: Situation) -> tuple[str, str]:
-    settings, applied = situation.settings.gpu_driver, _applied(situation)
+    settings, applied = situation.settings.gpu_driver, driver_source.applied_driver(situation)
     kept = kept_version(situation)
     if kept:
         return branch_of(kept), "gone back to"
@@ -110,15 +90,19 @@ def _branch(situation: Situation) -> tuple[str, str]:
     return str(catalog.load().default_branch), "default"
 
 
-def _version(situation: Situation, branch: str) -> tuple[Setting | Later, str]:
+def _version(situation: Situation, source: str, branch: str) -> tuple[Setting | Later, str]:
+    """Return the version, and why. What another source had is no measure: this one may never have offered it."""
     settings, applied = situation.settings.gpu_driver, situation.applied.gpu_driver
     kept = kept_version(situation)
     if kept:
         return Setting(kept, kept), "gone back to"
     if settings.version:
         return Setting(settings.version, settings.version), "inventory"
+    if driver_source.moves(situation, source):
+        return Later(f"the newest of branch {branch} from source {source}; known after it is installed"), ""
     recorded = applied.version.declared if applied and isinstance(applied.version, Setting) else None
-    if isinstance(recorded, str) and branch_of(recorded) == branch:
+    same_source = applied is not None and applied.source == source
+    if isinstance(recorded, str) and branch_of(recorded) == branch and same_source:
         return Setting(recorded, recorded), "applied before"
     present = situation.installed_version
     if present and branch_of(present) == branch and not list(_too_old(situation, branch, present)):

@@ -23,6 +23,21 @@ def next_kernel_module(situation: Situation) -> bool | Later | None:
     return True if situation.installed_version else situation.later()
 
 
+def next_kernel_configured(situation: Situation) -> bool | None:
+    """Return True where a package brought the kernel that boots next."""
+    driver = situation.observation.state.gpu_driver
+    return None if driver is None or driver.next_kernel_configured is None else True
+
+
+def configured_reason(situation: Situation) -> str:
+    """Return in words what dpkg left undone."""
+    driver = situation.observation.state.gpu_driver
+    kernel = driver.next_kernel if driver else None
+    return (
+        f"kernel {kernel} boots next and dpkg isn't done with linux-image-{kernel}: it may have no initramfs"
+    )
+
+
 def next_kernel_reason(situation: Situation) -> str:
     """Return in words which kernel boots next, and what is wrong with it."""
     driver = situation.observation.state.gpu_driver
@@ -57,12 +72,15 @@ def signing_faults(situation: Situation, source: str) -> Iterator[str]:
     driver, system = situation.observation.state.gpu_driver, situation.observation.hardware.system
     if source != "nvidia" or system.secure_boot is not True or driver is None:
         return
-    if driver.source == "nvidia" and situation.loaded_version:
+    if driver.origin == "nvidia" and situation.loaded_version:
         return  # a module that was built here runs: its key is trusted
     if driver.signing_key_enrolled is True or isinstance(driver.signing_key_enrolled, Unknown):
         return  # the role asks mokutil where the firmware's list can't be read
+    has_key = driver.signing_key_enrolled is False
     ways = [
-        "enroll the key that signs them (dkms generate_mok; mokutil --import its .pub; confirm at the console)"
+        _enrolling(
+            system.distribution, "" if has_key else "apt-get install dkms mokutil; dkms generate_mok; "
+        )
     ]
     if system.distribution == "ubuntu":
         ways.append("gpu_driver_source: ubuntu, whose modules are signed")
@@ -71,3 +89,10 @@ def signing_faults(situation: Situation, source: str) -> Iterator[str]:
         "gpu_driver_source nvidia: Secure Boot is on and the kernel would refuse modules that are built on this host; "
         + ", ".join(ways)
     )
+
+
+def _enrolling(distribution: str, before: str) -> str:
+    """Return how the key is enrolled that dkms signs with; before is what makes it."""
+    certificate = "/var/lib/shim-signed/mok/MOK.der" if distribution == "ubuntu" else "/var/lib/dkms/mok.pub"
+    command = f"{before}mokutil --import {certificate}"
+    return f"enroll the key that signs them ({command}; reboot and confirm it at the console)"

@@ -8,8 +8,15 @@ from collections.abc import Collection, Mapping
 from glmprov.hardware import Gpu
 from glmprov.probe import parse_kept
 from glmprov.probe.answer import Answer
+from glmprov.probe.driver_packages import FAMILY, KERNEL_META, source_of
 from glmprov.probe.parse_hardware import secure_boot
-from glmprov.probe.parse_kernels import next_kernel, next_kernel_module, running_kernel, signing_key_enrolled
+from glmprov.probe.parse_kernels import (
+    next_kernel,
+    next_kernel_configured,
+    next_kernel_module,
+    running_kernel,
+    signing_key_enrolled,
+)
 from glmprov.probe.parse_units import unit
 from glmprov.probe.texts import by_precedence, kernel_arguments, modprobe_blocks
 from glmprov.probe.wanted import CDI_LIBRARY
@@ -18,16 +25,6 @@ from glmprov.state import GpuDriver, Setting, Unknown
 PERSISTENCE_DAEMON = "nvidia-persistenced.service"
 MODPROBE_FOLDERS = ("/etc/modprobe.d", "/run/modprobe.d", "/usr/lib/modprobe.d", "/lib/modprobe.d")
 
-FAMILY = re.compile(
-    r"(?!.*(container|pinning))((lib)?nvidia-|libcuda(debugger)?1$|libnv(cuvid|optix)1$|cuda-drivers|"
-    r"linux-(modules|objects|signatures)-nvidia-|xserver-xorg-video-nvidia|firmware-nvidia-)"
-)
-"""Packages that are one driver, in NVIDIA's names and in Ubuntu's. The role holds the same ones."""
-KERNEL_META = re.compile(
-    r"linux-(image-|headers-)?(cloud-|rt-)?(amd64|generic|virtual|lowlatency|nvidia|oem|aws|azure|gcp|oracle)"
-    r"(-64k|-hwe|-edge|-\d+\.\d+)*"
-)
-"""Packages that pull the next kernel in: linux-image-amd64, linux-generic-hwe-24.04, …"""
 # In this order: the first that is installed says which version is there to be loaded.
 _MODULE_PACKAGES = (
     r"nvidia-kernel-open-dkms",
@@ -52,15 +49,16 @@ def gpu_driver(answer: Answer, gpus: tuple[Gpu, ...] | Unknown) -> GpuDriver:
     absent = isinstance(version, Setting) and version.declared is None and version.effective is None
     declared = version.declared if isinstance(version, Setting) else None
     kernel = next_kernel(answer)
-    previous, rolled_back_from = parse_kept.kept(answer)
+    kept = parse_kept.kept(answer)
     return GpuDriver(
-        source=_source(installed),
+        origin=_origin(installed),
         branch=_branch(version),
         version=None if absent else version,
         open_modules=_open_modules(answer),
         next_kernel_module=next_kernel_module(
             answer, declared if isinstance(declared, str) else None, secure_boot=secure_boot(answer) is True
         ),
+        next_kernel_configured=next_kernel_configured(answer),
         held=_held(installed, kernels={running_kernel(answer), kernel}),
         pinned=_pinned(answer, installed, _branch(version)),
         automatic_upgrades_blocked=_automatic_upgrades_blocked(answer),
@@ -70,8 +68,10 @@ def gpu_driver(answer: Answer, gpus: tuple[Gpu, ...] | Unknown) -> GpuDriver:
         cards=None if absent else _cards(gpus),
         next_kernel=kernel,
         signing_key_enrolled=signing_key_enrolled(answer),
-        previous_version=previous,
-        rolled_back_from=rolled_back_from,
+        previous_version=kept.previous,
+        previous_origin=kept.previous_origin,
+        rolled_back_from=kept.left,
+        rolled_back_from_origin=kept.left_origin,
     )
 
 
@@ -124,13 +124,10 @@ def _numbers(version: str) -> list[int]:
     return [int(number) for number in re.findall(r"\d+", version)]
 
 
-def _source(installed: Mapping[str, tuple[str, bool]] | Unknown) -> str | None:
-    """Return whose packages the driver is made of: Ubuntu's archive numbers its versions by release."""
+def _origin(installed: Mapping[str, tuple[str, bool]] | Unknown) -> str | None:
     if isinstance(installed, Unknown):
         return None
-    versions = [version for name, (version, _) in installed.items() if FAMILY.match(name)]
-    archive = any(re.search(r"-0ubuntu0\.\d", version) for version in versions)
-    return "ubuntu" if archive else "nvidia" if versions else None
+    return source_of({name: version for name, (version, _) in installed.items()})
 
 
 def _branch(version: Setting | Unknown | None) -> str | None:

@@ -71,6 +71,20 @@ def next_kernel_module(answer: Answer, version: str | None, *, secure_boot: bool
     return False
 
 
+def next_kernel_configured(answer: Answer) -> bool | None:
+    """Tell whether dpkg is done with the package of the kernel that boots next; None where no package brought it.
+
+    One that dpkg only unpacked has run none of the hooks that make its initramfs, or not all.
+    """
+    kernel, rows = next_kernel(answer), answer.part("packages")
+    if not isinstance(kernel, str) or not isinstance(rows, list):
+        return None
+    found = [str(status) for name, status, _ in rows if name == f"linux-image-{kernel}"]
+    states = [status.rpartition(" ")[2] for status in found]
+    there = [state for state in states if state not in ("config-files", "not-installed")]
+    return all(state == "installed" for state in there) if there else None
+
+
 def _is_of(folder: str, wanted: tuple[str, str], built: set[tuple[str, str]]) -> bool:
     """Tell whether a module in this folder is of the version: by dkms' own record, else by the folder's branch."""
     if folder == "updates/dkms":

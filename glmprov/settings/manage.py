@@ -14,7 +14,7 @@ from glmprov.state import SECTION_TYPES, Kind, Manage, kind_of
 
 DEFAULT = "default"
 
-ONE_THING = ("branch", "version")
+ONE_THING = ("origin", "branch", "version")
 """The driver's branch is part of its version: who leaves one leaves the other."""
 
 _ITEM = re.compile(r"(?P<field>\w+)(?:\[(?P<item>.+)\])?")
@@ -34,7 +34,7 @@ def known_keys(section: str) -> Callable[[dict[str, Manage]], dict[str, Manage]]
     def check(words: dict[str, Manage]) -> dict[str, Manage]:
         faults = [fault for key in words for fault in _faults(section, key)]
         if section == "gpu_driver" and len({words[key] for key in ONE_THING if key in words}) > 1:
-            faults.append("branch and version are one thing: give both the same word")
+            faults.append("origin, branch and version are one thing: give them the same word")
         if faults:
             raise ValueError("; ".join(faults))
         return words
@@ -65,5 +65,5 @@ def by_key(section: str, words: Mapping[str, Manage]) -> dict[str, Manage]:
     """Return the words of a section by key as drift/ spells it."""
     said = dict(words)
     if section == "gpu_driver":
-        said |= {other: words[one] for one, other in (ONE_THING, ONE_THING[::-1]) if one in words}
+        said |= {other: words[one] for one in ONE_THING if one in words for other in ONE_THING}
     return {section if key == DEFAULT else f"{section}.{key}": word for key, word in said.items()}

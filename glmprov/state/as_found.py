@@ -170,7 +170,8 @@ def _driver(
 
     So where there is none, or one that we didn't install, nothing of the section is applied.
     """
-    if spared.isdisjoint(("gpu_driver.branch", "gpu_driver.version", "gpu_driver.version.declared")):
+    of_the_driver = ("origin", "branch", "version", "version.declared")
+    if spared.isdisjoint(f"gpu_driver.{key}" for key in of_the_driver):
         return given
     if given.source == "existing":
         return given

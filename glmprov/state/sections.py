@@ -20,10 +20,14 @@ class GpuDriver:
     """The driver branch, "580"; observed: of the installed packages, else of the loaded module."""
     version: Setting | Later | Unknown | None = setting(Disruption.DRIVER)
     """Declared: the installed packages' version ("580.95.05"); effective: the loaded kernel module's."""
+    origin: str | None = outcome(Disruption.DRIVER)
+    """Whose packages the installed driver is made of, "nvidia" or "ubuntu"; it follows the source."""
     open_modules: bool | Unknown | Later | None = outcome(Disruption.DRIVER)
     """The loaded kernel module is the open one; Blackwell runs with no other."""
     next_kernel_module: bool | Later | Unknown | None = outcome()
     """The kernel that boots next has a module of the installed version, and Secure Boot lets it load."""
+    next_kernel_configured: bool | None = outcome()
+    """dpkg is done with the package of the kernel that boots next: before that it may have no initramfs."""
     held: Mapping[str, bool] | Later | Unknown | None = outcome()
     """apt hold by package, of those that are installed: driver, module, userland, and what brings and is the kernel."""
     pinned: bool | Unknown | None = setting(shared=True)
@@ -53,8 +57,12 @@ class GpuDriver:
     """The firmware trusts the key that signs modules built on this host. None: there is no such key."""
     previous_version: str | None = fact()
     """The driver version whose packages are kept on the host."""
+    previous_origin: str | None = fact()
+    """Whose packages those are."""
     rolled_back_from: str | None = fact()
     """The driver version that somebody went back from."""
+    rolled_back_from_origin: str | None = fact()
+    """Whose packages that one was made of."""
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from glmprov.undo.files import has_pin
 from glmprov.undo.keys import Key, parse, value_at
 
 _BY_PACKAGES = (
+    "gpu_driver.origin",
     "gpu_driver.branch",
     "gpu_driver.version",
     "container_engine.package",

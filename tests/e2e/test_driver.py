@@ -9,18 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
-from glmprov_program import Ran, keys, run
-from rehearsal import Fleet, Node, running_fleet
-
-from glmprov.state import SECTIONS
+from driver_host import DEBIAN, MODULE, NEW, OLD, PROVISION, UBUNTU, installed, loaded, only_managing, results
+from glmprov_program import keys, run
+from rehearsal import Fleet, running_fleet
 
 pytestmark = pytest.mark.fleet
 
-DEBIAN, UBUNTU = "genoa-4x", "ubuntu-4x"
-OLD, NEW = "580.105.08", "595.58.03"
 UPGRADE = ("-e", "gpu_driver_branch=595")
-PROVISION = ("provision", "--yes", "--json")
-MODULE = "gpu_driver.next_kernel_module"
 
 
 @pytest.fixture(scope="module")
@@ -29,30 +24,6 @@ def pair(_root: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flee
         only_managing(up, "gpu_driver", "container_engine")
         run(up, "provision", "--yes").expect(0)
         yield up
-
-
-def only_managing(fleet: Fleet, *sections: str) -> None:
-    """Leave the other sections out: they are rehearsed elsewhere, and take their time."""
-    left = [section for section in SECTIONS if section not in sections]
-    with fleet.inventory.open("a") as inventory:
-        inventory.write("".join(f"{section}_manage=ignore\n" for section in left))
-
-
-def loaded(node: Node) -> str:
-    return node.ssh("nvidia-smi --query-gpu=driver_version --format=csv,noheader -i 0")
-
-
-def installed(node: Node) -> dict[str, str]:
-    """The driver's packages with their upstream versions."""
-    listing = node.ssh(
-        "dpkg-query -W -f '${db:Status-Status} ${Package} ${Version}\\n' '*nvidia*'", check=False
-    )
-    rows = (line.split() for line in listing.splitlines() if line.startswith("installed "))
-    return {name: version.partition("-")[0] for _, name, version in rows if "container" not in name}
-
-
-def results(ran: Ran, host: str) -> dict[str, str]:
-    return {each["key"]: each["result"] for each in ran.host(host)["keys"]}
 
 
 def test_a_canary_whose_module_does_not_build_stops_the_upgrade(pair: Fleet) -> None:

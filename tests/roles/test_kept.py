@@ -13,6 +13,7 @@ from tests.roles.modules import load
 
 packages = load("glmprov_packages")
 kept = load("glmprov_kept")
+choice = load("glmprov_choice")
 
 OLD = {
     "libcuda1": "580.95.05-1",
@@ -53,7 +54,7 @@ def keeping(tmp_path: Path) -> Keeping:
 def test_what_the_cache_lacks_is_downloaded(keeping: Keeping, tmp_path: Path) -> None:
     folder = keeping({name: OLD[name] for name in ("libcuda1", "nvidia-modprobe")}, *OLD)
     folder.keep(OLD)
-    assert folder.record == {"previous": "580.95.05", "packages": OLD, "rolled_back_from": None}
+    assert folder.record == {"previous": "580.95.05", "packages": OLD, "rolled_back_from": None, "left": {}}
     texts = {Path(path).name.partition("_")[0]: Path(path).read_text() for path in folder.files()}
     assert texts == {
         "libcuda1": "cached",
@@ -78,8 +79,17 @@ def test_an_upgrade_that_was_cut_off_does_not_mix_two_drivers(keeping: Keeping) 
         "libcuda1": "595.58.03-1",
         "nvidia-driver-cuda": "580.95.05-1",
         "nvidia-driver-pinning-595": "595-1",
+        "nvidia-modprobe": "1:580.95.05-1",
     }
-    folder.keep(half | {"nvidia-modprobe": "1:580.95.05-1"})
+    asked = {
+        "packages": [],
+        "names": (),
+        "version": "",
+        "branch": "595",
+        "set": "^(?!.*pinning)",
+        "absent": "",
+    }
+    folder.keep(kept.to_keep(choice.Wanted({**asked, "family": "."}), half, folder))
     assert folder.record["packages"] == OLD
 
 
@@ -110,8 +120,10 @@ def test_a_file_that_is_gone_is_named(keeping: Keeping, tmp_path: Path) -> None:
 def test_a_rollback_is_remembered_until_the_next_upgrade(keeping: Keeping, tmp_path: Path) -> None:
     folder = keeping(OLD)
     folder.keep(OLD)
-    folder.going_back("595.58.03")
-    assert json.loads((tmp_path / "driver/kept.json").read_text())["rolled_back_from"] == "595.58.03"
+    folder.going_back({"libcuda1": "595.58.03-1"})
+    folder.going_back({})
+    record = json.loads((tmp_path / "driver/kept.json").read_text())
+    assert (record["rolled_back_from"], record["left"]) == ("595.58.03", {"libcuda1": "595.58.03-1"})
     folder.keep(OLD)
     assert folder.record["rolled_back_from"] is None
 

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import yaml
 
-from glmprov.probe.parse_driver import FAMILY, KERNEL_META
+from glmprov.probe.driver_packages import FAMILY, KERNEL_META
 from tests.roles.modules import ROLES, load
 
-packages = load("glmprov_packages")
 choice = load("glmprov_choice")
+kept = load("glmprov_kept")
 
 VARS: dict[str, Any] = yaml.safe_load((ROLES / "gpu_driver/vars/main.yml").read_text())
 SET, META = VARS["__gpu_driver_names"].strip(), VARS["__gpu_driver_kernel_meta"].strip()
@@ -109,3 +109,143 @@ def test_prebuilt_modules_are_those_of_the_driver() -> None:
     )
     asked = choice.request(archive, wanted("580", modules, utils, version="580.95.05"), {})
     assert asked == [f"{modules}=6.8.0-88.89", f"{utils}=580.95.05-0ubuntu0.24.04.1"]
+
+
+FOREIGN = {
+    "nvidia": r"^linux-(modules|objects|signatures)-nvidia-| .*-0ubuntu0[.][0-9]",
+    "ubuntu": r"^(?!linux-)[^ ]+ (?!.*-0ubuntu0[.][0-9])",
+}
+ARCHIVES = {
+    "libnvidia-compute-580-server": "580.105.08-0ubuntu0.24.04.1",
+    "nvidia-headless-no-dkms-580-server-open": "580.105.08-0ubuntu0.24.04.1",
+    "nvidia-modprobe": "595.58.03-0ubuntu0.24.04.1",
+    "linux-modules-nvidia-580-server-open-6.8.0-88-generic": "6.8.0-88.89+1",
+    "linux-objects-nvidia-580-server-open-6.8.0-88-generic": "6.8.0-88.89+1",
+}
+NVIDIAS = {
+    "libnvidia-compute-580": "580.105.08-1ubuntu1",
+    "nvidia-dkms-580-open": "580.105.08-1ubuntu1",
+    "nvidia-modprobe": "580.105.08-1ubuntu1",
+    "nvidia-driver-pinning-580": "580-1",
+}
+
+
+def from_source(source: str, *names: str) -> Any:
+    """What the role asks for of a source on Ubuntu."""
+    shared = "pinning)|nvidia-(modprobe|settings|prime)$" if source == "ubuntu" else "pinning)"
+    return choice.Wanted(
+        {
+            "packages": [],
+            "names": names,
+            "version": "",
+            "branch": "580",
+            "set": SET.replace("pinning)", shared),
+            "absent": "",
+            "family": f"{SET.replace('pinning)', shared)}|^nvidia-driver-pinning-|{MODULES}",
+            "foreign": FOREIGN[source],
+            "shared": "^nvidia-modprobe$",
+        }
+    )
+
+
+BOTH = Archive(
+    {
+        "libnvidia-compute-580": {"580.105.08-1ubuntu1": "nvidia-modprobe"},
+        "nvidia-dkms-580-open": {"580.105.08-1ubuntu1": ""},
+        "libnvidia-compute-580-server": {"580.105.08-0ubuntu0.24.04.1": "nvidia-modprobe"},
+        "nvidia-modprobe": {
+            "595.58.03-1ubuntu1": "",
+            "595.58.03-0ubuntu0.24.04.1": "",
+            "580.105.08-1ubuntu1": "",
+        },
+    }
+)
+
+
+def test_the_role_tells_the_sources_apart_as_the_test_does() -> None:
+    for source, pattern in FOREIGN.items():
+        assert pattern in VARS["__gpu_driver_foreign"], source
+
+
+def test_the_archives_packages_give_way_to_nvidias_of_the_same_version() -> None:
+    asked = choice.request(
+        BOTH, from_source("nvidia", "libnvidia-compute-580", "nvidia-dkms-580-open"), ARCHIVES
+    )
+    assert sorted(asked) == [
+        "libnvidia-compute-580-server-",
+        "libnvidia-compute-580=580.105.08-1ubuntu1",
+        "linux-modules-nvidia-580-server-open-6.8.0-88-generic-",
+        "linux-objects-nvidia-580-server-open-6.8.0-88-generic-",
+        "nvidia-dkms-580-open=580.105.08-1ubuntu1",
+        "nvidia-headless-no-dkms-580-server-open-",
+        "nvidia-modprobe=580.105.08-1ubuntu1",
+    ]
+
+
+def test_nvidias_packages_and_their_pin_give_way_to_the_archives() -> None:
+    asked = choice.request(BOTH, from_source("ubuntu", "libnvidia-compute-580-server"), NVIDIAS)
+    assert sorted(asked) == [
+        "libnvidia-compute-580-",
+        "libnvidia-compute-580-server=580.105.08-0ubuntu0.24.04.1",
+        "nvidia-dkms-580-open-",
+        "nvidia-driver-pinning-580-",
+        "nvidia-modprobe=595.58.03-0ubuntu0.24.04.1",
+    ]
+
+
+def test_what_the_new_source_does_not_have_and_needs_stays() -> None:
+    own = ["595.58.03-1ubuntu1", "580.105.08-1ubuntu1"]
+    offers = {**BOTH.offers, "nvidia-modprobe": dict.fromkeys(own, "")}
+    asked = choice.request(Archive(offers), from_source("ubuntu", "libnvidia-compute-580-server"), NVIDIAS)
+    assert not [each for each in asked if "modprobe" in each]
+
+
+def test_one_package_of_another_source_is_no_change_of_source() -> None:
+    mixed = {**ARCHIVES, "nvidia-modprobe": "580.105.08-1ubuntu1"}
+    assert not from_source("ubuntu").changes_source(mixed)
+    assert from_source("nvidia").changes_source(mixed)
+
+
+class Record:
+    """What is kept of a version, in place of the host's folder."""
+
+    def __init__(self, **packages: str) -> None:
+        self.packages = packages
+
+    def recorded(self, version: str) -> dict[str, str]:
+        return self.packages
+
+
+def test_a_change_of_source_that_was_cut_off_keeps_what_was_there_before_it() -> None:
+    half = {**ARCHIVES, "libnvidia-compute-580": "580.105.08-1ubuntu1"}
+    del half["libnvidia-compute-580-server"]
+    assert kept.to_keep(from_source("nvidia"), half, Record(**ARCHIVES)) == ARCHIVES
+
+
+def test_what_was_kept_of_the_other_source_is_not_mixed_with_what_is_there() -> None:
+    assert kept.to_keep(from_source("ubuntu"), NVIDIAS, Record(**ARCHIVES)) == NVIDIAS
+    upgrade = wanted("595")
+    upgrade.is_foreign = from_source("nvidia").is_foreign
+    assert kept.to_keep(upgrade, NVIDIAS, Record(**ARCHIVES)).keys() == NVIDIAS.keys() - {
+        "nvidia-driver-pinning-580"
+    }
+
+
+def test_a_source_of_ours_stays_while_other_packages_come_from_it_alone() -> None:
+    absent = load("glmprov_repository_absent")
+
+    class Host:
+        def installed(self) -> dict[str, str]:
+            return {"cuda-toolkit-13": "13.0.1-1", "libc6": "2.39", "nvidia-modprobe": "580.105.08-1ubuntu1"}
+
+        def offered_by(self, source: str) -> dict[str, set[str]]:
+            return {
+                "cuda-toolkit-13": {"13.0.0-1", "13.0.1-1"},
+                "libc6": {"2.39"},
+                "nvidia-modprobe": {"580.105.08-1ubuntu1"},
+            }
+
+        def sources_of(self, name: str, version: str) -> int:
+            return 2 if name == "libc6" else 1
+
+    assert absent.needed_by(Host(), "glmprov-nvidia.sources", "^nvidia-") == ["cuda-toolkit-13"]

@@ -33,10 +33,13 @@ EDITIONS = {
 DRIVER_FACTS = (
     "next_kernel",
     "next_kernel_module",
+    "next_kernel_configured",
     "cdi_specs",
     "signing_key_enrolled",
     "previous_version",
+    "previous_origin",
     "rolled_back_from",
+    "rolled_back_from_origin",
 )
 """Fields of gpu_driver that a summary gives as they are."""
 
@@ -136,7 +139,7 @@ def _state(summary: Mapping[str, Any], hardware: Hardware) -> HostState:
     arguments |= {name: Setting(None, value) for name, value in summary.get("until_reboot", {}).items()}
     return HostState(
         gpu_driver=GpuDriver(
-            source=summary.get("packaged_by", "nvidia" if declared else None),
+            origin=summary.get("packaged_by", "nvidia" if declared else None),
             branch=(declared or loaded or "").partition(".")[0] or None,
             version=Setting(declared, loaded),
             open_modules=summary.get("open", True) if loaded else None,
@@ -174,7 +177,7 @@ def _receipt(summary: Mapping[str, Any]) -> Receipt | None:
     version = applied.get("version")
     expected = HostState(
         gpu_driver=GpuDriver(
-            source="nvidia",
+            source=applied.get("source", "nvidia"),
             branch=version.partition(".")[0] if version else applied.get("branch"),
             version=Setting(version, version) if version else Later("the newest"),
         ),

@@ -111,7 +111,7 @@ def test_what_is_not_left_is_as_planned(
 
 def tied(key: str, left: Any) -> bool:
     """Say whether a key goes with another one that is left."""
-    if key.startswith(("gpu_driver.branch", "gpu_driver.version")):
+    if key.startswith(("gpu_driver.origin", "gpu_driver.branch", "gpu_driver.version")):
         return bool(left("gpu_driver.branch") or left("gpu_driver.version.declared"))
     if key.startswith("container_engine.service"):
         return bool(left("container_engine.nvidia_runtime") or left("container_engine.cgroup_driver"))

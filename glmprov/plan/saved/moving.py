@@ -11,6 +11,7 @@ from glmprov.drift import Verdict
 from glmprov.plan.saved.document import Change, Machine, SavedHost
 from glmprov.state import Manage
 
+_OF_THE_DRIVER = ("gpu_driver.origin", "gpu_driver.branch", "gpu_driver.version")
 _LINES = 12
 """So many things that moved are named for a host; a host that somebody else provisioned has moved in all of them."""
 
@@ -56,8 +57,8 @@ def _machine_moved(then: Machine, now: Machine) -> Iterator[str]:
 def _beyond(then: SavedHost, now: SavedHost) -> Iterator[str]:
     """Yield what would be changed now and is not of the plan."""
     planned = {_whole(change.key) for change in then.changes}
-    if any(_field(key) in ("gpu_driver.branch", "gpu_driver.version") for key in planned):
-        planned.add("gpu_driver.held")  # another version has other packages
+    if any(_field(key) in _OF_THE_DRIVER for key in planned):
+        planned.add("gpu_driver.held")  # another driver has other packages
     for change in now.changes:
         acted_on = change.verdict in (Verdict.DRIFT, Verdict.PENDING) and change.manage is Manage.ENFORCE
         # A field stands among the changes as a whole where it was to be known later.

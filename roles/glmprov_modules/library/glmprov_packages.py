@@ -7,9 +7,9 @@ import re
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.glmprov_apt import Apt, AptError
-from ansible.module_utils.glmprov_choice import NotOfferedError, OtherBranchError, Wanted, request
+from ansible.module_utils.glmprov_choice import NotOfferedError, OtherBranchError, Wanted, matcher, request
 from ansible.module_utils.glmprov_host import difference, link_devices, why
-from ansible.module_utils.glmprov_kept import Kept, version_of
+from ansible.module_utils.glmprov_kept import Kept, to_keep
 from ansible.module_utils.glmprov_record import DamagedRecordError, remember
 
 DOCUMENTATION = r"""
@@ -20,6 +20,7 @@ description:
   - With version or branch, everything that is tied to the packages by "(= version)" and everything
     installed that matches set moves together in one transaction, downwards too; apt alone refuses to take
     back one of them.
+  - With foreign, a set that another source's packages are made of gives way to this source's in one transaction.
   - A transition to another branch than the wanted one is refused before anything is installed.
   - Keeps in /var/lib/glmprov/packages.json which packages it brought or moved, from which version, and its holds.
   - In check mode apt simulates. A package that its source would bring first is reported as to be installed.
@@ -63,6 +64,20 @@ options:
     description:
       - A regular expression for the names of all packages that leave with the set when it moves: those of which
         the installed versions are kept, and those that a rollback puts back or removes.
+    type: str
+    default: ""
+  foreign:
+    description:
+      - A regular expression for "NAME VERSION" of packages of the family that are another source's. Where the set is
+        made of them, they leave, but for those that the new packages need and their source has as well.
+    type: str
+    default: ""
+  shared:
+    description: A regular expression for the names of further packages that both sources have.
+    type: str
+    default: ""
+  purge:
+    description: A regular expression for the names of packages of which no settings may stay once they are removed.
     type: str
     default: ""
   keep:
@@ -135,7 +150,7 @@ def go_back(module, apt, wanted, installed):
     asked = [*kept.files(), *gone]
     replaced = {n: v for n, v in present.items() if packages.get(n) != v and wanted.in_set(n)}
     if not module.check_mode:
-        kept.going_back(version_of(replaced) if replaced else kept.record.get("rolled_back_from"))
+        kept.going_back(replaced)
     after = carried_out(module, apt, asked, installed, foreseen(module, apt, asked, installed))
     return install(module, apt, Wanted(alone(*module.params["names"])), after)
 
@@ -194,6 +209,9 @@ def main():
             "absent": {"type": "str", "default": ""},
             "hold": {"type": "str", "default": ""},
             "family": {"type": "str", "default": ""},
+            "foreign": {"type": "str", "default": ""},
+            "shared": {"type": "str", "default": ""},
+            "purge": {"type": "str", "default": ""},
             "keep": {"type": "bool", "default": False},
             "rollback": {"type": "bool", "default": False},
         },
@@ -207,6 +225,7 @@ def main():
         after = (go_back if back else go_on)(module, apt, wanted, before)
         if after != before:
             diffs.append(difference("packages", listing(before, after), listing(after, before)))
+        diffs += purged(module, apt)
         holds = {name for name in after if wanted.to_hold(name)} - apt.held()
         if holds:
             diffs.append(difference("hold", "", "".join(f"{name}\n" for name in sorted(holds))))
@@ -221,11 +240,23 @@ def main():
     module.exit_json(changed=bool(diffs), diff=diffs, installed={name: after.get(name) for name in names})
 
 
+def purged(module, apt):
+    """Remove what packages that are gone have left behind, a pin for one. Return the diffs."""
+    left = sorted(filter(matcher(module.params["purge"]), apt.removed()))
+    if left and not module.check_mode:
+        apt.remove(*left, purge=True)
+    return (
+        [difference("settings of removed packages", "".join(f"{name}\n" for name in left), "")]
+        if left
+        else []
+    )
+
+
 def go_on(module, apt, wanted, before):
     """Install what the sources offer, and return what is installed then; keep what it replaces."""
     kept, keeps = Kept(apt), module.params["keep"] and not module.check_mode
-    if keeps and wanted.moves(before):
-        kept.keep(wanted.family(before))
+    if keeps and wanted.leaves(before):
+        kept.keep(to_keep(wanted, before, kept))
     after = install(module, apt, Wanted(alone(*filter(None, [module.params["first"]]))), before)
     after = install(module, apt, wanted, after)
     if keeps and after != before:

@@ -50,6 +50,12 @@ class Apt:
         fields = (line.split(" ") for line in listing.splitlines())
         return {name: version for status, name, version in fields if version and status != "config-files"}
 
+    def removed(self):
+        """Return the names of packages that were removed and have left their settings behind."""
+        listing = self._output("dpkg-query", "-W", "-f", "${db:Status-Status} ${Package}\\n")
+        fields = (line.split(" ") for line in listing.splitlines())
+        return {name for status, name in fields if status == "config-files"}
+
     def held(self):
         """Return the names of the packages on hold."""
         return set(self._output("apt-mark", "showhold").split())
@@ -78,6 +84,31 @@ class Apt:
         """Return the versions of a package that the sources offer, the best first."""
         listing = self._output("apt-cache", "madison", name)
         return list(dict.fromkeys(line.split("|")[1].strip() for line in listing.splitlines() if "|" in line))
+
+    def offered_by(self, source):
+        """Return {package: versions} that one file of package sources offers, by the lists as they were last read."""
+        found = {}
+        targets = self._output(
+            "apt-get", "indextargets", "--format", "$(SOURCESENTRY) $(FILENAME)", "Created-By: Packages"
+        )
+        for line in targets.splitlines():
+            entry, _, path = line.partition(" ")
+            if entry.rpartition(":")[0] != source:
+                continue
+            for stanza in self._output("/usr/lib/apt/apt-helper", "cat-file", path).split("\n\n"):
+                fields = dict(
+                    line.split(": ", 1)
+                    for line in stanza.splitlines()
+                    if line.startswith(("Package: ", "Version: "))
+                )
+                if len(fields) == 2:
+                    found.setdefault(fields["Package"], set()).add(fields["Version"])
+        return found
+
+    def sources_of(self, name, version):
+        """Return how many package sources offer a version of a package."""
+        lines = self._output("apt-cache", "madison", name).splitlines()
+        return sum(line.split("|")[1].strip() == version for line in lines if line.count("|") == 2)
 
     def depends(self, name, version):
         """Return the dependencies tied to one version, as lists of alternatives (package, version)."""

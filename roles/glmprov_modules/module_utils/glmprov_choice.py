@@ -24,6 +24,8 @@ class Wanted:
         self.unwanted = matcher(parameters["absent"])
         self.to_hold = matcher(parameters.get("hold"))
         self.of_family = matcher(parameters.get("family"))
+        self.is_foreign = matcher(parameters.get("foreign"))
+        self.is_shared = matcher(parameters.get("shared"))
 
     @property
     def versioned(self):
@@ -55,6 +57,23 @@ class Wanted:
     def moves(self, installed):
         """Tell whether the set is there in another version than the wanted one."""
         return self.versioned and any(not self.right(installed[name]) for name in self.members(installed))
+
+    def foreign(self, packages):
+        """Return those of the family, and of what both sources have, that are another source's."""
+        return {
+            name: version
+            for name, version in packages.items()
+            if (self.of_family(name) or self.is_shared(name)) and self.is_foreign(f"{name} {version}")
+        }
+
+    def changes_source(self, packages):
+        """Tell whether the set among the packages is another source's; some may have the same names in both."""
+        members = self.members(packages)
+        return 2 * len(self.foreign({name: packages[name] for name in members})) > len(members)
+
+    def leaves(self, installed):
+        """Tell whether other packages take the places of those of the set that is there."""
+        return self.moves(installed) or self.changes_source(installed)
 
     def other_branch(self, name):
         """Return the branch in a package's name where it isn't the wanted one, "" else."""
@@ -112,14 +131,20 @@ def request(apt, wanted, installed):
         if not choice:
             raise NotOfferedError(name, wanted.version or f"{wanted.branch}.*" if exact else "any", offered)
         asked[name] = choice[0] if exact else None
+    foreign = wanted.foreign(installed) if wanted.changes_source(installed) else {}
     for name in wanted.members(installed):
+        if name in foreign:
+            continue
         same = [version for version in apt.versions(name) if version in asked.values()]
         if same:
             asked.setdefault(name, same[0])
     add_tied(apt, asked)
+    replaced = with_shared(apt, wanted, foreign, asked)
     fit_modules(apt, wanted, installed, asked)
     gone = sorted(
-        {name for name in installed if wanted.unwanted(name)} | set(left_behind(wanted, installed, asked))
+        {name for name in installed if wanted.unwanted(name)}
+        | replaced
+        | set(left_behind(wanted, installed, asked))
     )
     return [f"{name}={version}" if version else name for name, version in asked.items()] + [
         f"{n}-" for n in gone
@@ -135,6 +160,16 @@ def left_behind(wanted, installed, asked):
         stale = name in members and not wanted.right(version)
         if name not in asked and (stale or (wanted.of_family(name) and wanted.other_branch(name))):
             yield name
+
+
+def with_shared(apt, wanted, foreign, asked):
+    """Add to what is asked for the new source's own of what it needs and both sources have. Return what leaves."""
+    needed = {other for name, version in asked.items() if version for other in apt.needs(name, version)}
+    for name in needed & set(foreign) - set(asked):
+        own = [version for version in apt.versions(name) if not wanted.is_foreign(f"{name} {version}")]
+        if own:
+            asked[name] = next((version for version in own if version in asked.values()), own[0])
+    return set(foreign) - needed - set(asked)
 
 
 def refuse_transition(apt, wanted, name):

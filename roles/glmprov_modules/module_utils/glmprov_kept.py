@@ -21,7 +21,7 @@ class Kept:
     """What lies in the folder: a directory of packages for each version, and kept.json that says what is in them.
 
     kept.json: previous is the version to go back to, packages its packages with their versions; rolled_back_from is
-    the version that was left when somebody went back.
+    the version that was left when somebody went back, left the packages that it was made of.
     """
 
     def __init__(self, apt, folder=FOLDER, archives=ARCHIVES):
@@ -41,14 +41,17 @@ class Kept:
     def _path(self, *names):
         return os.path.join(self.folder, *names)
 
+    def recorded(self, version):
+        """Return the packages that are kept of a version, {} if it isn't the one to go back to."""
+        record = self.record
+        return dict(record.get("packages", {})) if record.get("previous") == version else {}
+
     def keep(self, packages):
-        """Keep these installed packages, name to version, before others replace them.
+        """Keep these packages, name to version, before others replace them.
 
         What isn't in apt's cache any more is downloaded; raise AptError, with the names, if the source has moved on.
         """
-        version, record = version_of(packages), self.record
-        if record.get("previous") == version:
-            packages = {**packages, **record.get("packages", {})}
+        version = version_of(packages)
         packages = {name: exact for name, exact in packages.items() if goes_with(version, name, exact)}
         missing = self._collect(version, packages)
         for name in missing:
@@ -60,7 +63,7 @@ class Kept:
                 f"there would be no way back from this upgrade: neither apt's cache nor a package source has {some}.\n"
                 "Set gpu_driver_keep_previous: false to do it all the same."
             )
-        self._write({"previous": version, "packages": packages, "rolled_back_from": None})
+        self._write({"previous": version, "packages": packages, "rolled_back_from": None, "left": {}})
 
     def stash(self, packages):
         """Keep what apt's cache has of the packages that are installed now: the source may drop them one day.
@@ -86,8 +89,12 @@ class Kept:
         return [found[name] for name in sorted(found)]
 
     def going_back(self, left):
-        """Write down that the version left is gone back from, so that no later run goes forward again unasked."""
-        self._write({**self.record, "rolled_back_from": left})
+        """Write down which packages are gone back from, so that no later run goes forward again unasked.
+
+        Where none are left, an earlier run has written it.
+        """
+        if left:
+            self._write({**self.record, "rolled_back_from": version_of(left), "left": left})
 
     def _write(self, record):
         write_text(self._path("kept.json"), json.dumps(record, indent=1, sort_keys=True) + "\n")
@@ -123,6 +130,20 @@ def place(source, target):
     except OSError:
         shutil.copyfile(source, partial)
     os.replace(partial, target)
+
+
+def to_keep(wanted, before, kept):
+    """Return the packages that there is to go back to: those that are there.
+
+    A move that was cut off has replaced some of them; which there were is recorded.
+    """
+    changes = wanted.changes_source(before)
+    foreign = wanted.foreign(before) if changes else {}
+    packages = {**wanted.family(before), **foreign}
+    recorded = kept.recorded(version_of(packages))
+    if not recorded or wanted.changes_source(recorded) != changes:
+        return packages
+    return {**(foreign if changes else packages), **recorded}
 
 
 def goes_with(version, name, exact):

@@ -16,6 +16,7 @@ module: gpu_driver_running
 short_description: Have a module for every kernel that boots, load it, and run what goes with it
 description:
   - Builds the modules that dkms knows for kernels that have none yet; fails with the build's last words.
+  - Has dpkg finish the packages of those kernels, where a build that failed kept it from that.
   - A driver of another version that is loaded stays, because unloading it would stop all that uses a card.
     The same goes for nouveau. The next look at the host says that a reboot is pending.
   - CDI specifications that name another driver's libraries are made anew, once the installed driver is the loaded one.
@@ -54,7 +55,7 @@ def main():
         supports_check_mode=True,
     )
     builds = [build(module, kernel) for kernel in module.params["kernels"]]
-    diffs = [*builds, load(module), run_daemon(module), *refresh_cdi(module)]
+    diffs = [*builds, finish(module), load(module), run_daemon(module), *refresh_cdi(module)]
     diffs = [diff for diff in diffs if diff]
     module.exit_json(changed=bool(diffs), diff=diffs)
 
@@ -75,6 +76,31 @@ def build(module, kernel):
                 f"{words}\nDon't reboot the host into this kernel before that is mended."
             )
     return difference(f"modules of kernel {kernel}", "", "".join(f"{name}\n" for name in missing))
+
+
+def finish(module):
+    """Configure kernels that dpkg has only unpacked: their hooks make the initramfs. Return the diff, None for none."""
+    left = [
+        name
+        for name in (f"linux-image-{kernel}" for kernel in module.params["kernels"])
+        if unfinished(module, name)
+    ]
+    if not left:
+        return None
+    if not module.check_mode:
+        rc, out, err = module.run_command(["dpkg", "--configure", "-a"])
+        if rc:
+            words = "\n".join((err or out).strip().splitlines()[-5:])
+            module.fail_json(
+                msg=f"{', '.join(left)} can't be configured: dpkg --configure -a ended with {rc}\n{words}"
+            )
+    return difference("configured packages", "", "".join(f"{name}\n" for name in left))
+
+
+def unfinished(module, name):
+    """Tell whether a package is on the host and dpkg isn't done with it."""
+    rc, state, _ = module.run_command(["dpkg-query", "-W", "-f", "${db:Status-Status}", name])
+    return rc == 0 and state not in ("installed", "config-files", "not-installed")
 
 
 def not_built(kernel):

@@ -65,11 +65,23 @@ def keys(found: tuple[Difference, ...]) -> set[str]:
     return {each.key for each in found}
 
 
-@pytest.mark.parametrize(("has_module", "said"), [(False, "not rebooted: no module"), (True, "")])
-def test_a_host_is_not_rebooted_into_a_kernel_without_a_module(has_module: bool, said: str) -> None:
-    wanted = HostState(gpu_driver=GpuDriver(next_kernel_module=True))
-    found = HostState(gpu_driver=GpuDriver(next_kernel_module=has_module))
-    reasons = {"gpu_driver.next_kernel_module": "no module"}
+@pytest.mark.parametrize(
+    ("has_module", "configured", "said"),
+    [
+        (False, True, "not rebooted: no module"),
+        (True, False, "not rebooted: no initramfs"),
+        (True, True, ""),
+    ],
+)
+def test_a_host_is_not_rebooted_into_a_kernel_that_is_not_ready(
+    has_module: bool, configured: bool, said: str
+) -> None:
+    wanted = HostState(gpu_driver=GpuDriver(next_kernel_module=True, next_kernel_configured=True))
+    found = HostState(gpu_driver=GpuDriver(next_kernel_module=has_module, next_kernel_configured=configured))
+    reasons = {
+        "gpu_driver.next_kernel_module": "no module",
+        "gpu_driver.next_kernel_configured": "no initramfs",
+    }
     differences = compare("gpu-1", wanted, found, reasons)
     work = Work(HOST, HostReview("gpu-1", observation({}), HostPlan("gpu-1", wanted), differences))
     assert work.must_not_boot == said

@@ -10,7 +10,13 @@ import yaml
 
 from glmprov.probe.answer import Answer
 from glmprov.probe.next_boot import kernel_of, next_line
-from glmprov.probe.parse_kernels import SIGNED, next_kernel, next_kernel_module, signing_key_enrolled
+from glmprov.probe.parse_kernels import (
+    SIGNED,
+    next_kernel,
+    next_kernel_configured,
+    next_kernel_module,
+    signing_key_enrolled,
+)
 from glmprov.probe.wanted import GRUB, MOK_LIST
 from glmprov.state import Unknown
 
@@ -107,3 +113,25 @@ def test_nothing_is_said_of_a_host_without_driver_packages() -> None:
 )
 def test_the_key_that_signs_modules(found: dict[str, Any], expected: Any) -> None:
     assert signing_key_enrolled(answer(within={MOK_LIST: found})) == expected
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        ("install ok installed", True),
+        ("hold ok half-configured", False),
+        ("install ok unpacked", False),
+        ("deinstall ok config-files", None),
+    ],
+)
+def test_a_kernel_that_dpkg_only_unpacked_is_not_configured(status: str, expected: bool | None) -> None:
+    rows = [[f"linux-image-{OLD}", "install ok installed", "6.1.1"], [f"linux-image-{NEW}", status, "6.1.2"]]
+    images = [f"/boot/vmlinuz-{NEW}", f"/boot/vmlinuz-{OLD}"]
+    assert next_kernel_configured(answer(lines={GRUB: None}, present=images, packages=rows)) is expected
+
+
+def test_of_a_kernel_without_a_package_nobody_says_that_it_is_configured() -> None:
+    assert (
+        next_kernel_configured(answer(lines={GRUB: None}, present=[f"/boot/vmlinuz-{NEW}"], packages=[]))
+        is None
+    )

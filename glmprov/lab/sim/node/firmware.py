@@ -12,6 +12,8 @@ from glmlab import HARDWARE, STATE, kernel_log, profile
 NVRAM = HARDWARE / "firmware"
 VARIABLES = STATE / "efi/efivars"
 SECURE_BOOT = "SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
+KEY_LIST = "MokListRT-605dab50-e046-4300-abb6-3dd810dd8b23"
+"""Where shim shows the running system which keys it trusts: its vendor's, and those that the owner enrolled."""
 _ATTRIBUTES = b"\x06\0\0\0"
 
 
@@ -22,12 +24,20 @@ def start() -> None:
         (NVRAM / "secure-boot").write_text("on\n" if profile().get("secure_boot") else "off\n")
     VARIABLES.mkdir(parents=True, exist_ok=True)
     show_secure_boot()
+    show_keys()
 
 
 def show_secure_boot() -> None:
     """Bring the variable to what its owner set."""
     is_on = (NVRAM / "secure-boot").read_text() == "on\n"
     (VARIABLES / SECURE_BOOT).write_bytes(_ATTRIBUTES + bytes([is_on]))
+
+
+def show_keys() -> None:
+    """Bring the list of trusted keys to what is enrolled."""
+    certificates = [module_file.certificate(module_file.VENDOR)]
+    certificates += [path.read_text() for path in sorted((NVRAM / "enrolled").glob("*"))]
+    (VARIABLES / KEY_LIST).write_bytes(_ATTRIBUTES + "".join(certificates).encode())
 
 
 def enforces() -> bool:
@@ -67,6 +77,7 @@ def confirm() -> int:
     (NVRAM / "enrolled").mkdir(parents=True, exist_ok=True)
     for path in waiting:
         path.rename(NVRAM / "enrolled" / path.name)
+    show_keys()
     return len(waiting)
 
 
