@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import sys
 import traceback
@@ -19,6 +20,11 @@ __all__ = ["access", "changing", "looking", "main", "reverting", "run"]
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code. The only place that catches errors."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(
+            stream, io.TextIOWrapper
+        ):  # a locale without → must not cost the summary of what was done
+            stream.reconfigure(errors="replace")
     try:
         result = main(
             list(arguments), prog_name="glmprov", standalone_mode=False, complete_var="_GLMPROV_COMPLETE"
