@@ -13,7 +13,7 @@ from glmprov.observation import Observation
 from glmprov.plan import HostPlan
 from glmprov.receipt import Packages, Receipt
 from glmprov.settings import HostSettings
-from glmprov.state import Unknown
+from glmprov.state import HostState, Unknown
 
 
 def receipt_of(settings: HostSettings, plan: HostPlan, observation: Observation) -> Receipt:
@@ -35,6 +35,17 @@ def receipt_of(settings: HostSettings, plan: HostPlan, observation: Observation)
         settings=settings.written(),
         installed=observation.packages.before if isinstance(observation.packages, Packages) else {},
     )
+
+
+def settled(new: HostState, old: Receipt | Unknown | None) -> frozenset[str]:
+    """Return the keys of daemon.json of which nothing of ours is left: what they are from now on is others'."""
+    then, now = (_daemon(old.expected if isinstance(old, Receipt) else HostState()), _daemon(new))
+    return frozenset(f"container_engine.daemon[{path}]" for path in then if path not in now)
+
+
+def _daemon(expected: HostState) -> Mapping[str, object]:
+    keys = expected.container_engine.daemon if expected.container_engine else None
+    return keys if isinstance(keys, Mapping) else {}
 
 
 def plan_of(receipt: Receipt | Unknown | None) -> str:

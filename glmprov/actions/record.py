@@ -11,7 +11,7 @@ from typing import Any
 
 from glmprov import __version__, journal
 from glmprov.actions.observe import Fleet, Said
-from glmprov.actions.receipts import plan_of, receipt_of, says_the_same
+from glmprov.actions.receipts import plan_of, receipt_of, says_the_same, settled
 from glmprov.drift import Difference
 from glmprov.errors import GlmprovError
 from glmprov.history import Change, Entry, Event
@@ -145,12 +145,14 @@ class Recorder:
         self, seen: Iterable[tuple[Host, HostSettings, HostPlan, Observation]]
     ) -> Mapping[str, GlmprovError]:
         """Write the receipt of each host that is not as its receipt says; return what failed, by host."""
-        hosts, new = [], {}
+        hosts, new, forgotten = [], {}, {}
         anew = set()  # where no receipt that can be read knows what was before
         for host, settings, plan, observation in seen:
+            forgotten[host.name] = settled(plan.expected, observation.receipt)
+            before = self._before_of(host, observation.receipt)
             receipt = replace(
                 receipt_of(settings, plan, observation),
-                before=self._before_of(host, observation.receipt),
+                before={key: value for key, value in before.items() if key not in forgotten[host.name]},
                 plan=self._plan or ("" if host.name in self._begun else plan_of(observation.receipt)),
             )
             if not says_the_same(receipt, observation.receipt):
@@ -165,7 +167,7 @@ class Recorder:
                 if host.name in anew:
                     before = {**receipt.before, **journal.read_before(channel, home=self._home)}
                     receipt = replace(receipt, before=before)
-                journal.write_receipt(channel, receipt, home=self._home)
+                journal.write_receipt(channel, receipt, forgotten[host.name], home=self._home)
 
         return self._on_each(hosts, work)
 

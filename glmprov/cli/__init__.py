@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import re
 import sys
 import traceback
@@ -22,6 +23,11 @@ def run(arguments: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     # A command makes much and drops little: looking for garbage each 700 objects costs a twentieth of an audit.
     gc.set_threshold(50_000, 20, 100)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(
+                errors="replace"
+            )  # a locale without → must not cost the summary of what was done
     try:
         result = main(
             list(arguments), prog_name="glmprov", standalone_mode=False, complete_var="_GLMPROV_COMPLETE"

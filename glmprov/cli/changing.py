@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from glmprov.cli.again import again
 from glmprov.cli.bring import bring
 from glmprov.cli.group import main
 from glmprov.cli.options import allow_option, change_options, fleet_options, load, terminal_for
@@ -99,25 +99,6 @@ def _orders(options: dict[str, Any]) -> Orders:
         serial=parse_serial(options["serial"]) if options["serial"] else (),
         until=parse_until(until, datetime.now().astimezone()) if until else None,
         hook_seconds=options["hook_timeout"] or HOOK_SECONDS,
-        again=_again(options),
+        again=again("provision", options),
         plan=options.get("plan", ""),
     )
-
-
-def _again(options: dict[str, Any]) -> str:
-    """Return the command that would do the same on the same inventory, for other hosts and with more allowed.
-
-    Of the extra variables only files and our own settings are named: others may be passwords.
-    """
-    from glmprov.settings import VARIABLES
-
-    def ours(variables: str) -> bool:
-        return variables.startswith("@") or all(
-            word.partition("=")[0] in VARIABLES for word in shlex.split(variables)
-        )
-
-    words = ["glmprov", "provision", *([str(options["plan_file"])] if options["plan_file"] else [])]
-    words += [word for path in options["inventory"] for word in ("-i", path)]
-    words += [word for variables in options["extra_vars"] if ours(variables) for word in ("-e", variables)]
-    words += [word for card in options["forgotten"] for word in ("--forget-card", card)]
-    return shlex.join(words)

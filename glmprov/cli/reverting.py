@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from glmprov.cli.again import again
 from glmprov.cli.bring import bring
 from glmprov.cli.group import main
 from glmprov.cli.options import allow_option, change_options, fleet_options, load, terminal_for
@@ -67,11 +67,8 @@ def _wanted(options: dict[str, Any]) -> Wanted:
 def _orders(options: dict[str, Any]) -> Orders:
     from glmprov.actions.orders import Orders, parse_allowed
 
-    words = ["glmprov", "revert", *(word for path in options["inventory"] for word in ("-i", path))]
-    words += [word for section in options["sections"] for word in ("--section", section)]
-    words += ["--packages"] if options["packages"] else []
     return Orders(
         **{name: options[name] for name in ("check", "diff", "reboot", "reason")},
         allowed=parse_allowed(options["allow"]),
-        again=shlex.join(words),
+        again=again("revert", options),
     )

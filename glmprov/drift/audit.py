@@ -11,6 +11,7 @@ from glmprov.drift.difference import Difference, Verdict
 from glmprov.drift.files import compare_files
 from glmprov.observation import Observation
 from glmprov.plan import HostPlan
+from glmprov.plan.dropped import WHY
 from glmprov.state import SECTIONS, HostState, Later, Manage, Unknown
 
 
@@ -34,7 +35,9 @@ def audit(observation: Observation, plan: HostPlan) -> tuple[Difference, ...]:
     applied = {leaf.key: leaf.expected for leaf in leaves(receipt.expected, receipt.expected)}
     since = f"asked for since the receipt of {receipt.written_at}"
     values = tuple(
-        _pending(difference, since) if _untouched(difference, applied) else difference
+        _pending(difference, f"no longer {since}" if WHY in difference.reason else since)
+        if _untouched(difference, applied)
+        else difference
         for difference in compare(observation.host, expected, observation.state, plan.reasons, plan.modes)
     )
     return heeded((*values, *compare_files(observation, values, modes=plan.modes)))

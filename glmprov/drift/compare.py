@@ -134,14 +134,13 @@ def _walk(key: str, expected: Any, observed: Any, metadata: Mapping[str, Any]) -
             if name not in expected:
                 yield Leaf(f"{key}[{name}]", None, found[name], disruption)
     else:
-        yield Leaf(key, expected, observed, disruption)
+        yield Leaf(key, _left_of(expected), observed, disruption)
 
 
 def _setting(key: str, expected: Setting, observed: Any, disruption: Disruption) -> Iterator[Leaf]:
     """Yield the parts that are expected.
 
-    What is declared and not yet effective waits for a reboot, where one mends it. Of what was dropped, nothing is
-    expected to be there.
+    What is declared and not yet effective waits for a reboot, where one mends it.
     """
     declared, effective = getattr(observed, "declared", None), getattr(observed, "effective", None)
     wanted, in_force = (_left_of(side) for side in (expected.declared, expected.effective))
@@ -153,7 +152,8 @@ def _setting(key: str, expected: Setting, observed: Any, disruption: Disruption)
 
 
 def _left_of(value: Any) -> Any:
-    return None if isinstance(value, Dropped) else value
+    """Return what is to be there: of what was dropped what was before us, mostly nothing."""
+    return value.back if isinstance(value, Dropped) else value
 
 
 def same(expected: Any, observed: Any) -> bool:

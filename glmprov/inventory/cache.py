@@ -37,8 +37,16 @@ PLUGIN_FOLDERS = ("inventory_plugins", "vars_plugins", "filter_plugins", "lookup
 def key(request: Request, environ: Mapping[str, str] = os.environ) -> str | None:
     """Return a name for the answer to request, by the content of every file behind it.
 
-    None if the answer isn't the files' alone: a script, a plug-in, or a template that asks the outside world.
+    None if the answer isn't the files' alone: a script, a plug-in, or a template that asks the outside world. None too
+    where a file can't be read: what is to be said of that, Ansible says.
     """
+    try:
+        return _key(request, environ)
+    except OSError:
+        return None
+
+
+def _key(request: Request, environ: Mapping[str, str]) -> str | None:
     config = config_file(request.cwd, environ)
     if _runs_plugins(request, config, environ):
         return None

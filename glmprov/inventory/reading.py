@@ -6,11 +6,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from glmprov.errors import InventoryError, NoHostError
 from glmprov.inventory import ansible, cache, vault
 from glmprov.inventory.ansible import Request
 from glmprov.inventory.host import Host
 from glmprov.secret import Secret
+
+_EXTRA_FORMS = "write NAME=VALUE, {NAME: VALUE}, or @FILE"
 
 
 def load(
@@ -35,6 +39,8 @@ def load(
             place=str(vault_password_file),
             next_step="give another with --vault-password-file, or type the password with --ask-vault-pass",
         )
+    for said in extra_vars:
+        _check_extra(said, cwd or Path.cwd())
     request = Request(
         sources=tuple(source if "," in str(source) else source.absolute() for source in sources),
         cwd=(cwd or Path.cwd()).absolute(),
@@ -59,3 +65,19 @@ def load(
             next_step=f"`ansible-inventory --graph -i {source}` lists hosts and groups",
         )
     return tuple(Host(name, variables, source) for name, variables in hosts.items())
+
+
+def _check_extra(said: str, cwd: Path) -> None:
+    """Raise InventoryError where Ansible would blame the inventory for what was typed. Values aren't told."""
+    if said.startswith("@"):
+        try:
+            (cwd / said[1:]).expanduser().open().close()
+        except OSError as error:
+            raise InventoryError(f"can't be read: {error.strerror}", place=f"-e {said}") from error
+    elif said.lstrip()[:1] in ("{", "["):
+        try:
+            variables = yaml.safe_load(said)
+        except yaml.YAMLError:
+            raise InventoryError("it isn't YAML", place="-e", next_step=_EXTRA_FORMS) from None
+        if not isinstance(variables, dict):
+            raise InventoryError("it is no mapping", place="-e", next_step=_EXTRA_FORMS)

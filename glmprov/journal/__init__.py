@@ -13,7 +13,7 @@ import os
 import secrets
 import socket
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from importlib.resources import files
 from types import TracebackType
@@ -164,9 +164,12 @@ def locked(host: str, holder: LockState | None) -> LockError:
     )
 
 
-def write_receipt(channel: Channel, receipt: Receipt, *, home: str = HOME) -> None:
-    """Put the receipt on the host, in one step and on disk."""
-    _ask(channel, "store", {"home": home, "name": "receipt.json", "text": to_json(receipt)})
+def write_receipt(
+    channel: Channel, receipt: Receipt, forgotten: Collection[str] = (), *, home: str = HOME
+) -> None:
+    """Put the receipt on the host, in one step and on disk. forgotten are keys of which nothing of ours is left."""
+    asked = {"home": home, "name": "receipt.json", "text": to_json(receipt), "forgotten": sorted(forgotten)}
+    _ask(channel, "store", asked)
 
 
 def take_back(channel: Channel, receipt: Receipt | None, *, home: str = HOME) -> None:

@@ -120,6 +120,10 @@ def status(home: str, asked: dict[str, Any]) -> dict[str, Any]:
 
 def store(home: str, asked: dict[str, Any]) -> dict[str, Any]:
     write(os.path.join(home, asked["name"]), asked["text"])
+    known = kept(home)
+    left = {key: value for key, value in known.items() if key not in asked.get("forgotten", ())}
+    if left != known:
+        write(os.path.join(home, BEFORE), json.dumps(left, indent=1) + "\n")
     return {}
 
 
@@ -150,15 +154,20 @@ def append(home: str, asked: dict[str, Any]) -> dict[str, Any]:
 def begin(home: str, asked: dict[str, Any]) -> dict[str, Any]:
     """Enter that a change begins, and keep what its keys were before, but for keys that we changed before."""
     append(home, asked)
-    path = os.path.join(home, BEFORE)
-    try:
-        known = json.loads(read(path) or "{}")
-    except ValueError:
-        known = {}
+    known = kept(home)
     before = {**asked["before"], **known}
     if before != known:
-        write(path, json.dumps(before, indent=1) + "\n")
+        write(os.path.join(home, BEFORE), json.dumps(before, indent=1) + "\n")
     return {"before": before}
+
+
+def kept(home: str) -> dict[str, Any]:
+    """Return what each key was before our first change; nothing where that is damaged."""
+    try:
+        known = json.loads(read(os.path.join(home, BEFORE)) or "{}")
+    except ValueError:
+        return {}
+    return known if isinstance(known, dict) else {}
 
 
 def leave(home: str, asked: dict[str, Any]) -> dict[str, Any]:

@@ -61,7 +61,9 @@ def build(settings: HostSettings, observation: Observation) -> HostPlan:
     faults = [*unsupported, *(fault for part in parts.values() for fault in part.faults)]
     if faults:
         raise PlanError(
-            "\n".join(faults), host=observation.host, next_step="see docs/settings.md and docs/cards.md"
+            "\n".join(managed.together(faults)),
+            host=observation.host,
+            next_step="see docs/settings.md and docs/cards.md",
         )
     expected = HostState(**{section: part.expected for section, part in parts.items()})
     modes = managed.doable(expected, observation.state, situation.applied, asked)

@@ -6,33 +6,29 @@ An engine that is there is kept: docker-ce and docker.io are never swapped.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
-from glmprov.plan.situation import Part, Situation, merged, reasons_for
+from glmprov.plan.daemon import RUNTIME, daemon
+from glmprov.plan.situation import Part, Situation
 from glmprov.state import ContainerEngine, Unit
 
 DEFAULT_PACKAGE = "docker.io"
 UNPACKAGED = "other"
 """The probe's word for an engine that runs and came some other way than by package."""
-RUNTIME = "runtimes.nvidia.path"
-OPTIONS = "exec-opts"
-CGROUP_OPTION = "native.cgroupdriver="
 
 
 def container_engine(situation: Situation) -> Part[ContainerEngine]:
     """Return the engine section. The cgroup driver is cgroupfs, unless their daemon.json names another."""
     settings = situation.settings.container_engine
     package, package_reason, notes = _package(situation)
-    planned, why, left_alone = _daemon(situation)
-    daemon = merged(planned, settings.daemon)
-    options = daemon.get(OPTIONS, [])
+    file = daemon(situation)
     expected = ContainerEngine(
         package=package,
         service=Unit(True, True),
         toolkit=True,
-        daemon=daemon,
-        nvidia_runtime=True,
-        cgroup_driver=_cgroup_driver(options),
+        daemon=file.keys,
+        asked_options=file.options,
+        nvidia_runtime=True if isinstance(file.keys.get(RUNTIME), str) else None,
+        cgroup_driver=file.cgroup_driver,
         device_links=Unit(True, True),
         toolkit_repository_url=settings.toolkit_repository_url,
         toolkit_repository_key_url=settings.toolkit_repository_key_url,
@@ -44,9 +40,9 @@ def container_engine(situation: Situation) -> Part[ContainerEngine]:
         "container_engine.nvidia_runtime": "the daemon was told of it and restarted",
         "container_engine.cgroup_driver": "with systemd a daemon-reload can cut containers off their cards",
         "container_engine.device_links": "makes a daemon-reload harmless under either cgroup driver",
-        **reasons_for("container_engine.daemon", why, settings.daemon),
+        **file.reasons,
     }
-    everything = (*notes, *left_alone, *_beside(situation))
+    everything = (*notes, *file.notes, *_beside(situation))
     return Part(expected, reasons, everything, tuple(_in_the_way(situation)))
 
 
@@ -95,47 +91,3 @@ def _beside(situation: Situation) -> Iterator[str]:
         )
     if "podman" in others and package is None and "podman-docker" not in others:
         yield "podman is left alone: instances need Docker, which is installed beside it"
-
-
-def _daemon(situation: Situation) -> tuple[dict[str, Any], dict[str, str], tuple[str, ...]]:
-    """Return our keys of daemon.json, why, and what is left alone.
-
-    Options of theirs stay in the list beside ours.
-    """
-    planned: dict[str, Any] = {RUNTIME: "nvidia-container-runtime"}
-    why = {RUNTIME: "containers get their cards through it"}
-    theirs = _their_options(situation)
-    named = _cgroup_driver(theirs)
-    if named not in (None, "cgroupfs") and not _options_are_ours(situation):
-        return (
-            planned,
-            why,
-            (
-                f"daemon.json names the cgroup driver {named}: left alone; device links protect containers of the "
-                "NVIDIA runtime, not those that the hook of docker run --gpus gives cards to",
-            ),
-        )
-    others = [option for option in theirs if not option.startswith(CGROUP_OPTION)]
-    planned[OPTIONS] = [*others, f"{CGROUP_OPTION}cgroupfs"]
-    why[OPTIONS] = (
-        "with systemd a daemon-reload can cut containers off their cards (nvidia-container-toolkit 48)"
-    )
-    return planned, why, ()
-
-
-def _their_options(situation: Situation) -> list[str]:
-    observed = situation.observation.state.container_engine
-    daemon = observed.daemon if observed else None
-    options = daemon.get(OPTIONS) if isinstance(daemon, Mapping) else None
-    return [str(option) for option in options] if isinstance(options, list | tuple) else []
-
-
-def _options_are_ours(situation: Situation) -> bool:
-    """Say whether we set them before: then another cgroup driver is drift, and not a choice to respect."""
-    applied = situation.applied.container_engine
-    return bool(applied and isinstance(applied.daemon, Mapping) and OPTIONS in applied.daemon)
-
-
-def _cgroup_driver(options: Any) -> str | None:
-    named = [str(o).removeprefix(CGROUP_OPTION) for o in options if str(o).startswith(CGROUP_OPTION)]
-    return named[-1] if named else None

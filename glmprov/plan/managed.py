@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +12,8 @@ from glmprov.state import SECTIONS, HostState, Manage, Modes, as_found
 
 _COMES_WITH = {"gpu_driver": "gpu_driver.version", "container_engine": "container_engine.package"}
 """The key whose leaving alone takes away what a section's faults are about: that it can't be installed."""
+
+_TOGETHER_FROM = 3
 
 _UNDOABLE = {
     "gpu_driver": "the driver is left alone, and it isn't one that we installed",
@@ -42,6 +45,22 @@ def _key(section: str, fault: str) -> str:
     if section == "gpu_power" and card.startswith("GPU-"):
         return f"gpu_power.limit_watts[{card}]"
     return _COMES_WITH.get(section, section)
+
+
+def together(faults: Sequence[str]) -> Iterator[str]:
+    """Yield the faults, one of three cards or more once."""
+    texts = Counter(_of_a_card(fault) for fault in faults)
+    for fault in faults:
+        text = _of_a_card(fault)
+        if text is None or texts[text] < _TOGETHER_FROM:
+            yield fault
+    yield from (f"{count} cards: {text}" for text, count in texts.items() if text and count >= _TOGETHER_FROM)
+
+
+def _of_a_card(fault: str) -> str | None:
+    """Return what a fault says of a card, None if it is about something else."""
+    card, _, text = fault.partition(": ")
+    return text if card.startswith("GPU-") else None
 
 
 def doable(expected: HostState, observed: HostState, applied: HostState, modes: Modes) -> Modes:

@@ -73,13 +73,16 @@ def _control_directory(runtime: str | None, cache: str | None) -> Path:
     for folder in candidates:
         if len(os.fsencode(folder)) + 17 > LONGEST_SOCKET_BYTES:
             continue
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError:  # a home that isn't there, or can't be written, as in a container
+            continue
         held = folder.lstat()
         if folder.is_symlink() or held.st_uid != os.getuid() or held.st_mode & 0o077:
             raise UnreachableError("is open to others, so it can't hold SSH sockets", place=str(folder))
         return folder
     raise UnreachableError(
-        "no folder for SSH sockets has a short enough path", next_step="set XDG_RUNTIME_DIR"
+        "no folder for SSH sockets can be made with a short enough path", next_step="set XDG_RUNTIME_DIR"
     )
 
 

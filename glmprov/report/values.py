@@ -11,7 +11,8 @@ from glmprov.state.data import data
 
 __all__ = ["data", "plain", "short"]
 
-_UUID = re.compile(r"GPU-([0-9a-f]{8})-[0-9a-f-]{27}")
+_UUID = re.compile(r"(?<!--forget-card )GPU-([0-9a-f]{8})-[0-9a-f-]{27}")
+"""Those of a command are left whole: it is to be copied."""
 
 
 def short(text: str) -> str:

@@ -6,7 +6,7 @@ field in HostState, the role in roles/, the prefix of the role's variables and t
 
 Values:
   expected None    not managed, never compared
-  expected Dropped was ours and is to be taken away: absent is right
+  expected Dropped was ours and is to be taken away: absent is right, or what was there before us
   expected Later   can't be known yet, with what it waits for; never compared, never given to a role
   observed None    absent on the host
   observed Unknown could not be read, with the reason: neither right nor wrong
@@ -76,8 +76,9 @@ def role_options(section: str) -> tuple[str, ...]:
 def role_variables(state: HostState) -> dict[str, Any]:
     """Return the variables that bring a host to the expected state, by the roles' names for them.
 
-    A Setting becomes its declared value, null if it was dropped, a Unit a dict. A setting that is None is null, which a
-    role leaves alone; what is Later, or an input that is None, is left to the role's default.
+    A Setting becomes its declared value, a Unit a dict, what was dropped the value before us: null for none. A setting
+    that is None is null, which a role leaves alone; what is Later, or an input that is None, is left to the role's
+    default.
     """
     variables: dict[str, Any] = {}
     for section in SECTIONS:
@@ -94,7 +95,9 @@ def role_variables(state: HostState) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Setting):
-        return None if isinstance(value.declared, Dropped) else value.declared
+        return _plain(value.declared)
+    if isinstance(value, Dropped):
+        return value.back
     if isinstance(value, Unit):
         return {"enabled": value.enabled, "active": value.active}
     if isinstance(value, Mapping):

@@ -13,7 +13,7 @@ from typing import Any
 
 from glmprov.state.kinds import Disruption, Kind
 from glmprov.state.sections import ContainerEngine, GpuDriver, HostState, NcclEnv
-from glmprov.state.values import Later, Setting, Unit, Unknown
+from glmprov.state.values import Dropped, Later, Setting, Unit, Unknown
 
 Left = Callable[[str], bool]
 """Given a leaf's key as drift/ spells it, says whether it is left as it is."""
@@ -117,7 +117,7 @@ class _Left:
             return self._one(self.key, expected, self.observed, self.applied)
         found = self.observed if isinstance(self.observed, Mapping) else {}
         unread = None if isinstance(self.observed, Mapping) else self.observed
-        before = self.applied if isinstance(self.applied, Mapping) else {}
+        before = _standing(self.applied)
         names = [*expected, *(name for name in found if self.metadata["exact"] and name not in expected)]
         items = {
             name: self._one(
@@ -153,6 +153,12 @@ class _Left:
         sets_it_now = self.metadata["disruption"] == Disruption.NONE
         changed = sets_it_now and running is not None and str(running) != str(declared)
         return None if declared is None or theirs or changed else Setting(declared, effective)
+
+
+def _standing(applied: Any) -> Mapping[str, Any]:
+    """Return what was applied of a mapping, as far as it isn't to be taken away."""
+    items = applied.items() if isinstance(applied, Mapping) else ()
+    return {name: value.was if isinstance(value, Dropped) else value for name, value in items}
 
 
 def _known(found: Any, applied: Any) -> Any:

@@ -11,14 +11,14 @@ from glmprov.state.values import Dropped, Later, Unknown
 
 
 def data(value: Any) -> Any:
-    """Return a value in JSON's terms. Unknown, Later and Dropped are objects of one key, not text."""
+    """Return a value in JSON's terms. Unknown, Later and Dropped are objects that say so, not text."""
     match value:
         case Unknown(reason):
             return {"unknown": reason}
         case Later(reason):
             return {"later": reason}
-        case Dropped(was):
-            return {"dropped": was}
+        case Dropped(was, back):
+            return {"dropped": data(was)} | ({} if back is None else {"back": data(back)})
         case Enum():
             return value.value
         case Mapping():

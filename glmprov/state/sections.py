@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from glmprov.state.kinds import Disruption, fact, outcome, role_input, setting
-from glmprov.state.values import Later, Setting, Unit, Unknown
+from glmprov.state.values import Dropped, Later, Setting, Unit, Unknown
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,10 @@ class ContainerEngine:
     toolkit: bool | Unknown | None = setting()
     """nvidia-container-toolkit is installed."""
     toolkit_version: str | Unknown | None = fact()
-    daemon: Mapping[str, Any] | Unknown | None = setting(Disruption.DOCKER, shared=True)
+    daemon: Mapping[str, Dropped | Any] | Unknown | None = setting(Disruption.DOCKER, shared=True)
     """Keys merged into /etc/docker/daemon.json, by dotted path ("runtimes.nvidia.path"). Others are left alone."""
+    asked_options: tuple[str, ...] | None = fact()
+    """The items of the daemon's exec-opts that we asked for; others are in that list too. Known from the receipt."""
     nvidia_runtime: bool | Unknown | None = outcome(Disruption.DOCKER)
     """The running daemon knows the runtime "nvidia"."""
     cgroup_driver: str | Unknown | None = outcome(Disruption.DOCKER)

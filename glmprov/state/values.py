@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -21,9 +22,10 @@ class Later:
 
 @dataclass(frozen=True)
 class Dropped:
-    """Expected: not there. We set it before, to `was`, and the plan doesn't any more."""
+    """Expected: not there, or `back` to what it was before us. We set it to `was`, and the plan doesn't any more."""
 
-    was: str
+    was: Any
+    back: Any = None
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ from typing import Any
 
 from glmprov.drift import Difference, Verdict, same
 from glmprov.observation import Observation
+from glmprov.plan.daemon_keys import mark
+from glmprov.plan.daemon_keys import ours as daemon_keys
 from glmprov.receipt import Receipt
 from glmprov.state import Kind, Unknown
 from glmprov.undo.files import has_pin
@@ -67,9 +69,14 @@ class Values:
                 yield key, back
 
     def _before(self) -> Mapping[str, Any]:
-        """Return what was before. Of a driver that we brought, no look knew a version."""
+        """Return what was before. Of a driver that we brought, no look knew a version; in a list theirs stay."""
         absent = dict.fromkeys(("gpu_driver.version.declared", "gpu_driver.version.effective"))
-        return {**(absent if self.brought_driver else {}), **self.receipt.before}
+        shared = {
+            mark(path): key.without_us
+            for path, key in daemon_keys(self.observation).items()
+            if isinstance(key.now, list)
+        }
+        return {**(absent if self.brought_driver else {}), **self.receipt.before, **shared}
 
     def _stays(self, key: Key, back: Any) -> str | None:
         """Return why a key isn't put back, "" where something else tells it; None if it is put back."""

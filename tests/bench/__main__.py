@@ -20,7 +20,16 @@ from .report import Measured, Setting, Suite, document, from_json, to_json
 from .suites import ADDRESSES, NODES, SUITES, Stand
 
 REPORT = ROOT / "docs" / "performance.md"
-OURS = ("ansible-core", "ansible-runner", "ssh2-python", "paramiko", "pydantic", "rich", "click", "cryptography")
+OURS = (
+    "ansible-core",
+    "ansible-runner",
+    "ssh2-python",
+    "paramiko",
+    "pydantic",
+    "rich",
+    "click",
+    "cryptography",
+)
 
 
 def main() -> None:

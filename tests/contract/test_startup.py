@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -29,3 +30,13 @@ def test_help_imports_nothing_heavy() -> None:
     assert "provision" in ran.stdout and "lab" in ran.stdout
     loaded = {word.strip("'[], \n") for word in ran.stderr.split()}
     assert not loaded & HEAVY
+
+
+def test_a_locale_without_our_characters_does_not_cost_the_report() -> None:
+    program = (
+        "import glmprov.cli as cli; "
+        "cli.main.command('say')(lambda: print('absent \\u2192 yes')); raise SystemExit(cli.run(['say']))"
+    )
+    ascii_only = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=ascii_only)
+    assert (ran.returncode, ran.stdout) == (0, "absent ? yes\n")

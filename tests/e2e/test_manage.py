@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from glmprov_program import Ran, run
+from glmprov_program import Ran, keys, run
 from rehearsal import Fleet, Node, running_fleet
 
 pytestmark = pytest.mark.fleet
@@ -134,12 +135,46 @@ def test_what_is_ignored_is_not_even_told(rig: Fleet, node: Node) -> None:
 
 
 def test_what_is_ours_again_is_pending_and_then_enforced(rig: Fleet, node: Node) -> None:
-    declare(rig, {name: value for name, value in WORDS.items() if not name.endswith("_manage")})
+    ours = {name: value for name, value in WORDS.items() if not name.endswith("_manage")}
+    options = ["native.umask=normal", "native.cgroupdriver=cgroupfs"]
+    more = {"log-opts.max-size": "10m", "live-restore": True, "exec-opts": options}
+    declare(rig, ours | {"container_engine_daemon": more})
     run(rig, "provision", "--yes").expect(0)
     run(rig, "audit").expect(0)
-    assert json.loads(node.ssh("cat /etc/docker/daemon.json"))["log-opts"] == {"max-size": "10m"}
+    daemon = json.loads(node.ssh("cat /etc/docker/daemon.json"))
+    assert (daemon["log-opts"], daemon["live-restore"]) == ({"max-size": "10m"}, True)
     assert node.ssh("cat /proc/sys/vm/swappiness") == "0"
     assert "NCCL_DEBUG" not in node.ssh("cat /etc/glmprov/nccl.env")
+
+
+def test_keys_of_daemon_json_that_nobody_asks_for_are_as_they_were_before_us(
+    rig: Fleet, node: Node, tmp_path: Path
+) -> None:
+    node.ssh('sed -i \'s/"native.umask=normal"/&, "theirs=1"/\' /etc/docker/daemon.json')
+    words = {"iommu": None}
+    held = {"container_engine_manage": {"daemon[live-restore]": "audit"}}
+    declare(rig, {"host_tuning_kernel_arguments": words} | held)
+    dropped = {
+        LOGS: "99m",
+        "container_engine.daemon[exec-opts]": ["native.cgroupdriver=cgroupfs", "theirs=1"],
+    }
+    shown = run(rig, "plan", "--json", "--export", str(tmp_path / "exported")).expect(0).host(node.name)
+    changes = {each["key"]: each for each in shown["differences"] if each["manage"] == "enforce"}
+    assert {key: set(map(str, each["expected"])) for key, each in changes.items()} == {
+        key: set(map(str, back)) for key, back in dropped.items()
+    }
+    assert {each["disruption"] for each in changes.values()} == {"docker"}
+    run(rig, "provision", "--yes").expect(0)
+    daemon = json.loads(node.ssh("cat /etc/docker/daemon.json"))
+    assert daemon["log-opts"] == {"max-size": "99m"} and daemon["live-restore"] is True
+    assert set(daemon["exec-opts"]) == {"native.cgroupdriver=cgroupfs", "theirs=1"}
+    declare(rig, {"host_tuning_kernel_arguments": words})
+    assert keys(run(rig, "audit", "--json").expect(3).host(node.name), "PENDING") == {
+        "container_engine.daemon[live-restore]"
+    }
+    run(rig, "provision", "--yes").expect(0)
+    run(rig, "audit").expect(0)
+    assert "live-restore" not in node.ssh("cat /etc/docker/daemon.json /var/lib/glmprov/before.json")
 
 
 def test_sets_are_explained_and_can_be_named(rig: Fleet, node: Node) -> None:

@@ -22,9 +22,9 @@ def test_a_file_is_merged_or_refused(path: Path) -> None:
     before = "\n".join(case["before"])
     if "error" in case:
         with pytest.raises(daemon.UnusableError, match=case["error"]):
-            daemon.merge(daemon.parse(before), case["settings"])
+            daemon.merge(daemon.parse(before), case["settings"], {})
         return
-    merged = daemon.merge(daemon.parse(before), case["settings"])
+    merged = daemon.merge(daemon.parse(before), case["settings"], case.get("original", {}))
     assert daemon.render(merged, before).splitlines() == case["after"]
 
 
@@ -34,12 +34,12 @@ documents = st.dictionaries(names, st.integers() | names | st.lists(names), max_
 
 @given(documents, names, st.integers())
 def test_other_keys_stay_in_their_order(document: dict[str, Any], key: str, value: int) -> None:
-    merged = daemon.merge(document, {key: value})
+    merged = daemon.merge(document, {key: value}, {})
     others = [name for name in merged if name != key]
     assert others == [name for name in document if name != key]
     assert all(merged[name] == document[name] for name in others)
     assert merged[key] == value
-    assert daemon.merge(merged, {key: value}) == merged
+    assert daemon.merge(merged, {key: value}, {}) == merged
 
 
 def test_a_daemon_that_lacks_what_the_file_says_is_stale() -> None:
@@ -55,8 +55,8 @@ def test_a_daemon_that_lacks_what_the_file_says_is_stale() -> None:
 @given(st.dictionaries(st.text("ab", min_size=1), st.integers()), st.integers())
 def test_what_is_set_and_taken_out_again_leaves_nothing(theirs: dict[str, Any], value: int) -> None:
     settings = {"ours.nested.key": value, "alone": value}
-    merged = daemon.merge(theirs, settings)
-    assert daemon.merge(merged, dict.fromkeys(settings)) == theirs
+    merged = daemon.merge(theirs, settings, {})
+    assert daemon.merge(merged, dict.fromkeys(settings), {}) == theirs
 
 
 @pytest.mark.parametrize(

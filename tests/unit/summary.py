@@ -181,7 +181,9 @@ def _receipt(summary: Mapping[str, Any]) -> Receipt | None:
             branch=version.partition(".")[0] if version else applied.get("branch"),
             version=Setting(version, version) if version else Later("the newest"),
         ),
-        container_engine=ContainerEngine(daemon=applied.get("daemon", {})),
+        container_engine=ContainerEngine(
+            daemon=applied.get("daemon", {}), asked_options=applied.get("asked_options")
+        ),
         gpu_power=GpuPower(
             limit_watts={uuid(n): Setting(w, w) for n, w in applied.get("limit_watts", {}).items()}
         ),
@@ -191,5 +193,5 @@ def _receipt(summary: Mapping[str, Any]) -> Receipt | None:
         ),
     )
     cards = tuple(map(uuid, applied.get("cards", ())))
-    before = applied.get("before", {})
-    return Receipt("2026-11-22T19:00:00Z", "op", "desk", "0.1.0", expected, cards, before=before)
+    more = {name: applied.get(name, {}) for name in ("before", "settings")}
+    return Receipt("2026-11-22T19:00:00Z", "op", "desk", "0.1.0", expected, cards, **more)

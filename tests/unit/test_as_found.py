@@ -260,3 +260,18 @@ def test_what_is_to_be_taken_away_and_waits_is_given_as_it_is() -> None:
     assert given["host_tuning_sysctl"] == {"vm.swappiness": "0"}
     now = role_variables(as_found(expected, host, under(()), host))
     assert now["host_tuning_kernel_arguments"] == {"pcie_aspm": None}
+
+
+@pytest.mark.parametrize("mark", [Dropped("10m"), Dropped("10m", "50m")])
+@pytest.mark.parametrize("left", ["container_engine.daemon[max-size]", "container_engine.daemon"])
+def test_a_key_of_daemon_json_that_is_left_is_not_taken_away(mark: Dropped, left: str) -> None:
+    engine = ContainerEngine(package="docker.io", toolkit=True, daemon={"max-size": mark})
+    host = HostState(container_engine=replace(engine, daemon={"max-size": "10m"}))
+    given = role_variables(as_found(HostState(container_engine=engine), host, under([left]), host))
+    assert given["container_engine_daemon"] == {"max-size": "10m"}
+    unreadable = HostState(container_engine=replace(engine, daemon=Unknown("damaged")))
+    half_done = HostState(container_engine=engine)
+    given = role_variables(as_found(half_done, unreadable, under([left]), half_done))
+    assert given["container_engine_daemon"] == {"max-size": "10m"}
+    taken = role_variables(as_found(half_done, host, under(()), host))
+    assert taken["container_engine_daemon"] == {"max-size": mark.back}

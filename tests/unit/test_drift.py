@@ -187,6 +187,28 @@ def test_what_was_dropped_is_expected_to_be_gone_and_then_waits_for_the_boot(
     assert all(d.expected is None and d.observed == "off" for d in differences)
 
 
+@pytest.mark.parametrize(("now", "told"), [("10m", (None, "10m")), ("50m", (None, "50m")), (None, None)])
+def test_a_dropped_key_of_a_mapping_is_expected_to_be_gone(now: str | None, told: Any) -> None:
+    differences = _of_daemon(Dropped("10m"), now)
+    assert [(d.expected, d.observed) for d in differences] == ([told] if told else [])
+    assert all(d.disruption is Disruption.DOCKER and not d.pending_reboot for d in differences)
+
+
+def test_a_dropped_key_goes_back_to_what_was_before() -> None:
+    (difference,) = _of_daemon(Dropped("10m", "50m"), "10m")
+    assert (difference.expected, difference.observed) == ("50m", "10m")
+    assert not _of_daemon(Dropped("10m", "50m"), "50m")
+
+
+def _of_daemon(expected: Any, now: Any) -> tuple[Any, ...]:
+    there = {} if now is None else {"max-size": now}
+    return compare(
+        "gpu-1",
+        HostState(container_engine=ContainerEngine(daemon={"max-size": expected})),
+        HostState(container_engine=ContainerEngine(daemon=there)),
+    )
+
+
 def test_an_installed_driver_that_is_not_loaded_waits_for_a_reboot() -> None:
     expected = HostState(gpu_driver=GpuDriver(version=Setting("580.95.05", "580.95.05")))
     observed = HostState(gpu_driver=GpuDriver(version=Setting("580.95.05", "570.169")))

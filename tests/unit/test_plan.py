@@ -79,14 +79,17 @@ def test_a_case(path: Path) -> None:
 
 def carried_out(expected: HostState) -> HostState:
     """Return the state of a host that was brought to what is expected: what was dropped is gone."""
-    tuning = expected.host_tuning
+    tuning, engine = expected.host_tuning, expected.container_engine
     assert tuning
     left = {
         name: {key: each for key, each in value.items() if not isinstance(each.declared, Dropped)}
         for name, value in vars(tuning).items()
         if name in ("kernel_arguments", "module_options", "sysctl", "acs_disabled") and value
     }
-    return replace(expected, host_tuning=replace(tuning, **left))
+    if engine and isinstance(engine.daemon, Mapping):
+        sides = {key: each.back if isinstance(each, Dropped) else each for key, each in engine.daemon.items()}
+        engine = replace(engine, daemon={key: value for key, value in sides.items() if value is not None})
+    return replace(expected, host_tuning=replace(tuning, **left), container_engine=engine)
 
 
 PLANNABLE = [path for path in CASES if "faults" not in read(path)]

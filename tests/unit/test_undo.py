@@ -21,7 +21,16 @@ from glmprov.observation import Observation
 from glmprov.receipt import Packages, Receipt, from_json, packages_from_json, to_json
 from glmprov.results import HostFacts
 from glmprov.settings import from_variables
-from glmprov.state import Disruption, GpuPower, HostState, HostTuning, NcclEnv, Setting, Unknown
+from glmprov.state import (
+    ContainerEngine,
+    Disruption,
+    GpuPower,
+    HostState,
+    HostTuning,
+    NcclEnv,
+    Setting,
+    Unknown,
+)
 from glmprov.undo.keys import parse, value_at
 
 SYSCTL = "host_tuning.sysctl[vm.swappiness]"
@@ -110,6 +119,29 @@ def test_a_card_that_is_gone_keeps_nobody_from_going_on() -> None:
     seen = host({gone: 600, f"{LIMIT}.effective": 600})
     assert list(found(seen)) == [f"{LIMIT}.effective"]
     assert f"{gone} stays: the card is gone" in stays(seen)
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "back"),
+    [
+        (["native.cgroupdriver=cgroupfs", "isolation=x"], None, ["isolation=x"]),
+        (["native.cgroupdriver=cgroupfs"], None, None),
+        (
+            ["isolation=x", "native.cgroupdriver=cgroupfs"],
+            ["native.umask=n"],
+            ["isolation=x", "native.umask=n"],
+        ),
+    ],
+)
+def test_items_that_others_added_to_a_list_stay(now: list[str], before: list[str] | None, back: Any) -> None:
+    key = "container_engine.daemon[exec-opts]"
+    seen = host({key: before})
+    assert isinstance(seen.receipt, Receipt)
+    ours = ContainerEngine(daemon={"exec-opts": ["native.cgroupdriver=cgroupfs"]})
+    receipt = replace(seen.receipt, expected=replace(seen.receipt.expected, container_engine=ours))
+    state = replace(seen.state, container_engine=replace(ours, daemon={"exec-opts": now}))
+    (difference,) = found(replace(seen, state=state, receipt=receipt)).values()
+    assert (difference.key, difference.expected, difference.observed) == (key, back, now)
 
 
 def test_what_could_not_be_read_before_stays() -> None:

@@ -69,13 +69,18 @@ def _of_another_schema(said: Any, again: str) -> UsageError:
     return UsageError(f"it is {what}, not a saved plan ({SCHEMA})", next_step=again)
 
 
+def _text(name: str) -> dict[str, Any]:
+    return {name: {"type": "string"}}
+
+
 def json_schema() -> str:
     """Return the JSON schema of the document: the text of docs/schemas/saved-plan-1.json."""
     schema = SavedPlan.model_json_schema(mode="serialization")
     state = TypeAdapter(HostState).json_schema(mode="serialization", ref_template="#/$defs/{model}")
     parts = state.pop("$defs")
-    for mark in ("Dropped", "Later", "Unknown"):  # as data() spells them
-        parts[mark] |= {"properties": {mark.lower(): {"type": "string"}}, "required": [mark.lower()]}
+    marks = {"Dropped": {"dropped": {}, "back": {}}, "Later": _text("later"), "Unknown": _text("unknown")}
+    for mark, properties in marks.items():  # as data() spells them
+        parts[mark] |= {"properties": properties, "required": [mark.lower()]}
     schema["$defs"] |= parts | {"HostState": state}
     schema["$defs"]["SavedHost"]["properties"]["expected"] |= {"$ref": "#/$defs/HostState"}
     head = {

@@ -27,13 +27,16 @@ __all__ = ["audit", "facts", "history", "locks", "plan", "provision", "revert", 
 
 
 def show(console: Console, blocks: Iterable[RenderableType]) -> None:
-    """Print the blocks one after the other; into a pipe without the blanks that fill a table's columns."""
+    """Print the blocks one after the other; into a pipe without the blanks that fill a table's columns.
+
+    Nothing is cut off at the edge: a line that is longer can be copied whole.
+    """
     for block in blocks:
         if console.is_terminal:
-            console.print(block, highlight=False)
+            console.print(block, highlight=False, crop=False)
             continue
         with console.capture() as capture:
-            console.print(block, highlight=False)
+            console.print(block, highlight=False, crop=False)
         console.file.writelines(f"{line.rstrip()}\n" for line in capture.get().splitlines())
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from rich.console import Console, ConsoleOptions, RenderResult
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.padding import Padding
 from rich.text import Text
 
@@ -15,13 +15,16 @@ from glmprov.report.table.rows import Lines, Row, folded
 from glmprov.report.values import short
 
 _INDENT = (0, 0, 0, 2)
+_ENDLESS = 10_000
+"""Columns of a pipe: what reads it folds lines itself, if it wants to."""
 
 
 @dataclass(frozen=True)
 class Block:
     """What is to be said of the hosts: a line that sums it up, an error, rows and notes.
 
-    says_next: the error's next step is shown here, and not by a block below that has the same one.
+    says_next: the error's next step is shown here, and not by a block below that has the same one. command is what a
+    person types for the hosts; it names them with -l.
     """
 
     hosts: tuple[str, ...]
@@ -30,13 +33,17 @@ class Block:
     notes: tuple[str, ...] = ()
     error: GlmprovError | None = None
     says_next: bool = True
+    command: str = ""
 
     @property
     def said(self) -> Hashable:
         """Return what the block says, whichever host it says it of."""
         error = self.error
         words = error and (_instead(error, _words(error), "…"), _instead(error, error.next_step or "", "…"))
-        return self.summary, self.rows, self.notes, words
+        return self.summary, self.rows, self.notes, words, self._command_for("…")
+
+    def _command_for(self, hosts: str) -> str:
+        return self.command.replace(f" -l {self.hosts[0]} ", f" -l {hosts} ")
 
     @property
     def next_step(self) -> str | None:
@@ -46,7 +53,11 @@ class Block:
         return _instead(self.error, self.error.next_step, " ".join(self.hosts))
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Yield the block's lines."""
+        """Yield the block's lines; into a pipe none of them is folded."""
+        for part in self._parts():
+            yield from console.render(part, options.update(width=_ENDLESS) if console.soft_wrap else options)
+
+    def _parts(self) -> Iterator[RenderableType]:
         count = f" ({len(self.hosts)} hosts)" if len(self.hosts) > 1 else ""
         yield Text.assemble((", ".join(self.hosts) + count, "bold"), "  ", self.summary)
         if self.error is not None:
@@ -54,6 +65,10 @@ class Block:
         yield Lines(self.rows)
         for note in self.notes:
             yield Padding(Text(f"note: {short(note)}"), _INDENT)
+        if self.command:
+            yield Text("  what waits is done by:")
+            # On a line of its own that only the terminal may fold: half a command does something else.
+            yield Text(f"    {self._command_for(','.join(self.hosts))}", no_wrap=True, overflow="ignore")
 
 
 def together(blocks: Iterable[Block]) -> list[Block]:

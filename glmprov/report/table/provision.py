@@ -55,12 +55,11 @@ def _provision_block(result: HostProvision, verbose: bool) -> Block:
     rows = shown(
         [_mended_row(key) for key in worst_first if verbose or key.result is not Mended.FIXED], verbose
     )
-    notes = tuple(result.notes)
-    if result.waiting is not None:
-        notes += (f"what waits is done by: {result.waiting.command}",)
+    command = result.waiting.command if result.waiting else ""
     if not verbose:
         rows += tuple(_fixed_rows(result.keys))
-    return Block((result.host,), summary, rows, notes, result.error or result.failure)
+    error = result.error or result.failure
+    return Block((result.host,), summary, rows, tuple(result.notes), error, command=command)
 
 
 def _fixed_rows(keys: Sequence[KeyResult]) -> Iterable[Row]:

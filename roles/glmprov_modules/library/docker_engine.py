@@ -80,17 +80,19 @@ def unique(pairs):
     return dict(pairs)
 
 
-def merge(document, settings):
+def merge(document, settings, original):
     """Return document with each setting at its dotted path; a plain value in the way is an UnusableError.
 
-    None takes the setting out.
+    None takes the setting out, which may make room for another. original is what the file said before our first change.
     """
     merged = copy.deepcopy(document)
-    for path, value in settings.items():
+    for path in (path for path, value in settings.items() if value is None):
         *parents, last = path.split(".")
+        take_out(merged, parents, last, original)
+    for path, value in settings.items():
         if value is None:
-            take_out(merged, parents, last)
             continue
+        *parents, last = path.split(".")
         place = merged
         for parent in parents:
             place = place.setdefault(parent, {})
@@ -100,8 +102,8 @@ def merge(document, settings):
     return merged
 
 
-def take_out(document, parents, last):
-    """Take a setting out of document, and the objects above it that are empty then."""
+def take_out(document, parents, last, original):
+    """Take a setting out of document, and the objects above it that are empty then and weren't there before us."""
     places = [document]
     for parent in parents:
         place = places[-1].get(parent)
@@ -110,9 +112,27 @@ def take_out(document, parents, last):
         places.append(place)
     if places[-1].pop(last, None) is None:
         return
-    for parent, place in zip(reversed(parents), reversed(places[:-1]), strict=True):
-        if place[parent] == {}:
+    for depth in range(len(parents), 0, -1):
+        place, parent = places[depth - 1], parents[depth - 1]
+        if place[parent] == {} and not has_object(original, parents[:depth]):
             del place[parent]
+
+
+def has_object(document, parents):
+    """Tell whether document has an object at a path."""
+    for parent in parents:
+        document = document.get(parent)
+        if not isinstance(document, dict):
+            return False
+    return True
+
+
+def before_us(path):
+    """Return what the file said before our first change; nothing if there was none, or the copy is broken."""
+    try:
+        return parse(read_text(path + ".before-glmprov") or "")
+    except UnusableError:
+        return {}
 
 
 def without_ours(document, before, original):
@@ -199,6 +219,8 @@ def replace(module, path, before, after):
 def restart(module, path, before):
     """Restart the daemon. If it doesn't come up, put the settings back, start it with those, and fail."""
     unit = Unit(module, UNIT)
+    # Several settings in a row are no crash loop: systemd would refuse the fourth start in a minute.
+    module.run_command(["systemctl", "reset-failed", UNIT])
     rc, out, err = module.run_command(["systemctl", "restart", UNIT])
     if rc == 0:
         return
@@ -241,7 +263,7 @@ def main():
     before = read_text(path)
     try:
         document = parse(before or "")
-        merged = merge(document, module.params["settings"])
+        merged = merge(document, module.params["settings"], before_us(path))
     except UnusableError as error:
         module.fail_json(msg=f"{path}: {error}. Mend the file or move it away; it was left as it is.")
     diffs = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from glmprov.receipt import Receipt
 from glmprov.remote import connect
 from glmprov.results import HostProvision, KeyResult, Mended
 from glmprov.settings import from_variables
-from glmprov.state import Unknown
+from glmprov.state import ContainerEngine, Dropped, HostState, Unknown
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the journal is root's")
 
@@ -92,3 +93,31 @@ def test_a_receipt_that_is_written_anew_knows_what_was_before(home: Path) -> Non
     with connect(HERE) as channel:
         receipt = journal.read_receipt(channel, home=str(home))
     assert isinstance(receipt, Receipt) and receipt.before == {"a.b": 600, "a.c": 600}
+
+
+def test_a_key_of_daemon_json_that_is_settled_is_forgotten(home: Path) -> None:
+    """What somebody sets there later is theirs: neither a plan nor taking back may go by what was before our time."""
+    gone, kept = (f"container_engine.daemon[{path}]" for path in ("live-restore", "runtimes.nvidia.path"))
+    keys = [Difference("here", key, True, None, Verdict.DRIFT) for key in (gone, kept)]
+    daemon = {"live-restore": True, "runtimes.nvidia.path": "nvidia-container-runtime"}
+    settings = from_variables("here", {})
+
+    def record(recorder: Recorder, now: dict[str, object], receipt: Receipt | None) -> Receipt:
+        seen = observation({"cards": [{}], "driver": "580.95.05", "engine": "docker.io", "daemon": now})
+        seen = replace(seen, receipt=receipt)
+        assert recorder.write_receipts([(HERE, settings, build(settings, seen), seen)]) == {}
+        with connect(HERE) as channel:
+            written = journal.read_receipt(channel, home=str(home))
+        assert isinstance(written, Receipt)
+        return written
+
+    recorder = _recorder(home)
+    recorder.begin([(HERE, keys)])
+    expected = HostState(container_engine=ContainerEngine(daemon=daemon))
+    old = Receipt("2026-11-22T19:00:00Z", "op", "desk", "0.1.0", expected, before=dict.fromkeys((gone, kept)))
+    waits = record(recorder, daemon, old)
+    assert set(waits.before) == {gone, kept}
+    assert waits.expected.container_engine
+    assert waits.expected.container_engine.daemon["live-restore"] == Dropped(True)
+    done = record(recorder, {"runtimes.nvidia.path": "nvidia-container-runtime"}, waits)
+    assert set(done.before) == set(json.loads((home / "before.json").read_text())) == {kept}

@@ -12,6 +12,7 @@ import pytest
 
 from glmprov.errors import ExitCode, InventoryError, NoHostError
 from glmprov.inventory import ansible, load
+from glmprov.inventory import cache as answers
 from glmprov.secret import Secret
 
 CASES = Path(__file__).parents[2] / "cases" / "inventory"
@@ -111,6 +112,27 @@ def test_extra_variables_win() -> None:
     )
     assert host.variables["gpu_power_limit_watts"] == "350"
     assert host.variables["more"] == [1]
+
+
+@pytest.mark.parametrize(
+    ("said", "place", "words"),
+    [
+        ("@none.yml", "-e @none.yml", "No such file"),
+        ("[broken", "-e", "isn't YAML"),
+        ("{a: [hunter2}", "-e", "isn't YAML"),
+        ("[a, b]", "-e", "no mapping"),
+    ],
+)
+def test_extra_variables_that_cannot_be_read(said: str, place: str, words: str, tmp_path: Path) -> None:
+    with pytest.raises(InventoryError, match=words) as caught:
+        load([source(CASES / "good" / "ini")], extra_vars=[said], cwd=tmp_path)
+    assert caught.value.place == place and "hunter2" not in str(caught.value)
+
+
+def test_what_cannot_be_read_is_not_cached(tmp_path: Path) -> None:
+    (tmp_path / "lab.ini").write_text("[gpu]\ngpu-1\n")
+    request = ansible.Request(sources=(tmp_path / "lab.ini",), cwd=tmp_path, extra_vars=("@gone.yml",))
+    assert answers.key(request) is None
 
 
 def test_a_wrong_vault_password(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from glmprov.report import table
 from glmprov.report.values import plain, short
 from glmprov.results import HostLock, HostProvision, HostReview, KeyResult, Mended, Waiting
 from glmprov.state import Disruption, HostState, Later, Setting, Unit, Unknown
+from glmprov.terminal import _console
 
 UUIDS = [f"GPU-0000000{n}-1111-2222-3333-444444444444" for n in range(4)]
 
@@ -241,6 +242,7 @@ def test_values_read_as_words(value: object, words: str) -> None:
 
 def test_a_uuid_is_cut_to_what_tells_cards_apart() -> None:
     assert short(f"limit_watts[{UUIDS[1]}]") == "limit_watts[GPU-00000001]"
+    assert short(f"accept it with --forget-card {UUIDS[1]}").endswith(UUIDS[1]), "to be copied"
 
 
 def test_packages_that_went_back_are_counted_together() -> None:
@@ -255,3 +257,38 @@ def test_packages_that_went_back_are_counted_together() -> None:
     )
     text = printed(table.revert([HostProvision("rig", (waits,))]))
     assert "next: reboot them when it suits" in text and "glmprov provision" not in text
+
+
+COMMAND = f"glmprov provision -i 'my lab.ini' --forget-card {UUIDS[0]} --before './drain --long-word'"
+
+
+def waits(host: str) -> HostProvision:
+    key = KeyResult("container_engine.daemon[debug]", None, True, None, Mended.WAITS, "glm serves")
+    waiting = Waiting(("glm",), (Disruption.DOCKER,), f"{COMMAND} -l {host} --allow docker")
+    return HostProvision(host, (key,), waiting=waiting)
+
+
+@pytest.mark.parametrize("width", [60, 100, 200])
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_a_command_can_be_copied_whole(width: int, is_terminal: bool) -> None:
+    """A line that the table folds would be run without its end: on all hosts."""
+    file = io.StringIO()
+    console = Console(
+        file=file, width=width, color_system=None, force_terminal=is_terminal, soft_wrap=not is_terminal
+    )
+    table.show(console, table.provision([waits("rig")]))
+    assert f"{COMMAND} -l rig --allow docker" in [line.strip() for line in file.getvalue().splitlines()]
+
+
+def test_one_command_does_what_waits_on_hosts_that_are_alike() -> None:
+    text = printed(table.provision([waits("rig"), waits("rag")]))
+    assert f"{COMMAND} -l rig,rag --allow docker\n" in text and text.count("--allow") == 1
+
+
+@pytest.mark.parametrize("words", ["many words " * 40, "x" * 400])
+def test_nothing_is_cut_off_in_a_pipe(words: str) -> None:
+    file = io.StringIO()
+    error = UnreachableError(words.strip(), host="rig", next_step=f"next {words}".strip())
+    review = HostReview("rig", plan=HostPlan("rig", HostState(), notes=(words.strip(),)), error=error)
+    table.show(_console(file), table.plan([review]))
+    assert file.getvalue().count(words.strip()) == 3
