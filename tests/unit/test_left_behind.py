@@ -12,19 +12,14 @@ import pytest
 from glmprov.apply import left_behind
 from glmprov.errors import ApplyError
 
-
-@pytest.fixture
-def dead() -> int:
-    """The pid of a process that has ended."""
-    ended = subprocess.Popen(["true"])
-    ended.wait()
-    return ended.pid
+NOBODY = 2**22 + 1
+"""A pid that no process has: Linux gives them out below 2^22."""
 
 
 @pytest.fixture
-def folder(dead: int, tmp_path: Path) -> Path:
+def folder(tmp_path: Path) -> Path:
     """What the killed run left, out of the way of runs that are at work on this machine."""
-    path = tmp_path / f"{left_behind.PREFIX}{dead}-test"
+    path = tmp_path / f"{left_behind.PREFIX}{NOBODY}-test"
     path.mkdir()
     return path
 
@@ -37,9 +32,10 @@ def test_a_folder_of_a_killed_run_is_removed_and_one_of_a_living_run_is_not(fold
 
 
 def test_an_ansible_that_outlived_its_controller_is_waited_for(folder: Path) -> None:
-    argv = [sys.executable, "-c", "input()", "ansible-playbook", "-i", f"{folder}/inventory/hosts.yml"]
-    with subprocess.Popen(argv, stdin=subprocess.PIPE) as ansible:
-        assert ansible.stdin
+    code = "print(flush=True); input()"  # /proc shows a process without arguments while it is being started
+    argv = [sys.executable, "-c", code, "ansible-playbook", "-i", f"{folder}/inventory/hosts.yml"]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as ansible:
+        assert ansible.stdout and ansible.stdout.readline()
         with pytest.raises(ApplyError) as caught:
             left_behind.clear(print, patience_seconds=0, where=folder.parent)
         assert str(ansible.pid) in caught.value.message and folder.exists()
