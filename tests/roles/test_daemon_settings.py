@@ -74,3 +74,33 @@ def test_taken_back_the_file_is_as_it_was_unless_they_changed_it_since(
     left: dict[str, Any], now: str, original: str | None, after: str | None
 ) -> None:
     assert daemon.without_ours(left, now, original) == after
+
+
+class Module:
+    """As much of an AnsibleModule as writing the file needs."""
+
+    def __init__(self, forget: bool = False) -> None:
+        self.params = {"forget": forget}
+
+    def get_bin_path(self, _: str) -> None:
+        return None
+
+
+@pytest.mark.parametrize("original", [None, "", '{"debug":\ttrue}'])
+def test_after_several_changes_the_file_is_as_it_was_or_gone_again(
+    tmp_path: Path, original: str | None
+) -> None:
+    """Without a file before us, the second change must not take the first one's for it."""
+    path = tmp_path / "daemon.json"
+    if original is not None:
+        path.write_text(original)
+    for settings in ({"runtimes.nvidia.path": "x"}, {"live-restore": True}):
+        _change(path, settings, Module())
+    _change(path, {"runtimes.nvidia.path": None, "live-restore": None}, Module(forget=True))
+    assert (path.read_text() if path.exists() else None) == original
+
+
+def _change(path: Path, settings: dict[str, Any], module: Module) -> None:
+    before = path.read_text() if path.exists() else None
+    merged = daemon.merge(daemon.parse(before or ""), settings, daemon.before_us(str(path)))
+    daemon.replace(module, str(path), before, daemon.left(module, str(path), merged, before))

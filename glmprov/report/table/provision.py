@@ -89,10 +89,14 @@ def _provision_summary(results: Sequence[HostProvision], after: str) -> Text:
     unchanged = sum(not result.keys and result.error is None for result in results)
     unknown = sum(result.count(Mended.UNKNOWN) > 0 and not result.failed for result in results)
     changed = sum(result.count(Mended.FIXED) > 0 and not result.failed for result in results)
+    skipped = sum(
+        result.count(Mended.SKIPPED) > 0 and not (result.failed or result.not_begun) for result in results
+    )
     parts = [
         (changed, "changed"),
         (unchanged, "unchanged"),
         (unknown, "with something that can't be known"),
+        (skipped, "with something skipped"),
         (waiting, "waiting for a reboot"),
         (serving, "waiting while an instance serves"),
         (sum(bool(result.not_begun) for result in results), "not begun"),

@@ -20,7 +20,8 @@ short_description: Merge settings into Docker's daemon.json and run the daemon w
 description:
   - Sets the given keys and leaves all others as they are, in their order and with the file's indentation.
   - Takes out the keys whose value is null, and objects that are empty without them.
-  - The file as it was before our first change is kept beside it, as daemon.json.before-glmprov.
+  - The file as it was before our first change is kept beside it, as daemon.json.before-glmprov; "null" where there was
+    none.
   - With forget, that one is put back as it was, letter by letter, if it says the same as what is left; a file that is
     empty then and wasn't there before is removed.
   - Broken JSON, or a file that the daemon would refuse, is never written over.
@@ -53,6 +54,8 @@ EXAMPLES = r"""
 """
 
 UNIT = "docker.service"
+NO_FILE = "null\n"
+"""The copy of the file from before our first change where there was none."""
 
 
 class UnusableError(ValueError):
@@ -114,25 +117,31 @@ def take_out(document, parents, last, original):
         return
     for depth in range(len(parents), 0, -1):
         place, parent = places[depth - 1], parents[depth - 1]
-        if place[parent] == {} and not has_object(original, parents[:depth]):
+        if place[parent] == {} and not is_empty(original, parents[:depth]):
             del place[parent]
 
 
-def has_object(document, parents):
-    """Tell whether document has an object at a path."""
+def is_empty(document, parents):
+    """Tell whether document has an empty object at a path."""
     for parent in parents:
         document = document.get(parent)
         if not isinstance(document, dict):
             return False
-    return True
+    return document == {}
 
 
 def before_us(path):
     """Return what the file said before our first change; nothing if there was none, or the copy is broken."""
     try:
-        return parse(read_text(path + ".before-glmprov") or "")
+        return parse(text_before_us(path) or "")
     except UnusableError:
         return {}
+
+
+def text_before_us(path):
+    """Return the file's text before our first change, None if there was no file, or nothing was changed."""
+    text = read_text(path + ".before-glmprov")
+    return None if text == NO_FILE else text
 
 
 def without_ours(document, before, original):
@@ -211,8 +220,8 @@ def replace(module, path, before, after):
         return
     write_text(path + ".new", after)
     validate(module, path + ".new")
-    if before is not None and not module.params["forget"] and not os.path.exists(path + ".before-glmprov"):
-        write_text(path + ".before-glmprov", before)
+    if not module.params["forget"] and not os.path.exists(path + ".before-glmprov"):
+        write_text(path + ".before-glmprov", NO_FILE if before is None else before)
     os.rename(path + ".new", os.path.realpath(path))
 
 
@@ -244,7 +253,7 @@ def left(module, path, merged, before):
     if not module.params["forget"]:
         return render(merged, before)
     try:
-        return without_ours(merged, before, read_text(path + ".before-glmprov"))
+        return without_ours(merged, before, text_before_us(path))
     except UnusableError:  # somebody broke the copy: what the file says now counts
         return render(merged, before)
 

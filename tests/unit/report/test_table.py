@@ -292,3 +292,13 @@ def test_nothing_is_cut_off_in_a_pipe(words: str) -> None:
     review = HostReview("rig", plan=HostPlan("rig", HostState(), notes=(words.strip(),)), error=error)
     table.show(_console(file), table.plan([review]))
     assert file.getvalue().count(words.strip()) == 3
+
+
+def test_the_last_line_counts_hosts_on_which_something_was_skipped() -> None:
+    skipped = KeyResult(
+        "nccl_env.env[A]", None, "1", None, Mended.SKIPPED, "interrupted before it was applied"
+    )
+    text = printed(table.provision([HostProvision("rig", (skipped,))]))
+    assert text.endswith("1 host: 1 with something skipped\n")
+    text = printed(table.provision([HostProvision("rig", (skipped,), not_begun="interrupted")]))
+    assert text.endswith("1 host: 1 not begun\n")
