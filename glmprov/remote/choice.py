@@ -10,9 +10,10 @@ from glmprov.errors import InventoryError, UsageError
 from glmprov.inventory import Host
 from glmprov.remote import Channel, ConnectOptions, known_hosts
 from glmprov.remote.become import first
-from glmprov.remote.config import SshConfig, resolve
+from glmprov.remote.config import SshConfig
 from glmprov.remote.libssh2_login import beyond_libssh2
 from glmprov.remote.reaching import BeyondLibraryError
+from glmprov.remote.resolve import resolve
 from glmprov.secret import Secret, reveal
 
 CHANNELS = ("auto", "openssh", "libssh2", "paramiko")

@@ -14,10 +14,11 @@ from glmprov.inventory import Host
 from glmprov.remote import Completed, ConnectOptions
 from glmprov.remote.askpass import answering
 from glmprov.remote.become import wanted, way_to_root
-from glmprov.remote.config import SshConfig, resolve
+from glmprov.remote.config import SshConfig
 from glmprov.remote.conversation import Conversation
 from glmprov.remote.interruption import interruptible
 from glmprov.remote.process import converse
+from glmprov.remote.resolve import resolve
 from glmprov.remote.script import COMMAND_LINE
 from glmprov.remote.sharing import control_path, locked, multiplexing, quiet_environment, strictness
 from glmprov.remote.ssh_failures import explain

@@ -13,7 +13,8 @@ from pathlib import Path
 from glmprov.errors import HostKeyError, UnreachableError
 from glmprov.inventory import Host
 from glmprov.remote import ConnectOptions, known_hosts
-from glmprov.remote.config import SshConfig, ask, resolve
+from glmprov.remote.config import SshConfig
+from glmprov.remote.resolve import ask, resolve
 from glmprov.remote.sharing import control_directory, quiet_environment
 from glmprov.remote.ssh_failures import explain
 

@@ -20,7 +20,7 @@ def gpu_host(fleet: Fleet) -> Host:
     return load([fleet.inventory], limit="genoa-4x")[0]
 
 
-@pytest.fixture(params=["openssh", "paramiko"])
+@pytest.fixture(params=["openssh", "libssh2", "paramiko"])
 def over(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

@@ -111,7 +111,7 @@ def test_a_wrong_vault_password(fleet: Fleet, tmp_path: Path) -> None:
     assert "hunter22" not in ran.out + ran.err
 
 
-@pytest.mark.parametrize("channel", ["openssh", "paramiko"])
+@pytest.mark.parametrize("channel", ["openssh", "libssh2", "paramiko"])
 def test_an_unknown_host_key(fleet: Fleet, tmp_path: Path, channel: str) -> None:
     empty = tmp_path / "known_hosts"
     empty.touch()
@@ -125,7 +125,7 @@ def test_an_unknown_host_key(fleet: Fleet, tmp_path: Path, channel: str) -> None
     assert empty.read_text() == ""
 
 
-@pytest.mark.parametrize("channel", ["openssh", "paramiko"])
+@pytest.mark.parametrize("channel", ["openssh", "libssh2", "paramiko"])
 def test_a_changed_host_key(fleet: Fleet, tmp_path: Path, node: Node, channel: str) -> None:
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / "other")], check=True)
     key = " ".join((tmp_path / "other.pub").read_text().split()[:2])
@@ -152,7 +152,7 @@ def test_trusting_a_host_key(fleet: Fleet, tmp_path: Path) -> None:
     run(fleet, "facts", inventory=path).expect(0)
 
 
-@pytest.mark.parametrize("channel", ["openssh", "paramiko"])
+@pytest.mark.parametrize("channel", ["openssh", "libssh2", "paramiko"])
 def test_a_refused_key(fleet: Fleet, tmp_path: Path, channel: str) -> None:
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / "other")], check=True)
     path = inventory(tmp_path, fleet, ansible_ssh_private_key_file=str(tmp_path / "other"))

@@ -9,7 +9,8 @@ import pytest
 from glmprov.inventory import Host
 from glmprov.remote import ConnectOptions
 from glmprov.remote.alike import alike
-from glmprov.remote.config import _answer, parse, resolve
+from glmprov.remote.config import parse
+from glmprov.remote.resolve import _answer, resolve
 
 SAME = [
     "",

@@ -12,8 +12,9 @@ from glmprov.inventory import Host
 from glmprov.remote import ConnectOptions, connect
 from glmprov.remote.ansible_defaults import with_ansible_defaults
 from glmprov.remote.choice import needs_openssh
-from glmprov.remote.config import SshConfig, fast_first, resolve
+from glmprov.remote.config import SshConfig, fast_first
 from glmprov.remote.openssh import ssh_arguments
+from glmprov.remote.resolve import resolve
 
 
 def resolved(
