@@ -78,7 +78,7 @@ class Catalog:
 @cache
 def load() -> Catalog:
     """Return the catalog."""
-    cards, drivers = _read("cards.yml"), _read("drivers.yml")
+    cards, drivers = read("cards.yml"), read("drivers.yml")
     return Catalog(
         cards=tuple(Card(**card) for card in cards["cards"]),
         branches=tuple(Branch(**branch) for branch in drivers["branches"]),
@@ -89,7 +89,8 @@ def load() -> Catalog:
     )
 
 
-def _read(name: str) -> dict[str, Any]:
+def read(name: str) -> dict[str, Any]:
+    """Return the content of a data file of this folder."""
     import yaml
 
     # The compiled loader, where PyYAML has it, is five times as fast.

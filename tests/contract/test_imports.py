@@ -13,11 +13,15 @@ LEAVES = {
     "errors", "state", "hardware", "observation", "receipt", "history", "settings", "inventory", "secret", "made_once",
     "__init__",
 }  # fmt: skip
-PURE = {"plan", "drift", "undo", "topology", "nccl", "power", "catalog"}
+PURE = {"plan", "drift", "undo", "topology", "nccl", "power", "catalog", "recipe", "engines", "fit", "lint"}
 MAY_IMPORT = {
     **dict.fromkeys(LEAVES, LEAVES),
     **dict.fromkeys(PURE, LEAVES | PURE),
     "catalog": {"errors", "catalog"},
+    "recipe": LEAVES | {"catalog", "recipe"},
+    "engines": LEAVES | {"catalog", "recipe", "engines"},
+    "fit": LEAVES | {"catalog", "recipe", "engines", "topology", "fit"},
+    "lint": LEAVES | {"catalog", "recipe", "engines", "topology", "fit", "lint"},
     "remote": LEAVES | {"remote"},
     "probe": LEAVES | {"remote", "probe"},
     "apply": LEAVES | {"remote", "apply"},
@@ -27,7 +31,7 @@ MAY_IMPORT = {
     "actions": LEAVES | PURE | {"remote", "probe", "apply", "journal", "operate", "results", "actions"},
     "report": LEAVES | PURE | {"results", "report"},
     "terminal": LEAVES | {"results", "report", "apply"},
-    "lab": {"errors", "lab"},
+    "lab": {"errors", "lab", "engines"},  # the simulator takes the flags that the catalogue knows
 }
 ONLY_IN = {
     "click": {"cli", "lab"},

@@ -1,0 +1,1 @@
+"""The engines: what their flags mean, and how a launch becomes a command."""
