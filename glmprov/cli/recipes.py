@@ -8,16 +8,10 @@ from glmprov.cli.group import Lazy, main
 class _Recipes(Lazy):
     lazy = {  # noqa: RUF012  (nobody changes it)
         "list": ("glmprov.cli.recipe_looking", "list_recipes", "Show all recipes."),
-        "show": (
-            "glmprov.cli.recipe_looking",
-            "show",
-            "Show a recipe: its corrections, why, and who says so.",
-        ),
+        "show": ("glmprov.cli.recipe_looking", "show", "Show a recipe: corrections, why, and who says so."),
         "render": ("glmprov.cli.recipe_looking", "render", "Print the command that a recipe makes."),
-        "import": (
-            "import_recipe",
-            "Make a recipe of a command, compose file or unit.",
-        ),
+        "import": ("glmprov.cli.recipe_making", "import_recipe", "Make a recipe of something pasted."),
+        "new": ("glmprov.cli.recipe_making", "new", "Print a recipe to begin with."),
     }
 
 
