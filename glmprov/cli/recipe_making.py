@@ -33,12 +33,13 @@ def import_recipe(
 
     if file is sys.stdin and sys.stdin.isatty():
         click.echo("Paste the command and end with Ctrl-D on a line of its own.", err=True)
+    said = getattr(file, "name", "<stdin>")
+    place = "standard input" if said == "<stdin>" else said
     try:
         text = file.read()
     except UnicodeDecodeError as error:
-        raise UsageError("no text", place=file.name) from error
+        raise UsageError("no text", place=place) from error
     day = date.date() if date else datetime.date.today()
-    place = "standard input" if file.name == "<stdin>" else file.name
     click.echo(recipe_import(text, place, Head(name, author, day, source, model)), nl=False)
 
 

@@ -120,6 +120,8 @@ def _correction(each: Made) -> Iterator[RenderableType]:
 
 
 def _effect(effect: Effect) -> Text:
+    if effect.place.startswith("renamed."):
+        return Text.assemble((effect.before or "", "bold"), " → ", (effect.after or "", "green"))
     text = Text.assemble((_written(effect.place), "bold"), "  ")
     if effect.after is None:
         before = "" if effect.before in (None, "given") else f"{effect.before} "
