@@ -3,7 +3,8 @@
 from glmprov.fit.asked import Asked, Buffers, FitError, asked_by
 from glmprov.fit.config import model_of_config
 from glmprov.fit.layout import Layout, faults, splits
-from glmprov.fit.memory import Card, Mark, Pool, Term, fraction, pool, token
+from glmprov.fit.memory import Pool, pool, token
+from glmprov.fit.terms import Card, Mark, Term, fraction
 from glmprov.fit.verdict import Fit, alternatives, fit, needed_fraction
 from glmprov.fit.which import model_of
 

@@ -10,7 +10,8 @@ from glmprov.catalog.models import Model
 from glmprov.fit.asked import Asked
 from glmprov.fit.constants import GIB, constants
 from glmprov.fit.layout import Layout, faults, splits
-from glmprov.fit.memory import Card, Pool, drafts, fraction, kv_type, pool
+from glmprov.fit.memory import Pool, kv_type, pool
+from glmprov.fit.terms import Card, drafts, fraction
 
 LARGEST_FRACTION = 0.98
 """We don't advise more: nobody published a run above it on these cards."""
