@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from glmprov.drift import Difference, Verdict, waiting
 from glmprov.errors import ExitCode, GlmprovError, worst
@@ -14,6 +14,9 @@ from glmprov.observation import Observation
 from glmprov.plan import HostPlan
 from glmprov.receipt import LockState
 from glmprov.state import Disruption, Manage
+
+if TYPE_CHECKING:
+    from glmprov.fit.seats import HostFit
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,15 @@ class HostFacts:
     observation: Observation | None = None
     error: GlmprovError | None = None
     named: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class HostRecipeFit:
+    """A recipe held against a host's cards, or why the host could not be read."""
+
+    host: str
+    found: HostFit | None = None
+    error: GlmprovError | None = None
 
 
 @dataclass(frozen=True)
@@ -229,6 +241,14 @@ def provision_code(results: Iterable[HostProvision]) -> ExitCode:
             codes.append(ExitCode.UNREACHABLE)
         if result.not_begun or result.count(Mended.WAITS):
             codes.append(ExitCode.DRIFT)
+    return worst(codes)
+
+
+def fit_code(results: Sequence[HostRecipeFit]) -> ExitCode:
+    """Return the exit code of `recipe fit` with an inventory: a host's error counts, and that no host can run it."""
+    codes = [result.error.exit_code for result in results if result.error]
+    if not any(result.found and result.found.strategy for result in results):
+        codes.append(ExitCode.FAILED)
     return worst(codes)
 
 
