@@ -17,6 +17,7 @@ from glmprov.state import Disruption, Manage
 
 if TYPE_CHECKING:
     from glmprov.fit.seats import HostFit
+    from glmprov.recipe.model import Recipe
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,15 @@ class HostRecipeFit:
 
     host: str
     found: HostFit | None = None
+    error: GlmprovError | None = None
+
+
+@dataclass(frozen=True)
+class HostOffers:
+    """The recipes for a purpose, each held against a host's cards, the likeliest first."""
+
+    host: str
+    offers: tuple[tuple[Recipe, HostFit], ...] = ()
     error: GlmprovError | None = None
 
 
@@ -248,6 +258,14 @@ def fit_code(results: Sequence[HostRecipeFit]) -> ExitCode:
     """Return the exit code of `recipe fit` with an inventory: a host's error counts, and that no host can run it."""
     codes = [result.error.exit_code for result in results if result.error]
     if not any(result.found and result.found.strategy for result in results):
+        codes.append(ExitCode.FAILED)
+    return worst(codes)
+
+
+def offers_code(results: Sequence[HostOffers]) -> ExitCode:
+    """Return the exit code of `recipe suggest` with an inventory, by the same rule."""
+    codes = [result.error.exit_code for result in results if result.error]
+    if not any(found.strategy for result in results for _, found in result.offers):
         codes.append(ExitCode.FAILED)
     return worst(codes)
 

@@ -1,8 +1,8 @@
-"""`glmprov recipe fit` with an inventory: which hosts can run a recipe, and on which cards."""
+"""`glmprov recipe fit` and `suggest` with an inventory: which hosts can run a recipe, and on which cards."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from glmprov.actions.facts import facts
@@ -12,7 +12,7 @@ from glmprov.fit import asked_by, model_of
 from glmprov.fit.seats import Host, HostFit, on_host
 from glmprov.observation import Observation
 from glmprov.recipe import Launch, Recipe
-from glmprov.results import HostFacts, HostRecipeFit
+from glmprov.results import HostFacts, HostOffers, HostRecipeFit
 from glmprov.topology import NamedSets
 
 
@@ -33,6 +33,20 @@ def _held(found: HostFacts, recipe: Recipe, launch: Launch, wanted_tokens: int |
         )
     except GlmprovError as error:
         return HostRecipeFit(found.host, error=error)
+
+
+def recipe_suggest(fleet: Fleet, recipes: Sequence[Recipe], said: Said = silent) -> tuple[HostOffers, ...]:
+    """Hold recipes, as corrected, against every host of a fleet; on each host those that it can run come first."""
+    return tuple(_offered(each, recipes) for each in facts(fleet, said))
+
+
+def _offered(found: HostFacts, recipes: Sequence[Recipe]) -> HostOffers:
+    if found.observation is None or found.error is not None:
+        return HostOffers(found.host, error=found.error)
+    held = [
+        (each, on_observed(found.observation, each, each.corrected, named=found.named)) for each in recipes
+    ]
+    return HostOffers(found.host, tuple(sorted(held, key=lambda pair: pair[1].strategy is None)))
 
 
 def on_observed(

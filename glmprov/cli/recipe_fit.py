@@ -12,6 +12,7 @@ from glmprov.cli.options import fleet_options, leave, load, terminal_for
 from glmprov.errors import ExitCode
 
 if TYPE_CHECKING:
+    from glmprov.fit.suggesting import Purpose
     from glmprov.recipe import Launch, Recipe
 
 
@@ -109,4 +110,56 @@ def _on_hosts(
         click.echo(hosts_document(recipe, form, results, code))
     else:
         click.echo(hosts_text(recipe, form, results, terminal.verbose > 0))
+    leave(code)
+
+
+@click.command(short_help="Say what is recommended for a purpose, and what of it fits.")
+@click.option(
+    "--for",
+    "purpose",
+    type=click.Choice(["quality", "speed", "code", "users"]),
+    required=True,
+    help="What counts most.",
+)
+@click.option("--gpus", type=click.IntRange(1, 64), help="On so many cards that nobody has to reach.")
+@click.option(
+    "--card", default="", help="Which cards: NVML's name, or the edition (Server, Workstation, Max-Q)."
+)
+@fleet_options
+def suggest(purpose: str, gpus: int | None, card: str, **options: Any) -> None:
+    """Say which recipe is recommended, what was measured for and against that, and what of it fits.
+
+    On cards that you name, or on the hosts of an inventory. Exit 1: nothing recommended fits.
+    """
+    from glmprov.fit.suggesting import suggestions
+    from glmprov.recipe.reading import read_shipped
+
+    row = suggestions().purposes[purpose]
+    recipes = [read_shipped(name) for name in row.recipes]
+    if gpus is None and not card:
+        _suggest_on_hosts(row, recipes, options)
+    from glmprov.fit.cards import card_named
+    from glmprov.fit.suggesting import kinds_on, offers
+    from glmprov.report.fit.suggested import offers_document, offers_text
+
+    name, memory = card_named(card)
+    there = gpus or 4
+    found = offers(recipes, memory, there)
+    kinds = tuple(kinds_on(found[0].recipe, memory, there))
+    code = ExitCode.DONE if found[0].found.fits else ExitCode.FAILED
+    write = offers_document(row, f"{there} × {name}", found, kinds, code) if options["as_json"] else None
+    click.echo(write or offers_text(row, f"{there} × {name}", found, kinds))
+    leave(code)
+
+
+def _suggest_on_hosts(row: Purpose, recipes: list[Recipe], options: dict[str, Any]) -> None:
+    from glmprov.actions.recipe_fit import recipe_suggest
+    from glmprov.report.fit.suggested import hosts_document, hosts_text
+    from glmprov.results import offers_code
+
+    terminal = terminal_for(options)
+    with terminal.progress("probing") as said:
+        results = recipe_suggest(load(options), recipes, said)
+    code = offers_code(results)
+    click.echo(hosts_document(row, results, code) if options["as_json"] else hosts_text(row, results))
     leave(code)
