@@ -117,6 +117,8 @@ def _correction(each: Made) -> Iterator[RenderableType]:
         yield _Indented(head, 2)
     yield _Indented(Text(each.correction.reason), 6)
     yield _Indented(_source(each.correction.source), 6)
+    if each.correction.fixes:
+        yield _Indented(Text(f"lint: {', '.join(each.correction.fixes)}", "dim"), 6)
 
 
 def _effect(effect: Effect) -> Text:
