@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from glmprov.catalog.models import models
+from glmprov.engines.flags import versions
 from glmprov.fit.asked import asked_by
 from glmprov.fit.cards import card_named
 from glmprov.fit.constants import GIB, constants
 from glmprov.fit.layout import Layout, faults
 from glmprov.fit.suggesting import suggestions
 from glmprov.fit.verdict import fit
+from glmprov.fit.version import default
 from glmprov.fit.which import model_of
 from glmprov.recipe.launch import Launch
 
@@ -98,12 +100,12 @@ def _kept() -> Iterator[Sequence[object]]:
 
 
 def _shares() -> str:
-    shares = (constants().engines["vllm"].default_fraction or {}).items()
-    told = ", ".join(f"{share:g}" + ("" if first == "0" else f" from {first} on") for first, share in shares)
+    shares = {version: default("vllm", version, "gpu-memory-utilization") for version in versions("vllm")}
+    told = "; ".join(f"{version} {share}" for version, share in shares.items())
     return (
-        f"The default share of a card's memory: vLLM {told}. SGLang computes its own from what it keeps for\n"
-        "prefill, graphs and drafting. NCCL's buffers, where the environment enlarges them, are counted as an upper\n"
-        "bound; with P2P off they lie in the host's shared memory.\n"
+        f"The default share of a card's memory in vLLM: {told}. SGLang computes its own from what it keeps\n"
+        "for prefill, graphs and drafting. NCCL's buffers, where the environment enlarges them, are counted as an\n"
+        "upper bound; with P2P off they lie in the host's shared memory.\n"
     )
 
 
