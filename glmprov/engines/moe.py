@@ -121,11 +121,15 @@ def file_name(engine: str, version: str, experts: Experts, device: str, *, down:
 
 def tiles(engine: str, version: str, experts: Experts) -> tuple[Tile, ...]:
     """Return the tiles that a release takes without a tuned file, for small steps first. Empty: nobody has read them."""
-    release = next((each for each in _engines()[engine]["tiles"] if in_range(version, each["versions"])), None)
+    release = next(
+        (each for each in _engines()[engine]["tiles"] if in_range(version, each["versions"])), None
+    )
     return () if release is None else tuple(_tiles(release[experts.kind], experts))
 
 
-def outlook(launch: Launch, model: Model, device: str, shipped: Mapping[str, Sequence[str]]) -> Outlook | None:
+def outlook(
+    launch: Launch, model: Model, device: str, shipped: Mapping[str, Sequence[str]]
+) -> Outlook | None:
     """Return what a launch meets on a card. shipped: the release's own files, by folder. None: the kernel isn't used."""
     experts = experts_of(launch, model)
     if experts is None or launch.engine not in _engines():

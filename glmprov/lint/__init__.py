@@ -22,12 +22,20 @@ if TYPE_CHECKING:
 __all__ = ["LEVELS", "Finding", "Level", "Rule", "Side", "Target", "lint", "rules"]
 
 
-def lint(launch: Launch, recipe: Recipe, target: Target, flags: Flags | None = None) -> tuple[Finding, ...]:
+def lint(
+    launch: Launch,
+    recipe: Recipe,
+    target: Target,
+    flags: Flags | None = None,
+    *,
+    as_published: bool | None = None,
+) -> tuple[Finding, ...]:
     """Return what the rules say about a launch on a target, the worst first.
 
-    flags is what the launch's release takes; None: nobody knows.
+    flags is what the launch's release takes; None: nobody knows. as_published: whether the launch is the recipe's
+    published form; None: it is, unless a correction set one of its values.
     """
-    situation = Situation(launch, recipe, target, flags)
+    situation = Situation(launch, recipe, target, flags, as_published)
     found = [finding for rule in rules().values() for finding in _findings(rule, situation)]
     silent = {id_ for each in found if each.level != "unknown" for id_ in rules()[each.rule].instead_of}
     return tuple(sorted((f for f in found if f.rule not in silent), key=lambda f: LEVELS.index(f.level)))
@@ -38,8 +46,7 @@ def _findings(rule: Rule, situation: Situation) -> Iterator[Finding]:
         if each.holds is None:
             yield _finding(rule, situation, each, "unknown", f"can't be known: {each.reason}")
         elif each.holds:
-            said = rule.sentence.format_map(_values(situation, each.values))
-            yield _finding(rule, situation, each, rule.level, said)
+            yield _finding(rule, situation, each, rule.level, rule.sentence)
 
 
 def _answers(rule: Rule, situation: Situation) -> Iterable[Answer]:
@@ -65,7 +72,13 @@ def _release(rule: Rule, situation: Situation) -> Answer:
 def _finding(rule: Rule, situation: Situation, each: Answer, level: Level, sentence: str) -> Finding:
     kind, _, name = rule.place.partition(".")
     place = each.place or (situation.place(kind, name) if name else rule.place)
-    return Finding(rule.id, level, sentence, place, rule.why, rule.fix, rule.source, rule.sides)
+    if situation.recipe.kind == "quantize":
+        place = "script"
+    if not each.holds:
+        return Finding(rule.id, level, sentence, place, rule.why, "", rule.source, rule.sides)
+    values = _values(situation, each.values)
+    sentence, why, fix = (text.format_map(values) for text in (sentence, rule.why, rule.fix))
+    return Finding(rule.id, level, sentence, place, why, fix, rule.source, rule.sides)
 
 
 def _values(situation: Situation, more: Mapping[str, object]) -> Mapping[str, object]:
@@ -84,7 +97,9 @@ def _values(situation: Situation, more: Mapping[str, object]) -> Mapping[str, ob
         "driver": situation.target.driver,
         "checkpoint": situation.target.model,
         "argument": _Lookup(situation.argument),
-        "flag": _Lookup(lambda name: spelled(situation.written(name) or situation.engine.written(name) or name)),
+        "flag": _Lookup(
+            lambda name: spelled(situation.written(name) or situation.engine.written(name) or name)
+        ),
         "environment": _Lookup(situation.environment.get),
         "option": _Lookup(launch.options.get),
         **more,

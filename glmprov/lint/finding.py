@@ -53,9 +53,9 @@ YES = Answer(True)
 NO = Answer(False)
 
 
-def unknown(reason: str) -> Answer:
+def unknown(reason: str, place: str = "") -> Answer:
     """Return that it can't be known, and why."""
-    return Answer(None, reason)
+    return Answer(None, reason, place)
 
 
 def answer(holds: bool) -> Answer:

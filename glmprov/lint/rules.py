@@ -40,10 +40,22 @@ class Rule:
 @cache
 def rules() -> Mapping[str, Rule]:
     """Return the rules by id, in the file's order."""
-    return {id_: _rule(id_, content) for id_, content in read("rules.yml").items()}
+    content = read("rules.yml")
+    return {id_: _rule(id_, rule, content["sources"]) for id_, rule in content["rules"].items()}
 
 
-def _rule(id_: str, content: Mapping[str, Any]) -> Rule:
-    sides = tuple(Side(**side) for side in content.get("sides", ()))
-    lists = {"instead_of": tuple(content.get("instead_of", ())), "sides": sides}
-    return Rule(id=id_, **{**content, **lists})
+def _rule(id_: str, content: Mapping[str, Any], sources: Mapping[str, str]) -> Rule:
+    sides = tuple(
+        Side(**{**side, "source": _cited(side["source"], sources)}) for side in content.get("sides", ())
+    )
+    more = {"instead_of": tuple(content.get("instead_of", ())), "sides": sides}
+    return Rule(id=id_, **{**content, **more, "source": _cited(content["source"], sources)})
+
+
+def _cited(text: str, sources: Mapping[str, str]) -> str:
+    """Return a citation with the short names of sources written out."""
+    parts = (part.partition(": ") for part in text.split("; "))
+    return "; ".join(
+        f"{sources.get(name, name)}{', ' if name in sources and rest else sep}{rest}"
+        for name, sep, rest in parts
+    )

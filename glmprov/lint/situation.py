@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
 
 from glmprov import catalog
-from glmprov.engines.meaning import Engine, engine_of
+from glmprov.engines.meaning import Engine, engines
 from glmprov.lint.target import Target
 from glmprov.recipe import Launch, Recipe, Value
 
+MODEL_IN_SCRIPT = re.compile(r"""\b(?:MODEL_ID|model_stub)\s*=\s*["']([^"']+)["']""")
+"""How a script for llm-compressor names its model."""
+
 
 class Flags(Protocol):
-    """What a release of an engine takes."""
+    """What a release of an engine takes, reads and ships (see engines/flags.py)."""
+
+    @property
+    def moe_configs(self) -> Mapping[str, Sequence[str]]:
+        """The tuned files of the fused-MoE kernel, by folder."""
+
+    @property
+    def variables(self) -> Collection[str]:
+        """The environment variables that the release reads."""
 
     def full_name(self, name: str) -> str:
         """Return the name that an argument's name stands for: an alias or an abbreviation; else the name itself."""
@@ -33,11 +45,13 @@ class Situation:
     target: Target
     flags: Flags | None = None
     """What this release takes. None: the catalogue has no release of this engine."""
+    as_published: bool | None = None
+    """Whether the launch is the published form. None: by the origins of its values."""
 
     @cached_property
     def engine(self) -> Engine:
-        """The launch's engine."""
-        return engine_of(self.launch)
+        """The launch's engine. One that serves nothing has no arguments to reason about."""
+        return engines().get(self.launch.engine, engines()["image"])
 
     @property
     def own_launcher(self) -> bool:
@@ -98,7 +112,20 @@ class Situation:
     @property
     def published(self) -> bool:
         """Whether the recipe has corrections, and the launch is without them."""
+        if self.as_published is not None:
+            return self.as_published
         return bool(self.recipe.corrections) and "correction" not in self.launch.origins.values()
+
+    @property
+    def text(self) -> str:
+        """The command or script as it was published; the corrected one, if the recipe has one and it is that."""
+        recipe = self.recipe
+        return recipe.published_text if self.published else recipe.corrected_text or recipe.published_text
+
+    @property
+    def moe_configs(self) -> Mapping[str, Sequence[str]]:
+        """Tuned files of the fused-MoE kernel that the release ships, by folder."""
+        return {} if self.flags is None else self.flags.moe_configs
 
     @property
     def gpus_used(self) -> int:
@@ -110,9 +137,12 @@ class Situation:
 
     @property
     def model(self) -> str:
-        """The model that the launch names: an id or a path; the recipe's, if it names none."""
+        """The model that the launch or the script names: an id or a path; the recipe's, if it names none."""
         value = self.argument("model")
-        return value if isinstance(value, str) else self.recipe.model
+        if isinstance(value, str):
+            return value
+        named = MODEL_IN_SCRIPT.search(self.text) if self.recipe.kind == "quantize" else None
+        return named[1] if named else self.recipe.model
 
     def _full(self, name: str) -> str:
         return name if self.flags is None else self.flags.full_name(name)

@@ -35,7 +35,7 @@ def driver_below_recipe(situation: Situation) -> Iterator[Answer]:
     if floor is None:
         return
     if driver is None:
-        yield unknown(f"it needs driver {floor}, and no host is named")
+        yield unknown("no host is named, so the driver isn't known")
     elif in_range(driver, f"<{floor}"):
         yield Answer(True)
 

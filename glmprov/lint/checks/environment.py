@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from difflib import get_close_matches
 
-from glmprov.lint.finding import Answer
+from glmprov.lint.finding import Answer, unknown
 from glmprov.lint.situation import Situation
 
 LEVELS = ("LOC", "PIX", "PXB", "PHB", "SYS", "SYS")
@@ -12,6 +13,9 @@ LEVELS = ("LOC", "PIX", "PXB", "PHB", "SYS", "SYS")
 
 WITHOUT_EFFECT = ("NCCL_NET_GDR_LEVEL", "NCCL_ALLOC_P2P_NET_LL_BUFFERS", "NCCL_TUNER_PLUGIN")
 """Copied widely; nobody shows an effect on one host. voipmonitor/rtx6kpro, nccl-tuning.md."""
+
+OWN_PREFIXES = ("VLLM_", "SGLANG_", "SGL_")
+"""Variables that only an engine reads, and so one that the engine's package doesn't name is read by nobody."""
 
 GIB = 2**30
 MOST_BUFFERS = GIB
@@ -49,4 +53,17 @@ def variable_overrides_host(situation: Situation) -> Iterator[Answer]:
         value = situation.launch.environment.get(name)
         if value is not None and value != host_value:
             values = {"name": name, "value": value, "host_value": host_value}
+            yield Answer(True, place=f"environment.{name}", values=values)
+
+
+def variable_ignored(situation: Situation) -> Iterator[Answer]:
+    """The engine's package names every variable that the engine reads."""
+    for name in situation.launch.environment:
+        if not name.startswith(OWN_PREFIXES):
+            continue
+        if situation.flags is None or not situation.launch.version:
+            yield unknown(f"whether the release reads {name}", f"environment.{name}")
+        elif name not in situation.flags.variables:
+            near = get_close_matches(name, situation.flags.variables, n=1, cutoff=0.85)
+            values = {"name": name, "hint": f"; did you mean {near[0]}?" if near else ""}
             yield Answer(True, place=f"environment.{name}", values=values)

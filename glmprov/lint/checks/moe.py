@@ -26,24 +26,30 @@ def _judged(situation: Situation, *, crashes: bool) -> Iterator[Answer]:
     if model is None:
         yield unknown(f"{situation.model} isn't in the catalogue of models")
         return
-    seen: set[str] = set()
+    if not situation.launch.version:
+        yield unknown("nobody knows which release it is, so neither the file's name nor the default tile")
+        return
+    met: dict[int | None, list[Outlook]] = {}
     for device in situation.cards:
         found = outlook(situation.launch, model, device, situation.moe_configs)
-        if found is None or found.found is not None or found.name in seen:
-            continue
-        seen.add(found.name)
-        if found.crashes is None or found.crashes == crashes:
-            yield _answer(situation, device, found)
+        if found is not None and found.found is None and found.crashes in (None, crashes):
+            met.setdefault(found.wanted, []).append(found)
+    for outlooks in met.values():
+        yield _answer(situation, outlooks)
 
 
-def _answer(situation: Situation, device: str, found: Outlook) -> Answer:
-    if found.crashes is None:
-        return unknown(f"nobody has read which tile {situation.launch.engine} {situation.launch.version} takes")
+def _answer(situation: Situation, met: list[Outlook]) -> Answer:
+    """Answer for cards with the same outlook: the first one's file speaks for all."""
+    first, others = met[0], len(met) - 1
+    if first.wanted is None:
+        return unknown(
+            f"nobody has read which tile {situation.launch.engine} {situation.launch.version} takes"
+        )
     values = {
-        "file": found.name,
-        "wanted": f"{found.wanted:,}",
-        "available": f"{found.available:,}",
-        "tokens": found.from_tokens - 1,
-        "device": device,
+        "file": first.name,
+        "also": f" (nor for {others} other edition{'s' * (others > 1)})" if others else "",
+        "wanted": f"{first.wanted:,}",
+        "available": f"{first.available:,}",
+        "tokens": first.from_tokens - 1,
     }
     return Answer(True, values=values)

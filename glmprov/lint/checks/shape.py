@@ -28,7 +28,10 @@ def gpus_too_few_for_recipe(situation: Situation) -> Iterator[Answer]:
 def block_fp8_tensor_parallel(situation: Situation) -> Iterator[Answer]:
     """A rank's share of an expert must be a multiple of the weight block."""
     model = situation.target.model
-    if model is None or model.block is None:
+    if model is None:
+        yield unknown(f"{situation.model} isn't in the catalogue of models")
+        return
+    if model.block is None:
         return
     ranks, whole = situation.count("tensor_parallel"), model.shape.moe_intermediate
     if model.quantization.startswith("fp8") and whole // ranks % model.block:
