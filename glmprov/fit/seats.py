@@ -16,7 +16,7 @@ from glmprov.fit.version import at_least
 from glmprov.hardware import Gpu, Hardware
 from glmprov.recipe.model import Requirements
 from glmprov.state import Unknown
-from glmprov.topology import NONE_NAMED, NamedSets
+from glmprov.topology import NamedSets
 
 AN_ENGINE_HOLDS = GIB
 """Less on a card is a desktop: one holds about 0.5 GiB (AlexGS74/glm47-nvfp4-sm120, its serve script)."""
@@ -77,7 +77,7 @@ class Host:
     """
 
     hardware: Hardware
-    named: NamedSets = NONE_NAMED
+    named: NamedSets = field(default_factory=dict)
     serving: tuple[str, ...] = ()
     driver_version: object = None
     holders: Mapping[str, Collection[str]] = field(default_factory=dict)

@@ -33,7 +33,9 @@ def offers_text(
     )
     width = max((len(kind.name) for kind, _ in kinds), default=0)
     for kind, found in kinds:
-        lines += _folded(f"  {kind.name:<{width}}  ", f"{kind.model}: {_verdict(found)} (weights {found.model.how})")
+        lines += _folded(
+            f"  {kind.name:<{width}}  ", f"{kind.model}: {_verdict(found)} (weights {found.model.how})"
+        )
     best = next((offer for offer in offers if offer.found.fits), None)
     lines += [
         "",
