@@ -16,7 +16,7 @@ from glmprov.fit.version import at_least
 from glmprov.hardware import Gpu, Hardware
 from glmprov.recipe.model import Requirements
 from glmprov.state import Unknown
-from glmprov.topology import NONE_NAMED, NamedSets
+from glmprov.topology import NamedSets
 
 AN_ENGINE_HOLDS = GIB
 """Less on a card is a desktop: one holds about 0.5 GiB (AlexGS74/glm47-nvfp4-sm120, its serve script)."""
@@ -37,7 +37,7 @@ class Strategy(StrEnum):
 
 @dataclass(frozen=True)
 class Seat:
-    """Cards for one launch. alone: nobody else holds any of them; now: as they are. name is the inventory's for them."""
+    """Cards for one launch. alone: nobody else holds any of them; now: as they are. name is the inventory's."""
 
     keys: tuple[str, ...]
     sockets: tuple[int, ...]
@@ -71,12 +71,15 @@ class HostFit:
 
 @dataclass(frozen=True)
 class Host:
-    """What of a host counts here. holders: the instances that we know there, with the keys of their cards."""
+    """What of a host counts here. holders: the instances that we know there, with the keys of their cards.
+
+    driver_version counts where it is text: it may be unknown, or known later.
+    """
 
     hardware: Hardware
-    named: NamedSets = NONE_NAMED
+    named: NamedSets = field(default_factory=dict)
     serving: tuple[str, ...] = ()
-    driver_version: str | Unknown | None = None
+    driver_version: object = None
     holders: Mapping[str, Collection[str]] = field(default_factory=dict)
 
 
@@ -109,13 +112,15 @@ def on_host(
 def _requirements(requires: Requirements | None, host: Host, cards: Sequence[topology.Card]) -> Iterator[str]:
     if requires is None:
         return
-    if requires.gpus > len(cards):
-        yield f"{requires.gpus} GPUs needed, there are {len(cards)}"
     others = sorted({card.edition for card in cards} - set(requires.cards))
     if requires.cards and others:
         yield f"made for {', '.join(requires.cards)}; there are {', '.join(others)}"
     version = host.driver_version
-    if isinstance(version, str) and requires.minimum_driver and not at_least(version, requires.minimum_driver):
+    if (
+        isinstance(version, str)
+        and requires.minimum_driver
+        and not at_least(version, requires.minimum_driver)
+    ):
         yield f"driver {version} is there, {requires.minimum_driver} is the oldest that will do"
 
 

@@ -10,8 +10,9 @@ from glmprov.catalog.models import Model
 from glmprov.fit.asked import Asked
 from glmprov.fit.constants import GIB, constants
 from glmprov.fit.layout import Layout, faults, splits
-from glmprov.fit.memory import Pool, kv_type, pool
-from glmprov.fit.terms import Card, drafts, fraction
+from glmprov.fit.memory import Pool, pool
+from glmprov.fit.notes import notes
+from glmprov.fit.terms import Card, fraction
 
 LARGEST_FRACTION = 0.98
 """We don't advise more: nobody published a run above it on these cards."""
@@ -66,7 +67,7 @@ def fit(
         gpus,
     )
     why = (*reasons, *_split_reasons(found), *_memory_reasons(found))
-    return replace(found, reasons=why, notes=tuple(_notes(found)))
+    return replace(found, reasons=why, notes=tuple(notes(model, asked, left)))
 
 
 def alternatives(found: Fit, gpus: int) -> tuple[Fit, ...]:
@@ -113,21 +114,25 @@ def _memory_reasons(found: Fit) -> Iterator[str]:
         if free < share * card.usable_bytes:
             wants = share * card.usable_bytes / GIB
             yield f"vLLM refuses to start: it wants {wants:.2f} GiB of each card, {free / GIB:.2f} GiB are free"
+    limit = asked.context_tokens if asked.context_tokens is not None else found.model.shape.max_positions
+    wanted = None if found.wanted_tokens is None else found.wanted_tokens + engine.kept_back_tokens
+    needed = max(limit if engine.context_must_fit else 0, wanted or 0, engine.kept_back_tokens + 1)
     if left.tokens <= 0:
-        yield f"each GPU is short of {-left.bytes / GIB:.2f} GiB before the first token" + _advice(found, 1)
-        return
-    needed = asked.context_tokens if asked.context_tokens is not None else found.model.shape.max_positions
-    if engine.context_must_fit and needed > left.tokens:
-        size = needed * left.token_bytes / GIB
+        yield f"each GPU is short of {-left.bytes / GIB:.2f} GiB before the first token" + _advice(
+            found, needed
+        )
+    elif engine.context_must_fit and limit > left.tokens:
+        size = limit * left.token_bytes / GIB
         yield (
-            f"vLLM refuses to start: a context of {needed:,} tokens takes {size:.2f} GiB of each GPU, "
+            f"vLLM refuses to start: a context of {limit:,} tokens takes {size:.2f} GiB of each GPU, "
             f"{left.bytes / GIB:.2f} GiB are left ({left.tokens:,} tokens)" + _advice(found, needed)
         )
+    elif wanted is not None and 0 < limit < wanted:
+        yield f"{found.wanted_tokens:,} tokens are wanted, the context is limited to {limit:,}"
     elif found.wanted_tokens is not None and found.wanted_tokens > found.context_tokens:
-        wanted = found.wanted_tokens + engine.kept_back_tokens
         yield (
             f"{found.wanted_tokens:,} tokens are wanted, {found.context_tokens:,} are admitted"
-            + _advice(found, wanted)
+            + _advice(found, needed)
         )
 
 
@@ -135,34 +140,3 @@ def _advice(found: Fit, tokens: int) -> str:
     share = needed_fraction(found, tokens)
     name = "utilization" if found.asked.engine == "vllm" else "memory fraction"
     return f"; a {name} of {share:g} would do" if share else ""
-
-
-def _notes(found: Fit) -> Iterator[str]:
-    asked, model, left = found.asked, found.model, found.pool
-    engine = constants().engines[asked.engine]
-    context = asked.context_tokens or model.shape.max_positions
-    if not engine.context_must_fit and context > left.tokens > 0:
-        whose = "set to" if asked.context_tokens else "the model's own"
-        yield (
-            f"the context is {whose} {context:,} tokens, but the pool holds {left.tokens:,}: longer prompts are "
-            "refused one by one"
-        )
-    if asked.mtp and not engine.counts_draft(asked.version):
-        yield (
-            f"{asked.engine} {asked.version} makes the pool before it loads the layer for MTP: the layer and its cache "
-            f"come out of what is kept free ({engine.draft_counted_source})"
-        )
-    if asked.draft_model:
-        yield f"the draft model {asked.draft_model} isn't counted: its size is unknown"
-    if drafts(asked) and asked.engine == "vllm":
-        yield "vLLM's overhead was fitted without MTP"
-    name = kv_type(model, asked)
-    if name not in constants().kv_cache_bytes:
-        yield f"KV cache type {name}: its size isn't known, 16 bits an element are taken"
-    if model.how == "estimated":
-        yield f"the weights of {model.id} are estimated" + (f": {model.note}" if model.note else "")
-    if asked.buffers.on_host and asked.buffers.bytes:
-        size = (asked.buffers.channels or constants().nccl["channels"]) * asked.buffers.bytes / GIB
-        yield f"NCCL takes up to {size:.1f} GiB of shared memory a GPU: the container needs --ipc=host or --shm-size"
-    if asked.layout.tensor != 4:
-        yield "the overhead was fitted with tensor parallel 4 on GLM-4.7"
