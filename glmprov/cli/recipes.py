@@ -13,6 +13,7 @@ class _Recipes(Lazy):
             "show",
             "Show a recipe: its corrections, why, and who says so.",
         ),
+        "lint": ("glmprov.cli.recipe_lint", "lint", "Say what is wrong or unwise with a recipe."),
         "render": ("glmprov.cli.recipe_looking", "render", "Print the command that a recipe makes."),
         "import": (
             "import_recipe",
