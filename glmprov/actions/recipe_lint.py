@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 
@@ -10,49 +10,50 @@ from glmprov.catalog.models import Model
 from glmprov.engines.meaning import engine_of, engines
 from glmprov.errors import UsageError
 from glmprov.fit import FitError, model_of
-from glmprov.instance import Wanted
-from glmprov.instance.wanted import given
 from glmprov.lint import Target, lint, rules
 from glmprov.lint.linted import Linted
 from glmprov.lint.release import judged_by
 from glmprov.recipe import Change, Launch, Recipe, changed
 
 
-def lint_recipe(recipe: Recipe, wanted: Wanted, target: Target, host: str | None = None) -> Linted:
-    """Return what the lint says of a recipe as somebody wants it.
+def lint_launch(
+    launch: Launch,
+    recipe: Recipe,
+    target: Target,
+    *,
+    as_published: bool = False,
+    accepted: Collection[str] = (),
+    host: str | None = None,
+) -> Linted:
+    """Return what the lint says of a launch. A target without a model gets the launch's, if we know it.
 
     Raise UsageError for a rule that is accepted and doesn't exist.
     """
-    accepted = accepted_rules(wanted.accepted)
-    launch = launch_of(recipe, wanted)
-    return replace(
-        lint_launch(launch, recipe, target, as_published=wanted.as_published, host=host), accepted=accepted
-    )
-
-
-def lint_launch(
-    launch: Launch, recipe: Recipe, target: Target, *, as_published: bool = False, host: str | None = None
-) -> Linted:
-    """Return what the lint says of a launch. A target without a model gets the launch's, if we know it."""
+    agreed = accepted_rules(accepted)
     if target.model is None:
         target = replace(target, model=model_for(launch, recipe))
     catalogue = judged_by(launch)
     findings = lint(launch, recipe, target, catalogue, as_published=as_published)
     version = catalogue.version if catalogue is not None else None
-    return Linted(recipe, launch, target, findings, as_published, version, host=host)
+    return Linted(recipe, launch, target, findings, as_published, version, agreed, host)
 
 
-def launch_of(recipe: Recipe, wanted: Wanted) -> Launch:
-    """Return the form that is asked for, with what somebody changes in it."""
-    launch = recipe.published if wanted.as_published else recipe.corrected
+def launch_of(
+    recipe: Recipe, *, as_published: bool = False, sets: Sequence[str] = (), model: str | None = None
+) -> Launch:
+    """Return the form that is asked for, with what somebody changes in it. Raise UsageError for a change that is none."""
+    launch = recipe.published if as_published else recipe.corrected
     if launch.engine not in engines():
         return launch
-    launch = given(given(launch, wanted.inventory, "inventory"), wanted.sets, "--set")
-    engine = engine_of(launch)
-    for meaning, value in (("model", wanted.model), ("port", wanted.port)):
-        name = engine.name_in(launch, meaning) or engine.written(meaning)
-        if value is not None and name is not None:
-            launch = changed(launch, Change(arguments={name: str(value)}), f"--{meaning}")
+    if sets:
+        from glmprov.instance.wanted import given, parse_sets
+
+        launch = given(launch, parse_sets(sets), "--set")
+    if model is not None:
+        engine = engine_of(launch)
+        name = engine.name_in(launch, "model") or engine.written("model")
+        change = Change() if name is None else Change(arguments={name: model})
+        launch = changed(launch, change, "--model")
     return launch
 
 

@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from glmprov import catalog
 from glmprov.actions.facts import facts
 from glmprov.actions.observe import Fleet, Said, silent
-from glmprov.actions.recipe_lint import lint_recipe
+from glmprov.actions.recipe_lint import lint_launch
 from glmprov.errors import ProbeError
-from glmprov.instance import Wanted
 from glmprov.lint import Target
 from glmprov.lint.linted import Linted
 from glmprov.observation import Observation
-from glmprov.recipe import Recipe
+from glmprov.recipe import Launch, Recipe
 from glmprov.state import Setting, Unknown
 
 
-def lint_on_hosts(fleet: Fleet, recipe: Recipe, wanted: Wanted, said: Said = silent) -> list[Linted]:
-    """Return what the lint says for each host of a fleet. Raise the first host's error, if one can't be read."""
+def lint_on_hosts(
+    fleet: Fleet,
+    launch: Launch,
+    recipe: Recipe,
+    *,
+    as_published: bool = False,
+    accepted: Collection[str] = (),
+    said: Said = silent,
+) -> list[Linted]:
+    """Return what the lint says of a launch for each host of a fleet. Raise the first host's error, if one isn't read."""
     results = []
     for each in facts(fleet, said):
         if each.error is not None or each.observation is None:
             raise each.error or ProbeError("it could not be read", host=each.host)
-        results.append(lint_recipe(recipe, wanted, target_of(each.observation), each.host))
+        target = target_of(each.observation)
+        results.append(
+            lint_launch(launch, recipe, target, as_published=as_published, accepted=accepted, host=each.host)
+        )
     return results
 
 

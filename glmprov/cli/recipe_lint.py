@@ -11,9 +11,8 @@ import click
 from glmprov.cli.options import fleet_options, leave, load, terminal_for
 
 if TYPE_CHECKING:
-    from glmprov.instance import Wanted
     from glmprov.lint.linted import Linted
-    from glmprov.recipe import Recipe
+    from glmprov.recipe import Launch, Recipe
 
 
 @click.command(short_help="Say what is wrong or unwise with a recipe.")
@@ -44,14 +43,20 @@ def lint(name: str, folders: tuple[str, ...], fail_on: Any, **options: Any) -> N
     NAME is a recipe's name, its alias, or a path. Without -i, --gpus or --card it is judged for any host that the
     recipe may run on. Exit 1: a refusal that isn't accepted.
     """
-    from glmprov.lint.linted import lint_code
+    from glmprov.actions.recipe_lint import launch_of
+    from glmprov.recipe.library import library
 
-    recipe, wanted = _asked(name, folders, options)
+    recipe = library(folders, Path.cwd(), os.environ).find(name)
+    launch = launch_of(
+        recipe, as_published=options["as_published"], sets=options["sets"], model=options["model"]
+    )
     on_hosts = options["inventory"] and options["gpus"] is None and not options["card"]
-    results = _on_hosts(recipe, wanted, options) if on_hosts else [_on_cards(recipe, wanted, options)]
-    code = lint_code(results, fail_on)
+    judge = _on_hosts if on_hosts else _on_cards
+    results = judge(launch, recipe, options)
+    from glmprov.lint.linted import lint_code
     from glmprov.report.lint import lint_json, lint_text
 
+    code = lint_code(results, fail_on)
     if options["as_json"]:
         click.echo(lint_json(results, int(code)))
     else:
@@ -60,23 +65,8 @@ def lint(name: str, folders: tuple[str, ...], fail_on: Any, **options: Any) -> N
     leave(code)
 
 
-def _asked(name: str, folders: tuple[str, ...], options: dict[str, Any]) -> tuple[Recipe, Wanted]:
-    from glmprov.instance import Wanted
-    from glmprov.instance.wanted import parse_sets
-    from glmprov.recipe.library import library
-
-    recipe = library(folders, Path.cwd(), os.environ).find(name)
-    wanted = Wanted(
-        model=options["model"],
-        sets=parse_sets(options["sets"]),
-        as_published=options["as_published"],
-        accepted=options["accepted"],
-    )
-    return recipe, wanted
-
-
-def _on_cards(recipe: Recipe, wanted: Wanted, options: dict[str, Any]) -> Linted:
-    from glmprov.actions.recipe_lint import lint_recipe
+def _on_cards(launch: Launch, recipe: Recipe, options: dict[str, Any]) -> list[Linted]:
+    from glmprov.actions.recipe_lint import lint_launch
     from glmprov.lint import Target
 
     cards: tuple[str, ...] = ()
@@ -84,12 +74,17 @@ def _on_cards(recipe: Recipe, wanted: Wanted, options: dict[str, Any]) -> Linted
         from glmprov.fit.cards import card_named
 
         cards = (card_named(options["card"])[0],)
-    return lint_recipe(recipe, wanted, Target(options["gpus"], cards, options["driver"]))
+    target = Target(options["gpus"], cards, options["driver"])
+    return [lint_launch(launch, recipe, target, **_form(options))]
 
 
-def _on_hosts(recipe: Recipe, wanted: Wanted, options: dict[str, Any]) -> list[Linted]:
+def _on_hosts(launch: Launch, recipe: Recipe, options: dict[str, Any]) -> list[Linted]:
     from glmprov.actions.recipe_lint_hosts import lint_on_hosts
 
     terminal = terminal_for(options)
     with terminal.progress("probing") as said:
-        return lint_on_hosts(load(options), recipe, wanted, said)
+        return lint_on_hosts(load(options), launch, recipe, said=said, **_form(options))
+
+
+def _form(options: dict[str, Any]) -> dict[str, Any]:
+    return {"as_published": options["as_published"], "accepted": options["accepted"]}

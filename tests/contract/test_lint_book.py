@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pytest
 
 from glmprov import catalog
-from glmprov.actions.recipe_lint import lint_recipe
-from glmprov.instance import Wanted
+from glmprov.actions.recipe_lint import launch_of, lint_launch
 from glmprov.lint import Level, Target, rules
 from glmprov.lint.linted import Linted
 from glmprov.recipe.reading import read_shipped
@@ -70,10 +69,17 @@ PUBLISHED: Mapping[str, Mapping[str, str]] = {
 
 
 def linted(
-    name: str, card: str, *, as_published: bool = False, gpus: int | None = None, **wanted: str
+    name: str,
+    card: str,
+    *,
+    as_published: bool = False,
+    gpus: int | None = None,
+    model: str | None = None,
+    sets: Sequence[str] = (),
 ) -> Linted:
-    target = Target(gpus or GPUS[name], (card,), DRIVER)
-    return lint_recipe(read_shipped(name), Wanted(as_published=as_published, **wanted), target)  # type: ignore[arg-type]
+    recipe, target = read_shipped(name), Target(gpus or GPUS[name], (card,), DRIVER)
+    launch = launch_of(recipe, as_published=as_published, model=model, sets=sets)
+    return lint_launch(launch, recipe, target, as_published=as_published)
 
 
 def levels(found: Linted) -> dict[str, Level]:
@@ -118,10 +124,7 @@ def test_another_model_is_not_taken_for_the_recipes_own() -> None:
 
 
 def test_the_published_e5m2_is_accepted_by_a_newer_vllm_that_needs_other_corrections() -> None:
-    from glmprov.instance.wanted import parse_sets
-
-    newer = Wanted(as_published=True, sets=parse_sets(["version=0.33.0"]))
-    said = levels(lint_recipe(read_shipped("recipe-3"), newer, Target(4, CARDS[:1], DRIVER)))
+    said = levels(linted("recipe-3", CARDS[0], as_published=True, sets=["version=0.33.0"]))
     assert "kv-e5m2-on-fp8-checkpoint" not in said
     assert said["kv-e5m2"] == "warn" and said["quantization-fp8-on-compressed-tensors"] == "refuse"
     assert said["entry-point-deprecated"] == "warn"
