@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from glmprov.actions.facts import facts
+from glmprov.actions.model_folder import model_for
 from glmprov.actions.observe import Fleet, Said, silent
 from glmprov.errors import GlmprovError
-from glmprov.fit import asked_by, model_of
+from glmprov.fit import asked_by
 from glmprov.fit.seats import Host, HostFit, on_host
 from glmprov.observation import Observation
 from glmprov.recipe import Launch, Recipe
@@ -20,7 +21,7 @@ def recipe_fit(
     fleet: Fleet, recipe: Recipe, launch: Launch, wanted_tokens: int | None = None, said: Said = silent
 ) -> tuple[HostRecipeFit, ...]:
     """Hold a form of a recipe against every host of a fleet. Raise FitError if the launch can't be understood."""
-    model_of(asked_by(launch).model, recipe.model)
+    model_for(asked_by(launch).model, recipe.model)
     return tuple(_held(each, recipe, launch, wanted_tokens) for each in facts(fleet, said))
 
 
@@ -66,7 +67,7 @@ def on_observed(
     env = state.nccl_env.env if state.nccl_env else None
     host_env = dict(env) if isinstance(env, Mapping) else {}
     asked = asked_by(replace(launch, environment={**host_env, **launch.environment}))
-    model, reasons = model_of(asked.model, recipe.model)
+    model, reasons = model_for(asked.model, recipe.model)
     host = Host(
         observation.hardware,
         named,

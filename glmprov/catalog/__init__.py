@@ -102,7 +102,7 @@ def read(name: str) -> dict[str, Any]:
 
     # The compiled loader, where PyYAML has it, is five times as fast.
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    text = (Path(__file__).parent / name).read_text(encoding="utf-8")
+    text = Path(__file__).with_name(name).read_text(encoding="utf-8")
     content: dict[str, Any] = yaml.load(text, Loader=loader)  # noqa: S506  (both are safe loaders)
     return content
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from glmprov.cli.options import fleet_options, leave, load, terminal_for
+from glmprov.cli.recipe_options import folders_option, library_for
 from glmprov.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -29,14 +28,15 @@ if TYPE_CHECKING:
 @click.option(
     "--context", type=click.IntRange(1), metavar="TOKENS", help="The longest prompt that must be admitted."
 )
-@click.option("--recipes", "folders", multiple=True, help="A folder of own recipes.")
+@click.option(
+    "--model", help="Another model: an id on the hub, or a folder here with its config.json and shards."
+)
+@folders_option
 @fleet_options
 def fit(
     name: str,
     gpus: int | None,
     card: str,
-    sets: tuple[str, ...],
-    as_published: bool,
     context: int | None,
     folders: tuple[str, ...],
     **options: Any,
@@ -45,41 +45,46 @@ def fit(
 
     NAME is a recipe's name, its alias, or a path.
     """
-    recipe, launch = _asked(name, sets, as_published, folders)
-    form = "as published" if as_published else "corrected"
+    recipe, launch = _asked(name, folders, options)
+    form = "as published" if options["as_published"] else "corrected"
     if gpus is None and not card:
         _on_hosts(recipe, launch, form, context, options)
     _on_cards(recipe, launch, form, gpus, card, context, options["as_json"])
 
 
-def _asked(
-    name: str, sets: tuple[str, ...], as_published: bool, folders: tuple[str, ...]
-) -> tuple[Recipe, Launch]:
+def _asked(name: str, folders: tuple[str, ...], options: dict[str, Any]) -> tuple[Recipe, Launch]:
+    """Return the recipe, and the form of its launch that is asked for."""
     from glmprov.errors import UsageError
-    from glmprov.recipe.library import library
 
-    recipe = library(folders, Path.cwd(), os.environ).find(name)
+    recipe = library_for(folders).find(name)
     if recipe.kind != "serve":
         raise UsageError(
             f"{recipe.name} quantizes a model and serves none", next_step=recipe.instead.get("fit")
         )
-    launch = recipe.published if as_published else recipe.corrected
-    if sets:
+    launch = recipe.published if options["as_published"] else recipe.corrected
+    if options["sets"]:
         from glmprov.instance.wanted import given, parse_sets
 
-        launch = given(launch, parse_sets(sets), "--set")
+        launch = given(launch, parse_sets(options["sets"]), "--set")
+    if options["model"]:
+        from glmprov.engines.meaning import engine_of
+        from glmprov.recipe import Change, changed
+
+        argument = engine_of(launch).name_in(launch, "model") or ""
+        launch = changed(launch, Change(arguments={argument: options["model"]}), "--model")
     return recipe, launch
 
 
 def _on_cards(
     recipe: Recipe, launch: Launch, form: str, gpus: int | None, card: str, context: int | None, as_json: bool
 ) -> None:
-    from glmprov.fit import alternatives, asked_by, model_of
+    from glmprov.actions.model_folder import model_for
+    from glmprov.fit import alternatives, asked_by
     from glmprov.fit import fit as held
     from glmprov.fit.cards import card_named
 
     asked = asked_by(launch)
-    model, reasons = model_of(asked.model, recipe.model)
+    model, reasons = model_for(asked.model, recipe.model)
     named, memory = card_named(card)
     there = gpus or asked.layout.gpus
     found = held(model, asked, memory, gpus=there, wanted_tokens=context, reasons=reasons)

@@ -11,11 +11,12 @@ from glmprov.fit.asked import FitError
 def model_of(named: str, recipe_model: str = "") -> tuple[Model, tuple[str, ...]]:
     """Return the model, and why it can't be had under this name.
 
-    named is what the launch gives; a folder on a host counts by its last part. Raise FitError for a model that we
-    don't know.
+    named is what the launch gives. A folder on a host counts by its last part, else for the recipe's model. Raise
+    FitError for a model that we don't know.
     """
     catalog = models()
-    for name in dict.fromkeys((named, _in_folder(named), recipe_model)):
+    folder = named.startswith(("/", ".", "~")) or named.count("/") != 1
+    for name in (named, *((_in_folder(named), recipe_model) if folder else ())):
         if name in catalog.known:
             return catalog.known[name], ()
         if name in catalog.absent:

@@ -97,6 +97,8 @@ def test_an_unknown_model_is_an_error_with_the_nearest_name() -> None:
     with pytest.raises(FitError) as caught:
         model_of("zai-org/GLM4.7-FP8")
     assert caught.value.next_step == f"did you mean {FP8}?"
+    with pytest.raises(FitError):
+        model_of("somebody/else", FP8)  # another id is another model, whatever the recipe says
 
 
 def test_an_unknown_kind_of_kv_cache_is_taken_as_16_bits_and_said() -> None:
