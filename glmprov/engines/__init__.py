@@ -1,1 +1,1 @@
-"""The engines: what their flags mean, what each release accepts, and an argument list read as they read it."""
+"""The engines: what their flags mean, and how a launch becomes a command."""
