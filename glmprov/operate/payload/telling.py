@@ -24,7 +24,7 @@ _speaking = threading.Lock()
 _last_progress = [0.0]
 
 
-class Fault(Exception):
+class Fault(Exception):  # noqa: N818
     """Something that we tell and don't do: kind is a word for the program that reads it, text is for people."""
 
     def __init__(self, kind: str, text: str, **more: Any) -> None:
