@@ -10,10 +10,23 @@ import pytest
 ROOT = Path(__file__).parents[2] / "glmprov"
 
 LEAVES = {
-    "errors", "state", "hardware", "observation", "receipt", "history", "settings", "inventory", "secret", "made_once",
-    "__init__",
+    "errors", "state", "deployed", "hardware", "observation", "receipt", "history", "settings", "inventory", "secret",
+    "made_once", "__init__",
 }  # fmt: skip
-PURE = {"plan", "drift", "undo", "topology", "nccl", "power", "catalog", "recipe", "engines", "fit", "lint", "instance"}
+PURE = {
+    "plan",
+    "drift",
+    "undo",
+    "topology",
+    "nccl",
+    "power",
+    "catalog",
+    "recipe",
+    "engines",
+    "fit",
+    "lint",
+    "instance",
+}
 MAY_IMPORT = {
     **dict.fromkeys(LEAVES, LEAVES),
     **dict.fromkeys(PURE, LEAVES | PURE),
