@@ -42,6 +42,8 @@ class EngineService:
     """Files that only root reads, by path, with {key} where the API key goes. None: it asks for no key."""
     weights: str | None = role_input()
     """The folder of the weights, to which a link in the instance's own folder leads."""
+    key: str | None = role_input()
+    """The API key, where the person gives it: never kept in a receipt. None: the host's own, or one that it makes."""
     unit: Unit | Unknown | None = outcome(Disruption.SERVICE)
     files: Mapping[str, str] | Unknown | None = outcome(Disruption.SERVICE)
     """sha256 sums of unit, environment and gate, by path."""
