@@ -64,9 +64,13 @@ def built(content: Mapping[str, Any], place: str, reasons: Reasons, faults: list
     published = _published(said, faults)
     if published is None:
         return None
+    if (content.get("kind", "serve") == "serve") == (published.engine in _NOT_SERVED):
+        faults.append(Fault(("kind",), f"{content.get('kind', 'serve')} doesn't go with {published.engine}"))
     corrections = tuple(_corrections(content.get("corrections", ()), reasons, cited))
     faults.extend(_without_effect(published, corrections))
     requires = content["requires"]
+    if int(requires["gpus"]) < 1:
+        faults.append(Fault(("requires", "gpus"), "wants one card or more"))
     return Recipe(
         name=content["name"],
         title=content["title"],
@@ -93,6 +97,7 @@ def built(content: Mapping[str, Any], place: str, reasons: Reasons, faults: list
     )
 
 
+_NOT_SERVED = ("llmcompressor",)
 _OF_PARTS = ("launcher", "arguments", "environment", "image", "options")
 
 

@@ -7,7 +7,7 @@ import json
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, StrictBool, WithJsonSchema
 
 _TEXT: dict[str, Any] = {"type": "string"}
 _SCALAR = [_TEXT, {"type": "number"}, {"type": "boolean"}]
@@ -46,6 +46,24 @@ def _source(value: Any) -> Any:
     )
 
 
+def _day(value: Any) -> Any:
+    if isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
+        return datetime.date.fromisoformat(value)
+    raise ValueError("wants a day, as in 2026-02-15")
+
+
+def _count(value: Any) -> Any:
+    if isinstance(value, str) and re.fullmatch(r"\d{1,9}", value):
+        return int(value)
+    raise ValueError("wants a whole number")
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, str) and re.fullmatch(r"-?\d{1,15}(\.\d{1,15})?", value):
+        return float(value)
+    raise ValueError("wants a number")
+
+
 def _name(value: str) -> str:
     if not re.fullmatch(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?", value):
         raise ValueError("wants small letters, digits, dots and dashes, as in my-recipe-1")
@@ -80,7 +98,9 @@ SourceText = Annotated[
     ),
 ]
 Name = Annotated[str, AfterValidator(_name)]
-Count = Annotated[int, Field(ge=1)]
+Day = Annotated[Any, PlainValidator(_day), WithJsonSchema({"type": "string", "format": "date"})]
+Count = Annotated[Any, PlainValidator(_count), WithJsonSchema({"type": "integer", "minimum": 0})]
+Number = Annotated[Any, PlainValidator(_number), WithJsonSchema({"type": "number"})]
 
 
 class _Part(BaseModel):
@@ -153,11 +173,11 @@ class Claimed(_Part):
     """A number that somebody measured. Shown beside what is measured here."""
 
     what: str
-    value: float
+    value: Number
     unit: str
     hardware: str
     author: str
-    date: datetime.date | None = None
+    date: Day | None = None
     source: SourceText
     note: str = ""
 
@@ -172,8 +192,8 @@ class Gated(_Part):
         default="What is 6 times 7? Answer with the number only.", description="What it is asked."
     )
     expected: str = Field(default="42", description="Text that the answer holds.")
-    tool_call: bool = Field(default=True, description="At deploy, a tool call must parse too.")
-    drain_seconds: Annotated[int, Field(ge=0)] = Field(
+    tool_call: StrictBool = Field(default=True, description="At deploy, a tool call must parse too.")
+    drain_seconds: Count = Field(
         default=300, description="How long running requests may take to end before it is stopped."
     )
 
@@ -186,7 +206,7 @@ class Document(_Part):
     title: str = Field(description="One line.")
     kind: Literal["serve", "quantize"] = "serve"
     author: str = Field(description="Who published it.")
-    date: datetime.date = Field(description="When.")
+    date: Day = Field(description="When.")
     model: str = Field(description="The model's id on the hub.")
     revision: str | None = Field(
         default=None, description="The model's revision. Without: what `recipe lock` finds."

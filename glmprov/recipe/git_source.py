@@ -29,7 +29,9 @@ def parsed(name: str) -> GitSource:
     """Return what a name of the form FORM means. Raise RecipeError if it has another, or no full commit."""
     found = re.fullmatch(r"git\+((?:https|ssh|file)://[^#]+?)(?:@([^@/#]*))?(?:#(.*))?", name)
     if found is None:
-        raise RecipeError(f"{name} is no Git source", next_step=f"write {FORM}; https, ssh and file are fetched")
+        raise RecipeError(
+            f"{name} is no Git source", next_step=f"write {FORM}; https, ssh and file are fetched"
+        )
     url, commit, path = found.group(1), found.group(2) or "", found.group(3) or ""
     faults = []
     if not re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", commit):
@@ -75,5 +77,7 @@ def _git(name: str, folder: str, *words: str) -> str:
         raise RecipeError("no text", place=name) from error
     if done.returncode != 0:
         said = done.stderr.strip().splitlines() or [f"git {words[0]} failed"]
-        raise RecipeError(said[-1].removeprefix("fatal: "), place=name, next_step="compare repository, commit and path")
+        raise RecipeError(
+            said[-1].removeprefix("fatal: "), place=name, next_step="compare repository, commit and path"
+        )
     return done.stdout

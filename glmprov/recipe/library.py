@@ -1,4 +1,4 @@
-"""Where recipes lie, and which one a name means: ours, those of own folders, a file, or a commit of a Git repository."""
+"""Where recipes lie, and which one a name means: ours, one of an own folder, a file, or a file of a Git commit."""
 
 from __future__ import annotations
 
@@ -39,7 +39,9 @@ class Library:
         if not self.folders and name in shipped_names():
             return read_shipped(name)
         recipes = self.recipes()
-        found = [each for each in recipes if name == each.name] or [each for each in recipes if name == each.alias]
+        found = [each for each in recipes if name == each.name] or [
+            each for each in recipes if name == each.alias
+        ]
         if found:
             return found[0]
         names = [word for each in recipes for word in (each.name, each.alias) if word]
@@ -85,7 +87,8 @@ def read_file(path: Path) -> Recipe:
     except FileNotFoundError as error:
         near = difflib.get_close_matches(path.name, [each.name for each in _files(path.parent)], n=1)
         raise RecipeError(
-            "there is no such file" + (f"; did you mean {path.parent / near[0]}?" if near else ""), place=str(path)
+            "there is no such file" + (f"; did you mean {path.parent / near[0]}?" if near else ""),
+            place=str(path),
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError(f"can't be read: {error}", place=str(path)) from error
@@ -121,4 +124,6 @@ def _files(folder: Path) -> list[Path]:
     """Return the files of a folder that are recipes by their names."""
     if not folder.is_dir():
         return []
-    return sorted(path for path in folder.iterdir() if path.suffix in _ENDINGS and path.name not in _NOT_RECIPES)
+    return sorted(
+        path for path in folder.iterdir() if path.suffix in _ENDINGS and path.name not in _NOT_RECIPES
+    )

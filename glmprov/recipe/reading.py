@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -44,6 +45,9 @@ def read(text: str, place: str) -> Recipe:
     faults = [Fault(path, f"stands here a second time (line {line})") for path, line in twice(text)]
     faults += _by_model(content)
     if faults:
+        # What else is wrong is told too, as far as the file has the shape for it.
+        with suppress(AttributeError, KeyError, TypeError, ValueError):
+            built(content, place, shipped_reasons(), faults)
         raise file.said(faults)
     return _built(file, content)
 
@@ -63,14 +67,15 @@ def shipped_reasons() -> Reasons:
 
 def _content(file: _File) -> Mapping[str, Any]:
     from yaml import YAMLError
-    from yaml.constructor import ConstructorError
 
     try:
         content = parsed(file.text)
     except YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
+        mark, began = getattr(error, "problem_mark", None), getattr(error, "context_mark", None)
         problem = getattr(error, "problem", None) or str(error)
-        what = problem if isinstance(error, ConstructorError) else f"no YAML: {problem}"
+        context = getattr(error, "context", None)
+        since = f", {context} that begins in line {began.line + 1}" if context and began else ""
+        what = f"no YAML: {problem}{since}"
         raise RecipeError(what, place=f"{file.place}:{mark.line + 1}" if mark else file.place) from error
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
         raise RecipeError(
