@@ -1,0 +1,1 @@
+"""GLMPROV SIMULATED"""
