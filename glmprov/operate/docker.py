@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from glmprov.catalog import read
 from glmprov.errors import FetchError
 from glmprov.operate.asking import Fault, ask
 from glmprov.operate.docker_failures import explain
@@ -62,6 +63,25 @@ class Daemon:
     free_bytes: int
     mirrors: tuple[str, ...] = ()
 
+    def refuse_if_too_small(self, image: Resolved, host: str) -> None:
+        """Raise FetchError if an image that the host hasn't got won't fit, packed and unpacked.
+
+        What its registry doesn't tell isn't guessed: then Docker itself says so in the middle.
+        """
+        if image.compressed_bytes is None:
+            return
+        factor = read("storage.yml")["image_unpacked_factor"]["value"]
+        needed_bytes = image.compressed_bytes * (1 + factor)
+        if self.free_bytes < needed_bytes:
+            raise FetchError(
+                f"{image.name.tagged} needs about {needed_bytes / 1e9:.1f} GB in {self.root}: "
+                f"{image.compressed_bytes / 1e9:.1f} GB packed, {factor:g} times that unpacked; "
+                f"{self.free_bytes / 1e9:.1f} GB are free",
+                host=host,
+                place=self.root,
+                next_step="make room there (`docker system df`, `glmprov prune`)",
+            )
+
 
 @dataclass(frozen=True)
 class PullProgress:
@@ -115,8 +135,11 @@ def pull(
 ) -> Image:
     """Fetch an image by its digest and return it as the host then has it. An interrupted pull ends with our channel.
 
-    Raise FetchError if the registry is down, refuses or hasn't it, if the digest is wrong or the disk full.
+    Raise FetchError if the registry is down, refuses or hasn't it, if the digest is wrong or the disk full,
+    ValueError if the name has no digest: without one, Docker would fetch every tag.
     """
+    if not name.digest:
+        raise ValueError(f"{name} has no digest")
 
     def progress(said: Mapping[str, Any]) -> None:
         layers = {

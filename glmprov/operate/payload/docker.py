@@ -230,13 +230,22 @@ def pull(orders: dict[str, Any]) -> Any:
 def messages(answer: http.client.HTTPResponse) -> Iterator[dict[str, Any]]:
     """Yield the JSON objects of a stream. Raise Fault if the daemon falls silent or dies in the middle."""
     try:
-        for line in iter(answer.readline, b""):
+        for line in lines(answer):
             if line.strip():
                 yield json.loads(line)
     except TimeoutError:
         raise Fault("daemon-silent", f"the stream was silent for {SILENT_STREAM_SECONDS:g} s") from None
     except (OSError, ValueError, http.client.HTTPException) as error:
         raise Fault("daemon-down", "the stream broke off: %s" % (error or type(error).__name__)) from None
+
+
+def lines(answer: http.client.HTTPResponse) -> Iterator[bytes]:
+    """Yield a stream's lines. readline() would take a stream that breaks off for one that has ended."""
+    rest = b""
+    for data in iter(lambda: answer.read1(1 << 16), b""):
+        *whole, rest = (rest + data).split(b"\n")
+        yield from whole
+    yield rest
 
 
 class Counted:
