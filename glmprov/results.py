@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from glmprov.drift import Difference, Verdict, waiting
 from glmprov.errors import ExitCode, GlmprovError, worst
@@ -14,6 +14,10 @@ from glmprov.observation import Observation
 from glmprov.plan import HostPlan
 from glmprov.receipt import LockState
 from glmprov.state import Disruption, Manage
+
+if TYPE_CHECKING:
+    from glmprov.fit.seats import HostFit
+    from glmprov.recipe.model import Recipe
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,24 @@ class HostFacts:
     observation: Observation | None = None
     error: GlmprovError | None = None
     named: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class HostRecipeFit:
+    """A recipe held against a host's cards, or why the host could not be read."""
+
+    host: str
+    found: HostFit | None = None
+    error: GlmprovError | None = None
+
+
+@dataclass(frozen=True)
+class HostOffers:
+    """The recipes for a purpose, each held against a host's cards, the likeliest first."""
+
+    host: str
+    offers: tuple[tuple[Recipe, HostFit], ...] = ()
+    error: GlmprovError | None = None
 
 
 @dataclass(frozen=True)
@@ -229,6 +251,22 @@ def provision_code(results: Iterable[HostProvision]) -> ExitCode:
             codes.append(ExitCode.UNREACHABLE)
         if result.not_begun or result.count(Mended.WAITS):
             codes.append(ExitCode.DRIFT)
+    return worst(codes)
+
+
+def fit_code(results: Sequence[HostRecipeFit]) -> ExitCode:
+    """Return the exit code of `recipe fit` with an inventory: a host's error counts, and that no host can run it."""
+    codes = [result.error.exit_code for result in results if result.error]
+    if not any(result.found and result.found.strategy for result in results):
+        codes.append(ExitCode.FAILED)
+    return worst(codes)
+
+
+def offers_code(results: Sequence[HostOffers]) -> ExitCode:
+    """Return the exit code of `recipe suggest` with an inventory, by the same rule."""
+    codes = [result.error.exit_code for result in results if result.error]
+    if not any(found.strategy for result in results for _, found in result.offers):
+        codes.append(ExitCode.FAILED)
     return worst(codes)
 
 

@@ -20,7 +20,14 @@ class Card:
     target_watts: int
     minimum_branch: int
     minimum_version: str
+    memory_mib: int
+    reserved_mib: int
     sources: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def usable_bytes(self) -> int:
+        """What an engine can have of an empty card, as torch counts it."""
+        return (self.memory_mib - self.reserved_mib) * 2**20
 
 
 @dataclass(frozen=True)

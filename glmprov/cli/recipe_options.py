@@ -15,14 +15,15 @@ from glmprov.cli.options import stack
 if TYPE_CHECKING:
     from glmprov.recipe.library import Library
 
+folders_option = click.option(
+    "--recipes",
+    "folders",
+    multiple=True,
+    metavar="DIR",
+    help="A folder of own recipes (default: $GLMPROV_RECIPES, or ./recipes).",
+)
 recipe_options = stack(
-    click.option(
-        "--recipes",
-        "folders",
-        multiple=True,
-        metavar="DIR",
-        help="A folder of own recipes (default: $GLMPROV_RECIPES, or ./recipes).",
-    ),
+    folders_option,
     click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output."),
     click.option("-v", "--verbose", count=True, help="Say more; -vv shows tracebacks."),
 )

@@ -14,6 +14,8 @@ class _Recipes(Lazy):
             "Show a recipe: its corrections, why, and who says so.",
         ),
         "render": ("glmprov.cli.recipe_looking", "render", "Print the command that a recipe makes."),
+        "fit": ("glmprov.cli.recipe_fit", "fit", "Say whether a recipe fits, and with how much context."),
+        "suggest": ("glmprov.cli.recipe_fit", "suggest", "Say what is recommended, and what of it fits."),
         "import": (
             "import_recipe",
             "Make a recipe of a command, compose file or unit.",
