@@ -1,0 +1,86 @@
+"""Lint: what is wrong or unwise with a recipe, for a release on given hardware. Starts nothing, changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from glmprov.catalog.models import Model
+from glmprov.engines.meaning import engines
+from glmprov.errors import ExitCode, UsageError
+from glmprov.fit import FitError, model_of
+from glmprov.instance import Wanted
+from glmprov.instance.building import final
+from glmprov.lint import LEVELS, Finding, Level, Target, lint, rules
+from glmprov.lint.release import judged_by
+from glmprov.recipe import Launch, Recipe
+
+
+@dataclass(frozen=True)
+class Linted:
+    """What the lint says of a recipe on one target. judged_by: the release whose flags it was held against."""
+
+    recipe: Recipe
+    launch: Launch
+    target: Target
+    findings: tuple[Finding, ...]
+    as_published: bool = False
+    judged_by: str | None = None
+    accepted: frozenset[str] = frozenset()
+    host: str | None = None
+
+    @property
+    def heading(self) -> str:
+        """What was judged, in one line."""
+        form = "as published" if self.as_published else "as corrected"
+        engine = {"vllm": "vLLM", "sglang": "SGLang"}.get(self.launch.engine, self.launch.engine)
+        release = f"{engine} {self.launch.version}" if self.launch.version else f"{engine}, release unknown"
+        cards = ", ".join(self.target.cards) or "any RTX PRO 6000 Blackwell"
+        gpus = self.recipe.requires.gpus if self.target.gpus is None else self.target.gpus
+        where = f"{self.host}: " if self.host else ""
+        return f"{where}{self.recipe.name} {form}, {release}, for {gpus} × {cards}"
+
+
+def lint_recipe(recipe: Recipe, wanted: Wanted, target: Target, host: str | None = None) -> Linted:
+    """Return what the lint says of a recipe as it is wanted. A target without a model gets the launch's, if we know it.
+
+    Raise UsageError for a rule that is accepted and doesn't exist.
+    """
+    accepted = accepted_rules(wanted.accepted)
+    launch = final(recipe, wanted)[0] if recipe.kind == "serve" else recipe.corrected
+    if target.model is None:
+        target = Target(target.gpus, target.cards, target.driver, model_for(launch, recipe), target.environment)
+    catalogue = judged_by(launch)
+    findings = lint(launch, recipe, target, catalogue, as_published=wanted.as_published)
+    version = catalogue.version if catalogue is not None else None
+    return Linted(recipe, launch, target, findings, wanted.as_published, version, accepted, host)
+
+
+def model_for(launch: Launch, recipe: Recipe) -> Model | None:
+    """Return the model that a launch loads; for an id that doesn't exist, the one that is meant. None: unknown."""
+    engine = engines().get(launch.engine)
+    named = engine.given(launch, "model") if engine is not None else None
+    try:
+        return model_of(named if isinstance(named, str) else "", recipe.model)[0]
+    except FitError:
+        return None
+
+
+def accepted_rules(ids: Collection[str]) -> frozenset[str]:
+    """Return the ids. Raise UsageError for one that is no rule, with the nearest."""
+    for each in ids:
+        if each not in rules():
+            near = get_close_matches(each, rules(), n=1)
+            raise UsageError(
+                f"--accept: there is no rule {each}",
+                next_step=f"did you mean {near[0]}?" if near else "docs/rules.md lists the rules",
+            )
+    return frozenset(ids)
+
+
+def lint_code(results: Sequence[Linted], fail_on: Level = "refuse") -> ExitCode:
+    """Return FAILED if anything as bad as fail_on, or worse, isn't accepted."""
+    counted = LEVELS[: LEVELS.index(fail_on) + 1]
+    bad = (f for each in results for f in each.findings if f.level in counted and f.rule not in each.accepted)
+    return ExitCode.FAILED if any(bad) else ExitCode.DONE
