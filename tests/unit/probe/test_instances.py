@@ -10,7 +10,7 @@ import pytest
 from unit.instance.hosts import TURIN, host, instance
 
 from glmprov import deployed, drift
-from glmprov.actions.deployment import expected_of, receipt_of
+from glmprov.actions.deploy.records import expected_of, receipt_of
 from glmprov.deployed import InstanceReceipt
 from glmprov.observation import Observation
 from glmprov.probe.answer import Answer
