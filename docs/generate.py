@@ -7,12 +7,14 @@ from pathlib import Path
 
 from glmprov import catalog, settings
 from glmprov.plan import saved
+from glmprov.recipe import document
 
 DOCS = Path(__file__).parent
 PAGES = {
     "settings.md": settings.table,
     "cards.md": catalog.table,
     "schemas/saved-plan-1.json": saved.json_schema,
+    "recipe.schema.json": document.json_schema,
 }
 
 if __name__ == "__main__":

@@ -127,3 +127,9 @@ class LockError(GlmprovError):
 
 class LabError(GlmprovError):
     """The rehearsal fleet can't do what was asked."""
+
+
+class RecipeError(GlmprovError):
+    """A recipe can't be found, read or understood. The message holds every fault, one a line, each with its place."""
+
+    exit_code = ExitCode.USAGE

@@ -9,28 +9,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.live import Live
 from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
 from glmprov.errors import ExitCode, UsageError
+from glmprov.report.console import console
 from glmprov.results import HostReview
 from glmprov.state import Disruption
 
 if TYPE_CHECKING:
     from glmprov.apply import Event
 
-_PIPED_WIDTH = 200
 _LIVE_HOSTS = 24
-
-
-def _console(stream: Any) -> Console:
-    """Return a console that honors NO_COLOR and doesn't fold lines of a pipe."""
-    return Console(
-        file=stream, width=None if stream.isatty() else _PIPED_WIDTH, soft_wrap=not stream.isatty()
-    )
 
 
 @dataclass
@@ -72,8 +64,8 @@ class Terminal:
         self.diff = diff
         self.check = check
         self.verbose = verbose
-        self.out = _console(sys.stdout)
-        self.err = _console(sys.stderr)
+        self.out = console(sys.stdout)
+        self.err = console(sys.stderr)
         self._live: Live | None = None
         self._board: _Board | None = None
         self._steps = {"rebooting", "hook before", "hook after"}

@@ -9,7 +9,10 @@ from typing import TypeVar
 T = TypeVar("T")
 
 Value = str | bool | tuple[str, ...]
-"""An argument's value as text; True: a switch; a tuple: the argument is given that many times."""
+"""A value as text; True: a switch; a tuple: several values.
+
+An engine's argument takes them behind its name, `--cuda-graph-bs 1 2`; an option of `docker run` is given each time.
+"""
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class Launch:
 
     def argv(self) -> tuple[str, ...]:
         """Return the command as the engine sees it."""
-        return (*self.launcher, *words(self.arguments))
+        return (*self.launcher, *words(self.arguments, repeat=False))
 
     def origin(self, place: str) -> str:
         """Return who set the value at a place, "arguments.port" say."""
@@ -78,9 +81,9 @@ def changed(launch: Launch, change: Change, origin: str) -> Launch:
     )
 
 
-def words(named: Mapping[str, Value]) -> tuple[str, ...]:
-    """Return arguments or options as argv. False is left out."""
-    return tuple(word for name, value in named.items() for word in _words(name, value))
+def words(named: Mapping[str, Value], *, repeat: bool = True) -> tuple[str, ...]:
+    """Return arguments or options as argv. False is left out; repeat: the name stands before each of several values."""
+    return tuple(word for name, value in named.items() for word in _words(name, value, repeat))
 
 
 def spelled(name: str) -> str:
@@ -90,13 +93,17 @@ def spelled(name: str) -> str:
     return f"-{name}" if len(name) == 1 else f"--{name}"
 
 
-def _words(name: str, value: Value) -> Sequence[str]:
+def _words(name: str, value: Value, repeat: bool) -> Sequence[str]:
     if value is False:
         return ()
     if value is True:
         return (spelled(name),)
     values = (value,) if isinstance(value, str) else value
-    return tuple(word for each in values for word in ((spelled(name), each) if name else (each,)))
+    if not name:
+        return values
+    if not repeat:
+        return (spelled(name), *values)
+    return tuple(word for each in values for word in (spelled(name), each))
 
 
 def _merged(before: Mapping[str, T], change: Mapping[str, T | None]) -> Mapping[str, T]:

@@ -32,7 +32,9 @@ def follow(words: list[str]) -> tuple[click.Command, list[str]]:
     """Return the command that the words lead to, and the words that are left."""
     found: click.Command = main
     while isinstance(found, click.Group) and words and re.fullmatch("[a-z]+", words[0]):
-        below = lab if (found, words[0]) == (main, "lab") else found.commands.get(words[0])
+        below = (
+            lab if (found, words[0]) == (main, "lab") else found.get_command(click.Context(found), words[0])
+        )
         assert below is not None, f"{found.name} has no command {words[0]}"
         found, words = below, words[1:]
     return found, words

@@ -13,7 +13,20 @@ LEAVES = {
     "errors", "state", "hardware", "observation", "receipt", "history", "settings", "inventory", "secret", "made_once",
     "__init__",
 }  # fmt: skip
-PURE = {"plan", "drift", "undo", "topology", "nccl", "power", "catalog", "recipe", "engines", "fit", "lint"}
+PURE = {
+    "plan",
+    "drift",
+    "undo",
+    "topology",
+    "nccl",
+    "power",
+    "catalog",
+    "recipe",
+    "engines",
+    "fit",
+    "lint",
+    "instance",
+}
 MAY_IMPORT = {
     **dict.fromkeys(LEAVES, LEAVES),
     **dict.fromkeys(PURE, LEAVES | PURE),
@@ -22,6 +35,7 @@ MAY_IMPORT = {
     "engines": LEAVES | {"catalog", "recipe", "engines"},
     "fit": LEAVES | {"catalog", "recipe", "engines", "topology", "fit"},
     "lint": LEAVES | {"catalog", "recipe", "engines", "topology", "fit", "lint"},
+    "instance": LEAVES | {"catalog", "recipe", "engines", "topology", "instance"},
     "remote": LEAVES | {"remote"},
     "probe": LEAVES | {"remote", "probe"},
     "apply": LEAVES | {"remote", "apply"},
