@@ -14,6 +14,7 @@ class _Recipes(Lazy):
             "Show a recipe: its corrections, why, and who says so.",
         ),
         "render": ("glmprov.cli.recipe_looking", "render", "Print the command that a recipe makes."),
+        "lock": ("glmprov.cli.recipe_lock", "lock", "Resolve tag and model to digest and revision."),
         "import": (
             "import_recipe",
             "Make a recipe of a command, compose file or unit.",
