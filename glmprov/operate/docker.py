@@ -110,7 +110,7 @@ def daemon(channel: Channel, host: str) -> Daemon:
 def resolve(channel: Channel, host: str, name: ImageName) -> Resolved:
     """Return the digest behind a name as this host's Docker sees it, its mirrors and logins included. Pulls nothing."""
     orders = _orders(name) | {"name": name.tagged}
-    said = _call(channel, host, "resolve_whole", orders, name, parts=("docker", "registry"))
+    said = _call(channel, host, "resolve_whole", orders, name, parts=("docker", "fetching", "registry"))
     manifest = said["manifest"] or {}
     digest = said["Descriptor"]["digest"]
     return Resolved(

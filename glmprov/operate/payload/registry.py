@@ -7,13 +7,9 @@ a proxy), the answer is a reason and no fault: the pull itself may still work.
 from __future__ import annotations
 
 import base64
-import contextlib
-import glob
 import hashlib
 import json
-import os
 import re
-import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -21,6 +17,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from glmprov.operate.payload.docker import DOCKER_HUB, get, login, resolve
+from glmprov.operate.payload.fetching import docker_opener
 
 DOCKER_HUB_REGISTRY = "https://registry-1.docker.io"
 KINDS = (
@@ -88,7 +85,7 @@ def manifest(base: str, orders: dict[str, Any], digest: str, about: dict[str, st
 def fetch(base: str, orders: dict[str, Any], digest: str) -> Any:
     """Return a manifest whose bytes have the digest that was asked for."""
     url = "{}/v2/{}/manifests/{}".format(base, orders["path"], digest)
-    opener = opener_for(base)
+    opener = docker_opener(base)
     headers = {"Accept": ", ".join(KINDS)}
     try:
         text = read(opener, url, headers)
@@ -122,14 +119,3 @@ def authorization(opener: urllib.request.OpenerDirector, challenge: str, orders:
     url = "{}?{}".format(said["realm"], urlencode({"service": said.get("service", ""), "scope": scope}))
     answer = json.loads(read(opener, url, {"Authorization": basic} if basic else {}))
     return "Bearer " + str(answer.get("token") or answer["access_token"])
-
-
-def opener_for(base: str) -> urllib.request.OpenerDirector:
-    """Return what trusts whom Docker trusts: the system's authorities, and those of /etc/docker/certs.d."""
-    trust = ssl.create_default_context()
-    pattern = os.path.join("/etc/docker/certs.d", base.split("//")[1], "*.crt")
-    for path in glob.glob(pattern):
-        with contextlib.suppress(OSError):
-            trust.load_verify_locations(path)
-    handlers: tuple[Any, ...] = (urllib.request.HTTPSHandler(context=trust),)
-    return urllib.request.build_opener(*handlers)

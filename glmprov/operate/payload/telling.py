@@ -22,6 +22,7 @@ at_hang_up: list[Callable[[], object]] = []
 
 _speaking = threading.Lock()
 _last_progress = [0.0]
+_withheld: list[Any] = []
 
 
 class Fault(Exception):  # noqa: N818
@@ -39,8 +40,10 @@ def tell(message: dict[str, Any]) -> None:
 def progress(value: Any, *, now: bool = False) -> None:
     """Tell how far it is, but not more often than anybody reads, unless it must be told now."""
     moment = time.monotonic()
+    _withheld[:] = [value]
     if now or moment - _last_progress[0] >= AT_MOST_EVERY_SECONDS:
         _last_progress[0] = moment
+        _withheld.clear()
         tell({"progress": value})
 
 
@@ -62,7 +65,8 @@ def answer(act: Callable[[dict[str, Any]], Any], orders: dict[str, Any]) -> None
 def _breathe() -> None:
     while True:
         time.sleep(BREATH_SECONDS)
-        _write("\n")
+        withheld = _withheld[:]
+        _write(json.dumps({"progress": withheld[0]}) + "\n" if withheld else "\n")
 
 
 def _write(text: str) -> None:
