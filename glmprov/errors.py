@@ -110,6 +110,10 @@ class ApplyError(GlmprovError):
     """A change failed on the host."""
 
 
+class FetchError(GlmprovError):
+    """An image or a model can't be had: not there, out of reach, damaged, or no room for it."""
+
+
 class MovedOnError(GlmprovError):
     """What a plan was made for is no longer so: the host, or for a saved plan the inventory, its commit, the program.
 
