@@ -23,6 +23,7 @@ class Deployment:
     review: HostReview
     declared: Declared | None = None
     planned: Planned | None = None
+    notes: tuple[str, ...] = ()
     key: Secret | None = None
     error: GlmprovError | None = None
     hook_failure: GlmprovError | None = None
@@ -40,14 +41,23 @@ class Deployment:
     tool_call: bool = False
     engine_seconds: float = 0.0
     restored: str = ""
-    log: tuple[str, ...] = ()
+    log: str = ""
     known_failure: str = ""
+    stop_seconds: float = 0.0
+    start_seconds: float = 0.0
+    ended: tuple[str, ...] = ()
+    containers: tuple[str, ...] = ()
     done: bool = False
 
     @property
     def todo(self) -> bool:
         """Whether anything is to be done here."""
         return self.error is None and self.planned is not None and self.planned.differs
+
+    @property
+    def begun_here(self) -> bool:
+        """Whether anything was done on the host."""
+        return bool(self.written or self.fetched)
 
     @property
     def failed(self) -> bool:
@@ -77,7 +87,9 @@ class Deployment:
         """What became of it, in the terms of the history and of hooks."""
         mended = Mended.FIXED if self.done else Mended.SKIPPED if self.not_begun else Mended.FAILED
         keys = tuple(
-            KeyResult(each.key, each.observed, each.expected, each.expected if self.done else each.observed, mended)
+            KeyResult(
+                each.key, each.observed, each.expected, each.expected if self.done else each.observed, mended
+            )
             for each in self.differences
         )
         return HostProvision(
