@@ -8,6 +8,7 @@ from pathlib import Path
 from glmprov import catalog, settings
 from glmprov.plan import saved
 from glmprov.recipe import document
+from glmprov.recipe.page import page as recipes
 
 DOCS = Path(__file__).parent
 PAGES = {
@@ -15,6 +16,7 @@ PAGES = {
     "cards.md": catalog.table,
     "schemas/saved-plan-1.json": saved.json_schema,
     "recipe.schema.json": document.json_schema,
+    "recipes.md": recipes,
 }
 
 if __name__ == "__main__":

@@ -8,19 +8,13 @@ from glmprov.cli.group import Lazy, main
 class _Recipes(Lazy):
     lazy = {  # noqa: RUF012  (nobody changes it)
         "list": ("glmprov.cli.recipe_looking", "list_recipes", "Show all recipes."),
-        "show": (
-            "glmprov.cli.recipe_looking",
-            "show",
-            "Show a recipe: its corrections, why, and who says so.",
-        ),
+        "show": ("glmprov.cli.recipe_looking", "show", "Show a recipe: corrections, why, and who says so."),
         "render": ("glmprov.cli.recipe_looking", "render", "Print the command that a recipe makes."),
         "fit": ("glmprov.cli.recipe_fit", "fit", "Say whether a recipe fits, and with how much context."),
         "suggest": ("glmprov.cli.recipe_fit", "suggest", "Say what is recommended, and what of it fits."),
         "lock": ("glmprov.cli.recipe_lock", "lock", "Resolve tag and model to digest and revision."),
-        "import": (
-            "import_recipe",
-            "Make a recipe of a command, compose file or unit.",
-        ),
+        "import": ("glmprov.cli.recipe_making", "import_recipe", "Make a recipe of something pasted."),
+        "new": ("glmprov.cli.recipe_making", "new", "Print a recipe to begin with."),
     }
 
 

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from glmprov.recipe.launch import Launch, Value
+from glmprov.recipe.launch import NUMBER, Launch, Value
 
 MODULES = {"vllm.entrypoints.openai.api_server": "vllm", "sglang.launch_server": "sglang"}
 """Modules that `python -m` starts a server with, and whose server it is."""
@@ -43,17 +43,19 @@ DOCKER_SWITCHES = frozenset(
 )
 """Options of `docker run` that take no value. Source: Docker's reference of the command line, `docker run`."""
 _SWITCH = re.compile(r"^(enable|disable|no|trust|skip|allow|use)-")
-"""Arguments so named take no value, in both engines; what stands behind one is something else."""
-_NUMBER = re.compile(r"^-\d+(\.\d+)?$")
+"""Arguments so named take no value: before the model is named, what stands behind one is the model."""
+_PROGRAM = re.compile(r"(^|/)(bash|sh|python[\d.]*|env|tini)$|^/|\.(sh|py)$")
+"""What stands behind an image and is no argument of its entry point."""
 _ASSIGNMENT = re.compile(r"^[A-Za-z_]\w*=")
 
 
 @dataclass(frozen=True)
 class Pasted:
-    """What a command launches. notes: what was left out of it, and why."""
+    """What a command launches. notes: what was left out, and why; text: the command as it was pasted, if known."""
 
     launch: Launch
     notes: tuple[str, ...] = ()
+    text: str = ""
 
 
 @dataclass
@@ -115,9 +117,11 @@ def arguments(words: Sequence[str], *, positional: bool = False) -> _Read:
             continue
         name, equals, value = word.partition("=")
         key = name[2:] if name.startswith("--") else name if len(name) > 2 else name[1:]
+        wants_model = positional and not {"", "model"} & set(read.values)
+        switch = wants_model and _SWITCH.match(key.replace("_", "-"))
         if equals:
             _put(read, key, value)
-        elif _SWITCH.match(key.replace("_", "-")) or not rest or _is_name(rest[0]):
+        elif switch or not rest or _is_name(rest[0]):
             _put(read, key, True)
         else:
             values = [rest.pop(0)]
@@ -145,7 +149,7 @@ def _put(read: _Read, name: str, value: Value) -> None:
 
 
 def _is_name(word: str) -> bool:
-    return word.startswith("-") and len(word) > 1 and not _NUMBER.match(word)
+    return word.startswith("-") and len(word) > 1 and not NUMBER.match(word)
 
 
 def _container(words: Sequence[str], assigned: Mapping[str, str]) -> Pasted:
@@ -169,18 +173,31 @@ def in_image(
 ) -> Pasted:
     """Return what an image launches, with the words that stand behind it."""
     entry = options.get("entrypoint")
-    command = [*([entry] if isinstance(entry, str) else []), *words]
+    command = _unwrapped([*([entry] if isinstance(entry, str) else []), *words])
     engine, launcher = launcher_of(command)
+    if not engine and command and _PROGRAM.search(command[0]):
+        engine, launcher = "image", tuple(command[: _names_begin(command)])
+    # Without a server's name in front, the image's own entry point takes the words.
     engine = engine or IMAGES.get(repository(image).removeprefix("docker.io/"), "image")
-    if not launcher:
-        # Without a name of a server in front, the image's own entry point takes the words.
-        ahead = next((at for at, word in enumerate(command) if _is_name(word)), len(command))
-        launcher = tuple(command[: 0 if engine == "vllm" and not entry else ahead])
     read = arguments(command[len(launcher) :], positional=engine == "vllm")
     launch = Launch(
         engine, release(image), launcher, read.values, environment, image=image, options=dict(options)
     )
     return Pasted(launch, tuple(read.notes))
+
+
+def _unwrapped(command: list[str]) -> list[str]:
+    """Return what `bash -c '…'` starts, if that is an engine and nothing else."""
+    if len(command) == 3 and command[0].rpartition("/")[2] in ("bash", "sh") and command[1].endswith("c"):
+        inner = split(command[2])
+        inner = inner[1:] if inner[:1] == ["exec"] else inner
+        if launcher_of(inner)[0] and not {"&&", "||", ";", "|", "&"} & set(inner):
+            return inner
+    return command
+
+
+def _names_begin(words: Sequence[str]) -> int:
+    return next((at for at, word in enumerate(words) if _is_name(word)), len(words))
 
 
 def repository(image: str) -> str:

@@ -11,7 +11,7 @@ from glmprov.recipe.model import Correction, Recipe
 
 @dataclass(frozen=True)
 class Effect:
-    """One value that changes. None: it isn't there. place is as in Launch.origins."""
+    """One value that changes. None: it isn't there. place is as in Launch.origins, or "renamed.NAME"."""
 
     place: str
     before: str | None
@@ -41,7 +41,7 @@ def _effects(before: Launch, after: Launch, change: Change) -> Iterator[Effect]:
     yield from _of("image", before.image, after.image)
     yield from _of("launcher", " ".join(before.launcher) or None, " ".join(after.launcher) or None)
     for old, new in change.renamed.items():
-        yield Effect(f"arguments.{old}", spelled(old) or "(model)", spelled(new) or "(model)")
+        yield Effect(f"renamed.{old}", spelled(old) or "(model)", spelled(new) or "(model)")
     for kind, names in (
         ("arguments", change.arguments),
         ("environment", change.environment),

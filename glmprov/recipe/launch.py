@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 T = TypeVar("T")
+
+NUMBER = re.compile(r"^-?\d+(\.\d+)?$")
+"""A value that begins with a dash and is no name, to argparse as to us."""
 
 Value = str | bool | tuple[str, ...]
 """A value as text; True: a switch; a tuple: several values.
@@ -101,9 +105,15 @@ def _words(name: str, value: Value, repeat: bool) -> Sequence[str]:
     values = (value,) if isinstance(value, str) else value
     if not name:
         return values
-    if not repeat:
+    if not repeat and len(values) > 1:
         return (spelled(name), *values)
-    return tuple(word for each in values for word in (spelled(name), each))
+    return tuple(word for each in values for word in _pair(spelled(name), each))
+
+
+def _pair(name: str, value: str) -> Sequence[str]:
+    """Return name and value; in one word, where the value would be taken for another name."""
+    looks_like_a_name = value.startswith("-") and not NUMBER.match(value)
+    return (f"{name}={value}",) if looks_like_a_name and name.startswith("--") else (name, value)
 
 
 def _merged(before: Mapping[str, T], change: Mapping[str, T | None]) -> Mapping[str, T]:

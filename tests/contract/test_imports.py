@@ -40,7 +40,7 @@ MAY_IMPORT = {
     "probe": LEAVES | {"remote", "probe"},
     "apply": LEAVES | {"remote", "apply"},
     "journal": LEAVES | {"remote", "journal"},
-    "operate": LEAVES | {"remote", "probe", "recipe", "catalog", "operate"},
+    "operate": LEAVES | {"remote", "probe", "recipe", "engines", "catalog", "operate"},
     "results": LEAVES | PURE,
     "actions": LEAVES | PURE | {"remote", "probe", "apply", "journal", "operate", "results", "actions"},
     "report": LEAVES | PURE | {"results", "report"},

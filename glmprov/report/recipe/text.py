@@ -117,9 +117,13 @@ def _correction(each: Made) -> Iterator[RenderableType]:
         yield _Indented(head, 2)
     yield _Indented(Text(each.correction.reason), 6)
     yield _Indented(_source(each.correction.source), 6)
+    if each.correction.fixes:
+        yield _Indented(Text(f"lint: {', '.join(each.correction.fixes)}", "dim"), 6)
 
 
 def _effect(effect: Effect) -> Text:
+    if effect.place.startswith("renamed."):
+        return Text.assemble((effect.before or "", "bold"), " → ", (effect.after or "", "green"))
     text = Text.assemble((_written(effect.place), "bold"), "  ")
     if effect.after is None:
         before = "" if effect.before in (None, "given") else f"{effect.before} "
