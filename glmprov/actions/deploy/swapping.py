@@ -144,9 +144,7 @@ class Swap:
         """Leave the receipt of what serves now."""
         assert work.planned is not None  # noqa: S101
         planned = work.planned
-        gated = Gated(
-            work.tokens, work.answer, work.tool_call, work.engine_seconds, work.downtime_seconds
-        )
+        gated = Gated(work.tokens, work.answer, work.tool_call, work.engine_seconds, work.downtime_seconds)
         receipt = receipt_of(
             planned.instance, planned.expected, planned.previous, gated=gated, accepted=planned.accepted
         )
@@ -157,7 +155,9 @@ class Swap:
     def restore(self, works: Sequence[Deployment]) -> None:
         """Put back what served before on each, and gate that too; each error says how it ended."""
         self.each_keeping_its_error(works, self._stop_again)
-        before = {work.host.name: work.planned.previous for work in works if work.planned and work.planned.previous}
+        before = {
+            work.host.name: work.planned.previous for work in works if work.planned and work.planned.previous
+        }
         back = [work for work in works if work.host.name in before]
         states = {name: _as_written(receipt) for name, receipt in before.items()}
         for work, error in self._role(back, states, {}):
@@ -218,7 +218,9 @@ class Swap:
         if not works:
             return []
         variables = {
-            work.host.name: role_variables(InstanceState(engine_service=states[work.host.name].engine_service))
+            work.host.name: role_variables(
+                InstanceState(engine_service=states[work.host.name].engine_service)
+            )
             | ({"engine_service_key": keys[work.host.name]} if keys.get(work.host.name) else {})
             | connection_variables(work.host, self.fleet.connection)
             for work in works
@@ -278,4 +280,6 @@ def erase(channel: Channel, instance: Instance) -> None:
         ["python3", "-I", "-", instance.unit, instance.home, state], stdin=script.encode(), become=True
     )
     if done.returncode:
-        raise ApplyError(done.stderr.decode(errors="replace").strip()[-300:], place=f"removing {instance.unit}")
+        raise ApplyError(
+            done.stderr.decode(errors="replace").strip()[-300:], place=f"removing {instance.unit}"
+        )
