@@ -10,3 +10,14 @@ def in_range(version: str, range_: str) -> bool:
     from packaging.specifiers import SpecifierSet
 
     return SpecifierSet(range_).contains(version, prereleases=True)
+
+
+def is_release(version: str) -> bool:
+    """Return whether a version is one that has an order, as "main" hasn't."""
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        Version(version)
+    except InvalidVersion:
+        return False
+    return True

@@ -68,7 +68,7 @@ def version_in(situation: Situation, range_: str, unsettled: str | None = None) 
     """Return whether the launch's release is in the range. unsettled: nobody has looked at these releases."""
     if range_ == "any":
         return answer(True)
-    version, engine = situation.launch.version, situation.launch.engine
+    version, engine = situation.version, situation.launch.engine
     if situation.own_launcher or not version:
         return unknown("nobody knows which release of the engine the image runs")
     if unsettled is not None and in_range(version, unsettled):
