@@ -100,6 +100,12 @@ class PlanError(GlmprovError):
     """The host can't be brought to what the inventory asks for. The message holds every reason, one a line."""
 
 
+class CatalogueError(GlmprovError):
+    """There is no catalogue of this engine, or of this version of it."""
+
+    exit_code = ExitCode.USAGE
+
+
 class ApplyError(GlmprovError):
     """A change failed on the host."""
 

@@ -13,11 +13,12 @@ LEAVES = {
     "errors", "state", "hardware", "observation", "receipt", "history", "settings", "inventory", "secret", "made_once",
     "__init__",
 }  # fmt: skip
-PURE = {"plan", "drift", "undo", "topology", "nccl", "power", "catalog"}
+PURE = {"plan", "drift", "undo", "topology", "nccl", "power", "engines", "catalog"}
 MAY_IMPORT = {
     **dict.fromkeys(LEAVES, LEAVES),
     **dict.fromkeys(PURE, LEAVES | PURE),
     "catalog": {"errors", "catalog"},
+    "engines": LEAVES | {"catalog", "engines"},
     "remote": LEAVES | {"remote"},
     "probe": LEAVES | {"remote", "probe"},
     "apply": LEAVES | {"remote", "apply"},
