@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from glmprov.actions.deploy.planning import Planned, require_clean, taken
-from glmprov.actions.lint import accepted_rules, model_for
 from glmprov.actions.recipe_fit import on_observed
+from glmprov.actions.recipe_lint import accepted_rules, lint_launch
 from glmprov.errors import GlmprovError, PlanError
 from glmprov.instance import Wanted
-from glmprov.lint import Finding, Target, lint
-from glmprov.lint.release import judged_by
+from glmprov.lint import Finding, Target
 from glmprov.observation import Observation
 from glmprov.recipe import Recipe
 from glmprov.results import HostReview
@@ -67,13 +66,12 @@ def findings_of(planned: Planned, recipe: Recipe, observation: Observation) -> t
         gpus=len(planned.instance.gpus),
         cards=tuple(dict.fromkeys(gpu.name for gpu in gpus if gpu.uuid in planned.instance.gpus)),
         driver=loaded if isinstance(loaded, str) else None,
-        model=model_for(launch, recipe),
         environment={
             n: v.value for n, v in planned.instance.environment.items() if v.origin == "host profile"
         },
     )
     as_published = planned.instance.form == "as published"
-    return lint(launch, recipe, target, judged_by(launch), as_published=as_published)
+    return lint_launch(launch, recipe, target, as_published=as_published).findings
 
 
 def _told(finding: Finding) -> str:

@@ -16,7 +16,7 @@ from glmprov.actions.hooks import Hooks
 from glmprov.actions.interrupt import Interrupt
 from glmprov.actions.observe import Fleet
 from glmprov.actions.record import Recorder
-from glmprov.errors import GateError, GlmprovError
+from glmprov.errors import GateError, GlmprovError, UnreachableError
 from glmprov.remote import connect
 from glmprov.results import HookCall
 
@@ -65,14 +65,28 @@ def _one_round(run: Run, works: Sequence[Deployment]) -> None:
     to_start = [work for work in _well(ready) if work.planned and work.planned.restarts]
     run.swap.each(to_start, run.swap.swap)
     run.swap.each(_well(ready), run.swap.settle)
-    broken = [work for work in to_start if work.error is not None and work.stopped_at is not None]
+    broken = [work for work in ready if work.error is not None and not _lost(work)]
     for work in broken:
-        if not isinstance(work.error, GateError):
-            work.error = GateError(
-                str(work.error.message), host=work.host.name, next_step=work.error.next_step
-            )
+        work.error = _gate_error(work)
     if broken:
         run.swap.restore(broken)
+
+
+def _lost(work: Deployment) -> bool:
+    """Say whether nothing can be put back: the host is gone, and goes on by itself with what it was told last."""
+    if not isinstance(work.error, UnreachableError):
+        return False
+    if work.stopped_at is not None:
+        work.error.next_step = f"once it is back: glmprov status -l {work.host.name}"
+    return True
+
+
+def _gate_error(work: Deployment) -> GlmprovError | None:
+    """Return an error of a swap that was begun as one of the gate: whatever it was, nothing serves yet."""
+    error = work.error
+    if error is None or isinstance(error, GateError) or work.stopped_at is None:
+        return error
+    return GateError(error.message, host=error.host, place=error.place, next_step=error.next_step)
 
 
 def _fetch(run: Run, work: Deployment) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from glmprov import apply
 from glmprov.actions.deploy import acts
@@ -18,10 +18,11 @@ from glmprov.errors import ApplyError, GateError, GlmprovError, RestoreError
 from glmprov.instance import Instance
 from glmprov.instance.gate import loopback
 from glmprov.journal import instances
-from glmprov.operate import cards, service
+from glmprov.operate import cards, docker, service
 from glmprov.remote import Channel, connect
 from glmprov.remote.fan_out import default_forks, for_each
 from glmprov.remote.for_ansible import connection_variables
+from glmprov.secret import Secret
 from glmprov.state import EngineService, InstanceState, role_variables
 
 STOP_MARGIN_SECONDS = 30.0
@@ -59,14 +60,37 @@ class Swap:
         assert work.planned is not None  # noqa: S101  (a deployment without a plan isn't begun)
         instance, host = work.planned.instance, work.host.name
         with connect(work.host, self.fleet.connection) as channel:
-            before = service.state(channel, host, instance.unit)
-            work.served_before = before.active == "active"
+            work.served_before = service.state(channel, host, instance.unit).active == "active"
+            work.marks = self._marks(channel, work, instance)
+            self._others(channel, work)
             if work.served_before and work.planned.previous is not None:
                 self._drain(channel, work, instance_of(work.planned.previous))
-            work.stopped_at = time.monotonic()
-            if not before.at_rest or before.active == "failed":
-                self._stop(channel, work, instance)
+            self._stop(channel, work, instance)
             self._start(channel, work, instance)
+
+    def _marks(self, channel: Channel, work: Deployment, instance: Instance) -> tuple[str, ...]:
+        """Return by what the control groups of our own processes are known: the unit's name, and the container's id."""
+        if not instance.image:
+            return (instance.unit,)
+        container = docker.container(channel, work.host.name, instance.container)
+        return (instance.unit, *([str(container["Id"])] if container else []))
+
+    def _others(self, channel: Channel, work: Deployment) -> None:
+        """Raise ApplyError, with nothing stopped yet, if somebody else holds memory of the cards."""
+        held = cards.memory(channel, work.host.name, work.cards)
+        others = [
+            f"{process} on {uuid}"
+            for uuid, card in held.items()
+            for process in card.processes
+            if not any(mark in process.cgroup for mark in work.marks)
+        ]
+        if others:
+            raise ApplyError(
+                f"somebody else holds memory of the cards: {', '.join(others)}",
+                host=work.host.name,
+                place="VRAM",
+                next_step="end it, or give the instance other cards (--gpus)",
+            )
 
     def _drain(self, channel: Channel, work: Deployment, before: Instance) -> None:
         host, limit_seconds = work.host.name, before.gate.drain_seconds
@@ -88,20 +112,16 @@ class Swap:
     def _stop(self, channel: Channel, work: Deployment, instance: Instance) -> None:
         """Stop until nothing of it runs, and prove that its cards' memory is free."""
         host = work.host.name
-        self.said(host, f"stopping {instance.unit}")
-        before = service.state(channel, host, instance.unit)
+        if work.served_before:
+            self.said(host, f"stopping {instance.unit}")
+        work.stopped_at = work.stopped_at or time.monotonic()
         work.stop_seconds = service.stop(
             channel, host, instance.unit, stop_seconds=instance.stop_seconds + STOP_MARGIN_SECONDS
         )
-        previous = work.planned.previous if work.planned else None
         freed = cards.free(
-            channel,
-            host,
-            tuple(dict.fromkeys((*(previous.gpus if previous else ()), *instance.gpus))),
-            marks=(instance.unit, before.control_group, *work.containers),
-            heard=lambda text: self.said(host, text),
+            channel, host, work.cards, marks=work.marks, heard=lambda text: self.said(host, text)
         )
-        work.ended = tuple(map(str, freed.ended))
+        work.ended = (*work.ended, *map(str, freed.ended))
 
     def _start(self, channel: Channel, work: Deployment, instance: Instance) -> None:
         host = work.host.name
@@ -153,8 +173,9 @@ class Swap:
         work.done = True
 
     def restore(self, works: Sequence[Deployment]) -> None:
-        """Put back what served before on each, and gate that too; each error says how it ended."""
-        self.each_keeping_its_error(works, self._stop_again)
+        """Put back what was before on each, and gate what served; each error says how it ended."""
+        stopped = [work for work in works if work.stopped_at is not None]
+        self.each_keeping_its_error(stopped, self._stop_again)
         before = {
             work.host.name: work.planned.previous for work in works if work.planned and work.planned.previous
         }
@@ -163,8 +184,8 @@ class Swap:
         for work, error in self._role(back, states, {}):
             if error is not None:
                 work.error = _not_restored(work, work.error, before[work.host.name], error)
-        ready = [work for work in back if isinstance(work.error, GateError)]
-        self.each(ready, lambda work: self._start_again(work, before[work.host.name]))
+        again = [work for work in back if work in stopped and not isinstance(work.error, RestoreError)]
+        self.each(again, lambda work: self._start_again(work, before[work.host.name]))
         self.each_keeping_its_error([work for work in works if work not in back], self._erase)
 
     def each_keeping_its_error(self, works: Sequence[Deployment], act: Callable[[Deployment], None]) -> None:
@@ -212,7 +233,7 @@ class Swap:
         self,
         works: Sequence[Deployment],
         states: dict[str, InstanceState],
-        keys: dict[str, object],
+        keys: Mapping[str, Secret | None],
     ) -> list[tuple[Deployment, GlmprovError | None]]:
         """Run the role on hosts; return what failed."""
         if not works:
