@@ -6,6 +6,7 @@ import runpy
 from pathlib import Path
 
 from glmprov import catalog, settings
+from glmprov.actions.recipe_verdicts import verdicts
 from glmprov.plan import saved
 from glmprov.recipe import document
 from glmprov.recipe.page import page as recipes
@@ -16,7 +17,7 @@ PAGES = {
     "cards.md": catalog.table,
     "schemas/saved-plan-1.json": saved.json_schema,
     "recipe.schema.json": document.json_schema,
-    "recipes.md": recipes,
+    "recipes.md": lambda: recipes(verdicts()),
 }
 
 if __name__ == "__main__":
