@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from glmprov.cli.recipe_options import library_for, put, recipe_options, said_loudly
+from glmprov.cli.recipe_options import library_for, name_argument, put, recipe_options, said_loudly
 
 if TYPE_CHECKING:
     from glmprov.instance import Wanted
@@ -29,7 +29,7 @@ def list_recipes(folders: tuple[str, ...], **options: Any) -> None:
 @click.command()
 @recipe_options
 @click.option("--published", is_flag=True, help="Print only what was published, word for word.")
-@click.argument("name")
+@name_argument
 def show(name: str, published: bool, folders: tuple[str, ...], **options: Any) -> None:
     """Show a recipe: what was published, every correction with its reason and source, and what is claimed."""
     from glmprov.report.recipe import recipe_json, recipe_text
@@ -49,7 +49,7 @@ def show(name: str, published: bool, folders: tuple[str, ...], **options: Any) -
 )
 @click.option("--model", help="Another model: an id on the hub, or a folder.")
 @click.option("--port", type=click.IntRange(1, 65535), help="Listen there.")
-@click.argument("name")
+@name_argument
 def render(name: str, folders: tuple[str, ...], **options: Any) -> None:
     """Print the command that a recipe makes, for a shell; with -v also who set each value."""
     from glmprov.instance import Wanted

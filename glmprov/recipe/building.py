@@ -83,6 +83,7 @@ def built(content: Mapping[str, Any], place: str, reasons: Reasons, faults: list
         ),
         published=published,
         alias=content.get("alias") or "",
+        hardware=content.get("hardware", ""),
         revision=content.get("revision"),
         corrections=corrections,
         claims=tuple(_claims(content.get("claims", ()), cited)),

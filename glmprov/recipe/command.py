@@ -88,7 +88,7 @@ def understood(words: Sequence[str], environment: Mapping[str, str] | None = Non
     engine, launcher = launcher_of(rest)
     if not engine:
         raise ValueError(f"{' '.join(rest[:3])} starts no engine that we know")
-    read = arguments(rest[len(launcher) :], positional=launcher[-2:] == ("vllm", "serve"))
+    read = arguments(rest[len(launcher) :], positional=engine == "vllm" and launcher[-2:-1] != ("-m",))
     launch = Launch(engine, "", launcher, read.values, assigned)
     return Pasted(launch, tuple(read.notes))
 
@@ -179,7 +179,7 @@ def in_image(
         engine, launcher = "image", tuple(command[: _names_begin(command)])
     # Without a server's name in front, the image's own entry point takes the words.
     engine = engine or IMAGES.get(repository(image).removeprefix("docker.io/"), "image")
-    read = arguments(command[len(launcher) :], positional=engine == "vllm")
+    read = arguments(command[len(launcher) :], positional=engine == "vllm" and launcher[-2:-1] != ("-m",))
     launch = Launch(
         engine, release(image), launcher, read.values, environment, image=image, options=dict(options)
     )

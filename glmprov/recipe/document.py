@@ -211,6 +211,7 @@ class Document(_Part):
     revision: str | None = Field(
         default=None, description="The model's revision. Without: what `recipe lock` finds."
     )
+    hardware: str = Field(default="", description="What its author ran it on.")
     requires: Requires
     published: Published
     corrections: list[Corrected] = Field(

@@ -38,6 +38,7 @@ def _head(recipe: Recipe) -> dict[str, Any]:
         "kind": recipe.kind,
         "author": recipe.author,
         "date": recipe.date.isoformat(),
+        "hardware": recipe.hardware or None,
         "model": recipe.model,
         "revision": recipe.revision,
         "engine": recipe.corrected.engine,

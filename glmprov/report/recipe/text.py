@@ -94,7 +94,8 @@ def _about(recipe: Recipe) -> Iterator[tuple[str, str]]:
     requires = recipe.requires
     cards = f" ({', '.join(requires.cards)})" if requires.cards else ""
     driver = f", driver {requires.minimum_driver} or newer" if requires.minimum_driver else ""
-    yield "published", f"by {recipe.author}, {recipe.date}"
+    on = f", on {recipe.hardware}" if recipe.hardware else ""
+    yield "published", f"by {recipe.author}, {recipe.date}{on}"
     yield "model", f"{recipe.model}{'@' + recipe.revision if recipe.revision else ''}"
     yield "needs", f"{requires.gpus} GPU{'s' if requires.gpus > 1 else ''}{cards}{driver}"
     if recipe.kind == "serve":

@@ -126,3 +126,12 @@ def test_an_error_has_its_exit_code_and_is_json_where_that_is_asked_for(
     assert run(["recipe", *words, "--json"]) == 2
     told = json.loads(capsys.readouterr().out)
     assert (told["schema"], told["error"]["kind"]) == ("glmprov/error/1", "RecipeError")
+
+
+def test_names_are_completed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_GLMPROV_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", "glmprov recipe show glm-4.7-fp8-v")
+    monkeypatch.setenv("COMP_CWORD", "3")
+    with pytest.raises(SystemExit):
+        run([])
+    assert capsys.readouterr().out.split(",")[-1].strip() == "glm-4.7-fp8-vllm-tp4"
