@@ -6,9 +6,10 @@ import runpy
 from pathlib import Path
 
 from glmprov import catalog, settings
-from glmprov.actions.recipe_verdicts import verdicts
+from glmprov.lint.page import rules_page, verdicts
 from glmprov.plan import saved
 from glmprov.recipe import document
+from glmprov.recipe.library import Library
 from glmprov.recipe.page import page as recipes
 
 DOCS = Path(__file__).parent
@@ -17,7 +18,8 @@ PAGES = {
     "cards.md": catalog.table,
     "schemas/saved-plan-1.json": saved.json_schema,
     "recipe.schema.json": document.json_schema,
-    "recipes.md": lambda: recipes(verdicts()),
+    "recipes.md": lambda: recipes(verdicts(Library().recipes())),
+    "rules.md": rules_page,
 }
 
 if __name__ == "__main__":

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
-import textwrap
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -44,6 +42,8 @@ def lint_text(linted: Linted, *, verbose: bool = False) -> str:
 
 def lint_json(linted: Sequence[Linted], code: int) -> str:
     """Return the findings as a document, one entry for each host; without hosts one."""
+    import json  # not for a person's report, which should be there at once
+
     body = {
         "schema": "glmprov/recipe-lint/1",
         "exit_code": code,
@@ -114,6 +114,8 @@ def _wrapped(text: str, first: str = "      ", rest: str = "      ") -> list[str
     """Return a sentence in lines for a terminal; in one line for a pipe, which may be searched."""
     if not sys.stdout.isatty():
         return [first + text]
+    import textwrap
+
     width = max(60, shutil.get_terminal_size().columns)
     return textwrap.wrap(
         text,
