@@ -16,7 +16,7 @@ from glmprov.receipt import LockState
 from glmprov.state import Disruption, Manage
 
 if TYPE_CHECKING:
-    from glmprov.fit.seats import HostFit
+    from glmprov.fit.hosts import HostFit
     from glmprov.recipe.model import Recipe
 
 
