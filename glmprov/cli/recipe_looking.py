@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from glmprov.cli.recipe_options import library_for, name_argument, put, recipe_options, said_loudly
+from glmprov.errors import UsageError
 
 if TYPE_CHECKING:
     from glmprov.instance import Wanted
@@ -57,6 +58,9 @@ def render(name: str, folders: tuple[str, ...], **options: Any) -> None:
     from glmprov.report.recipe import rendered_json, rendered_text
 
     recipe = library_for(folders).find(name)
+    if recipe.kind != "serve":
+        _render_script(recipe, options)
+        return
     wanted = Wanted(
         port=options["port"],
         model=options["model"],
@@ -67,7 +71,24 @@ def render(name: str, folders: tuple[str, ...], **options: Any) -> None:
     if options["as_json"]:
         click.echo(rendered_json(recipe, launch))
     else:
-        put(rendered_text(recipe, launch, origins=said_loudly(options)))
+        put(rendered_text(launch, origins=said_loudly(options)))
+
+
+def _render_script(recipe: Recipe, options: dict[str, Any]) -> None:
+    from glmprov.report.recipe import rendered_json, script_text
+
+    if options["sets"] or options["model"] or options["port"]:
+        raise UsageError(
+            f"{recipe.name} is a script: --set, --model and --port have nothing to change in it",
+            next_step="change what `glmprov recipe render` prints",
+        )
+    script = (
+        recipe.published_text if options["as_published"] else recipe.corrected_text or recipe.published_text
+    )
+    if options["as_json"]:
+        click.echo(rendered_json(recipe, None, script))
+    else:
+        put(script_text(script))
 
 
 def _launch(recipe: Recipe, wanted: Wanted) -> Launch:
@@ -76,8 +97,6 @@ def _launch(recipe: Recipe, wanted: Wanted) -> Launch:
     from glmprov.instance.building import final
     from glmprov.recipe import Change, changed
 
-    if recipe.kind != "serve":
-        return recipe.corrected
     launch, _ = final(recipe, wanted)
     if wanted.model is None:
         return launch

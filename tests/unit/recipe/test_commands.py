@@ -99,7 +99,13 @@ def test_orders_change_values_and_are_named_as_their_origin(capsys: pytest.Captu
 
 
 def test_a_script_is_rendered_as_it_works(capsys: pytest.CaptureFixture[str]) -> None:
-    compile(answer(capsys, "render", "recipe-5"), "recipe-5", "exec")
+    script = answer(capsys, "render", "recipe-5")
+    compile(script, "recipe-5", "exec")
+    assert document(capsys, "render", "recipe-5")["script"] == script
+    assert answer(capsys, "render", "recipe-5", "--as-published") == answer(
+        capsys, "show", "recipe-5", "--published"
+    )
+    assert run(["recipe", "render", "recipe-5", "--port", "1"]) == 2
 
 
 def test_import_reads_what_is_pasted(
