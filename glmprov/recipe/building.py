@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from glmprov.recipe.command import release, split, understood
+from glmprov.recipe.command import split, understood
+from glmprov.recipe.container import release
 from glmprov.recipe.launch import Change, Launch, changed
 from glmprov.recipe.model import Claim, Correction, Gate, Recipe, Requirements, Source
 

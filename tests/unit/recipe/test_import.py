@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from glmprov.actions.recipe_import import Head, recipe_import
 from glmprov.errors import RecipeError
 from glmprov.recipe import Launch
-from glmprov.recipe.command import DOCKER_SWITCHES
+from glmprov.recipe.container import DOCKER_SWITCHES
 from glmprov.recipe.library import Library
 from glmprov.recipe.pasted import from_text
 from glmprov.recipe.reading import read
