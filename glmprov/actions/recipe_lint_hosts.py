@@ -7,10 +7,9 @@ from collections.abc import Collection, Mapping
 from glmprov import catalog
 from glmprov.actions.facts import facts
 from glmprov.actions.observe import Fleet, Said, silent
-from glmprov.actions.recipe_lint import lint_launch
 from glmprov.errors import ProbeError
 from glmprov.lint import Target
-from glmprov.lint.linted import Linted
+from glmprov.lint.linted import Linted, lint_launch
 from glmprov.observation import Observation
 from glmprov.recipe import Launch, Recipe
 from glmprov.state import Setting, Unknown

@@ -66,8 +66,8 @@ def lint(name: str, folders: tuple[str, ...], fail_on: Any, **options: Any) -> N
 
 
 def _on_cards(launch: Launch, recipe: Recipe, options: dict[str, Any]) -> list[Linted]:
-    from glmprov.actions.recipe_lint import lint_launch
     from glmprov.lint import Target
+    from glmprov.lint.linted import lint_launch
 
     cards: tuple[str, ...] = ()
     if options["card"]:

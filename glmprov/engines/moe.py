@@ -78,7 +78,7 @@ class Mount:
 def experts_of(launch: Launch, model: Model) -> Experts | None:
     """Return what one rank holds. None: dense, or a quantization that doesn't go through this kernel.
 
-    SGLang counts the shared expert as one more, unless told not to or with expert parallelism. Raise ValueError for
+    SGLang counts GLM's shared expert as one more, unless told not to or with expert parallelism. Raise ValueError for
     a size that is no number.
     """
     kind = {"none": "bf16", "fp8_block": "fp8_block"}.get(model.quantization, "fp8")
@@ -88,7 +88,8 @@ def experts_of(launch: Launch, model: Model) -> Experts | None:
     tensor = max(1, engine.number(launch, "tensor_parallel"))
     if launch.engine == "sglang":
         groups = max(1, engine.number(launch, "expert_parallel"))
-        fused = groups == 1 and "disable-shared-experts-fusion" not in launch.arguments
+        told_not_to = "disable-shared-experts-fusion" in launch.arguments
+        fused = groups == 1 and not told_not_to and _since("shared_expert_from", launch.engine, launch.version)
     else:
         switched = engine.given(launch, "expert_parallel") is True
         groups = tensor * max(1, engine.number(launch, "data_parallel")) if switched else 1
@@ -114,8 +115,7 @@ def file_name(engine: str, version: str, experts: Experts, device: str, *, down:
         name += ",dtype=fp8_w8a8"
     if experts.block:
         name += f",block_shape=[{experts.block}{naming['block_separator']}{experts.block}]"
-    since = naming["per_channel_from"]
-    if experts.per_channel and since is not None and in_range(version, f">={since}"):
+    if experts.per_channel and _since("per_channel_from", engine, version):
         name += ",per_channel_quant=True"
     return f"{name}{'_down' if down else ''}.json"
 
@@ -155,6 +155,11 @@ def mount(launch: Launch, model: Model, device: str) -> Mount | None:
     folder = _engines()[launch.engine]["folder"]
     name = file_name(launch.engine, launch.version, experts, device)
     return Mount(variable, f"{folder}/{name}" if folder else name)
+
+
+def _since(what: str, engine: str, version: str) -> bool:
+    first = _engines()[engine][what]
+    return first is not None and in_range(version, f">={first}")
 
 
 def _tiles(listed: Sequence[Mapping[str, Any]], experts: Experts) -> Iterator[Tile]:

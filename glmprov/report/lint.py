@@ -42,6 +42,8 @@ def lint_text(linted: Linted, *, verbose: bool = False) -> str:
 
 def lint_json(linted: Sequence[Linted], code: int) -> str:
     """Return the findings as a document, one entry for each host; without hosts one."""
+    import json  # not for a person's report, which should be there at once
+
     body = {
         "schema": "glmprov/recipe-lint/1",
         "exit_code": code,

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glmprov.catalog.models import models
+from glmprov.engines.flags import catalogue
 from glmprov.engines.moe import Experts, Mount, Tile, experts_of, file_name, mount, outlook, tiles
 from glmprov.recipe import Launch, Value
 
@@ -34,16 +35,22 @@ def name(launch: Launch, model: object = FP8, device: str = SERVER) -> str:
 
 
 def test_the_names_are_those_of_files_that_the_releases_ship() -> None:
-    """Each of these is a file in the package of that release, but for the shape's own card."""
+    """Held against what each release's own package lists."""
+    for version, found in (
+        ("0.5.9", name(sglang("0.5.9", tp_size="8"), device=MAX_Q)),
+        ("0.5.14", name(sglang("0.5.14", tp_size="8"), device=MAX_Q)),
+        ("0.5.23", name(sglang("0.5.23", tp_size="8"), BF16, MAX_Q)),
+    ):
+        listed = catalogue("sglang", version).moe_configs
+        assert any(found in names for names in listed.values()), found
+    h200 = Experts(160, 384, "fp8")
+    [vllm_names] = catalogue("vllm", "0.33.0").moe_configs.values()
+    assert file_name("vllm", "0.33.0", h200, "NVIDIA B200") in vllm_names
+
+
+def test_the_oldest_sglang_keeps_the_shared_expert_apart_and_never_says_per_channel() -> None:
     assert name(sglang("0.5.5.post3"), device=MAX_Q) == (
-        "E=161,N=384,device_name=NVIDIA_RTX_PRO_6000_Blackwell_Max-Q_Workstation_Edition,dtype=fp8_w8a8.json"
-    )
-    assert name(sglang("0.5.14", tp_size="8"), device=MAX_Q) == (
-        "E=161,N=192,device_name=NVIDIA_RTX_PRO_6000_Blackwell_Max-Q_Workstation_Edition,dtype=fp8_w8a8"
-        ",per_channel_quant=True.json"
-    )
-    assert name(sglang("0.5.14", tp_size="8"), BF16, MAX_Q) == (
-        "E=161,N=192,device_name=NVIDIA_RTX_PRO_6000_Blackwell_Max-Q_Workstation_Edition.json"
+        "E=160,N=384,device_name=NVIDIA_RTX_PRO_6000_Blackwell_Max-Q_Workstation_Edition,dtype=fp8_w8a8.json"
     )
 
 
