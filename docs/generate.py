@@ -6,6 +6,7 @@ import runpy
 from pathlib import Path
 
 from glmprov import catalog, settings
+from glmprov.fit.page import page as fit
 from glmprov.lint.page import rules_page, verdicts
 from glmprov.plan import saved
 from glmprov.recipe import document
@@ -16,6 +17,7 @@ DOCS = Path(__file__).parent
 PAGES = {
     "settings.md": settings.table,
     "cards.md": catalog.table,
+    "fit.md": fit,
     "schemas/saved-plan-1.json": saved.json_schema,
     "recipe.schema.json": document.json_schema,
     "recipes.md": lambda: recipes(verdicts(Library().recipes())),

@@ -110,6 +110,22 @@ class ApplyError(GlmprovError):
     """A change failed on the host."""
 
 
+class FetchError(GlmprovError):
+    """An image or a model can't be had: not there, out of reach, damaged, or no room for it."""
+
+
+class GateError(GlmprovError):
+    """An instance was started and didn't serve; the host is as it was before."""
+
+    exit_code = ExitCode.GATE_FAILED
+
+
+class RestoreError(GlmprovError):
+    """An instance was started and didn't serve, and what served before doesn't either."""
+
+    exit_code = ExitCode.RESTORE_FAILED
+
+
 class MovedOnError(GlmprovError):
     """What a plan was made for is no longer so: the host, or for a saved plan the inventory, its commit, the program.
 

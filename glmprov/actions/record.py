@@ -17,7 +17,7 @@ from glmprov.errors import GlmprovError
 from glmprov.history import Change, Entry, Event
 from glmprov.inventory import Host
 from glmprov.observation import Observation
-from glmprov.operate import reboot
+from glmprov.operate.reboot import reboot
 from glmprov.plan import HostPlan
 from glmprov.receipt import Receipt
 from glmprov.remote import connect

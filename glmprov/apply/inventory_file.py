@@ -10,11 +10,11 @@ from typing import Any
 import yaml
 
 from glmprov.secret import Secret
-from glmprov.state import SECTIONS
+from glmprov.state import INSTANCE_SECTION_TYPES, SECTIONS
 
 Variables = Mapping[str, Any]
 
-_DATA = (*SECTIONS, "revert_")
+_DATA = (*SECTIONS, *INSTANCE_SECTION_TYPES, "revert_")
 """Variables of our roles begin so: their text is data, whatever it looks like."""
 
 

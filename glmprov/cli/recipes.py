@@ -13,6 +13,7 @@ class _Recipes(Lazy):
         "render": ("glmprov.cli.recipe_looking", "render", "Print the command that a recipe makes."),
         "fit": ("glmprov.cli.recipe_fit", "fit", "Say whether a recipe fits, and with how much context."),
         "suggest": ("glmprov.cli.recipe_fit", "suggest", "Say what is recommended, and what of it fits."),
+        "lock": ("glmprov.cli.recipe_lock", "lock", "Resolve tag and model to digest and revision."),
         "import": ("glmprov.cli.recipe_making", "import_recipe", "Make a recipe of something pasted."),
         "new": ("glmprov.cli.recipe_making", "new", "Print a recipe to begin with."),
     }

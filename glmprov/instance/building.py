@@ -106,7 +106,7 @@ def _placed(side: HostSide, count: int, wanted: Wanted) -> Placement:
         return Placement(faults=(f"its cards can't be asked: {hardware.gpus.reason}",))
     taken = {**side.busy}
     taken |= {gpu: f"instance {other.name}" for other in side.others(wanted.name) for gpu in other.gpus}
-    return place(hardware, count, taken, wanted.gpus, side.named)
+    return place(hardware, count, taken, wanted.gpus, side.named, wanted.prefer)
 
 
 def _listen(engine: Engine, launch: Launch, wanted: Wanted) -> str:

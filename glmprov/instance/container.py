@@ -32,9 +32,9 @@ def docker_argv(instance: Instance) -> tuple[str, ...]:
         raise ValueError(f"{instance.name} runs from a virtual environment")
     command = started(instance).argv()
     options = {**_fixed(instance), **_theirs(instance)}
-    if instance.launch.launcher and "entrypoint" not in options:
+    if instance.launch.launcher and options.setdefault("entrypoint", command[0]) == command[0]:
         # An image's own entry point may be the engine's command already, or something around it.
-        options["entrypoint"], command = command[0], command[1:]
+        command = command[1:]
     return (DOCKER, "run", *words(options), instance.image.pinned, *command)
 
 

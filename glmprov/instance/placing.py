@@ -36,8 +36,9 @@ def place(
     taken: Mapping[str, str],
     asked: str = "",
     named: NamedSets = NONE_NAMED,
+    prefer: Sequence[str] = (),
 ) -> Placement:
-    """Return cards for an instance. taken is who has a card, by UUID; asked as in Wanted."""
+    """Return cards for an instance. taken is who has a card, by UUID; asked and prefer as in Wanted."""
     if asked and not asked.isdigit():
         return _chosen(hardware, count, taken, asked, named)
     if asked and int(asked) != count:
@@ -46,6 +47,9 @@ def place(
     free = [card for card in present if card.key not in taken]
     if len(free) < count:
         return Placement(faults=(_too_few(count, len(present), free, taken),))
+    kept = {card.key: card for card in free if card.key in prefer}
+    if len(kept) == len(prefer) == count:
+        return Placement(tuple(kept[key] for key in prefer))
     found = _set_that_fits(count, taken, present, named) or _inside_a_socket(hardware, count, taken)
     if found:
         return Placement(found)

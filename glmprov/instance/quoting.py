@@ -15,6 +15,12 @@ def exec_line(argv: Iterable[str]) -> str:
     return " ".join(map(exec_word, argv))
 
 
+def exec_lines(argv: Iterable[str]) -> str:
+    """Return a long command the same way, on a line for each of its options."""
+    words = list(map(exec_word, argv))
+    return "".join((" \\\n  " if word.startswith("-") else " ") + word for word in words).removeprefix(" ")
+
+
 def exec_word(word: str) -> str:
     """Return one word of an Exec line: % and $ are systemd's there, quotes and backslashes too."""
     if _PLAIN.fullmatch(word):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from glmprov.deployed import is_secret
 from glmprov.engines.meaning import Engine, engine_of
 from glmprov.engines.rendering import KEY
 from glmprov.instance.files import environment_text
@@ -107,6 +108,8 @@ def unwritable(instance: Instance) -> Iterator[str]:
         environment_text(instance)
     except ValueError as error:
         yield str(error)
+    for name in filter(is_secret, instance.environment):
+        yield f"{name}: its name says that it is secret, and the instance's environment is read by everybody"
     if instance.auth == "key" and key_rendering(instance) is None:
         yield f"auth: its image takes no key as far as we know: name its variable ({KEY}), or say auth: none"
     if (

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from glmprov.instance.container import DOCKER, docker_argv
 from glmprov.instance.files import environment_path, gate_path
 from glmprov.instance.model import GATE_PROGRAM, UNIT_PREFIX, Instance
-from glmprov.instance.quoting import exec_line, unit_value
+from glmprov.instance.quoting import exec_line, exec_lines, unit_value
 from glmprov.instance.ranges import ranges
 from glmprov.instance.started import key_rendering, started
 
@@ -62,7 +62,7 @@ def _service(instance: Instance) -> Iterator[str]:
         yield f"ExecStartPre=-{exec_line((DOCKER, 'rm', '--force', instance.container))}"
     else:
         yield from _confined(instance)
-    yield f"ExecStart={exec_line(argv(instance))}"
+    yield f"ExecStart={exec_lines(argv(instance))}"
     yield f"ExecStartPost={exec_line((GATE_PROGRAM, gate_path(instance)))}"
     if instance.image:
         yield f"ExecStop={exec_line((DOCKER, 'stop', '--time', str(instance.stop_seconds), instance.container))}"

@@ -23,6 +23,7 @@ class Wanted:
     gpus is "" for as many as needed, wherever they are free; a number; the name of a set; or UUIDs with commas
     between them. environment and arguments are the inventory's change, sets the command line's. venv is a folder on
     the host. weights is a folder on the host that holds the model. bind False: not bound to the cards' socket.
+    prefer are the cards that it has now: it keeps them where nothing speaks against it.
     """
 
     name: str = DEFAULT_NAME
@@ -40,6 +41,7 @@ class Wanted:
     auth: Literal["key", "none"] | None = None
     stop_seconds: int | None = None
     start_seconds: int | None = None
+    prefer: tuple[str, ...] = ()
 
 
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*")

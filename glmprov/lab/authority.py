@@ -1,4 +1,4 @@
-"""The lab's certificate authority and the package server's certificate. Only lab nodes trust it."""
+"""The lab's certificate authority and the certificate of its servers. Only lab nodes trust it."""
 
 from __future__ import annotations
 
@@ -7,23 +7,27 @@ from pathlib import Path
 from glmprov.lab.machine import run
 
 SERVER_NAME = "packages.glmprov.lab"
+REGISTRY_NAME = "registry.glmprov.lab"
+HUB_NAME = "hub.glmprov.lab"
 _TEN_YEARS_DAYS = "3650"
 
 
 def ensure(cache: Path) -> Path:
-    """Return the directory with ca.crt, server.crt and server.key, made on the first call."""
+    """Return the directory with ca.crt, services.crt and services.key, made on the first call."""
     directory = cache / "authority"
-    if not (directory / "server.crt").exists():
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not (directory / "ca.crt").exists():
         ca = ("basicConstraints=critical,CA:TRUE", "keyUsage=critical,keyCertSign")
         _certificate(directory / "ca", "glmprov lab", ca)
+    if not (directory / "services.crt").exists():
+        names = (SERVER_NAME, REGISTRY_NAME, HUB_NAME)
         server = (
-            f"subjectAltName=DNS:{SERVER_NAME}",
+            "subjectAltName=" + ",".join(f"DNS:{name}" for name in names),
             "basicConstraints=CA:FALSE",
             "extendedKeyUsage=serverAuth",
         )
         signer = ("-CA", str(directory / "ca.crt"), "-CAkey", str(directory / "ca.key"))
-        _certificate(directory / "server", SERVER_NAME, server, *signer)
+        _certificate(directory / "services", SERVER_NAME, server, *signer)
     return directory
 
 

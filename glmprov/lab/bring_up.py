@@ -12,7 +12,9 @@ from pathlib import Path
 from glmprov.errors import LabError
 from glmprov.lab import (
     authority,
+    engine_images,
     fleet,
+    hub_content,
     image,
     inventory,
     machine,
@@ -20,6 +22,8 @@ from glmprov.lab import (
     package_faults,
     packages,
     processes,
+    serve,
+    service_faults,
     take_down,
 )
 from glmprov.lab.fleet import Fleet
@@ -140,6 +144,8 @@ def _start(plan: UpPlan, say: Say) -> Fleet:
         certificates = authority.ensure(cache())
         building = pool.submit(image.ensure, cache(), certificates / "ca.crt")
         content = packages.build(cache())
+        # Not at the same time: both ask apt, with the same state.
+        storage, models = engine_images.ensure(cache()), hub_content.ensure(cache())
         distributions = _distributions(plan.profiles)
         if "ubuntu" in distributions:
             packages.add_ubuntu(cache(), content)
@@ -147,7 +153,17 @@ def _start(plan: UpPlan, say: Say) -> Fleet:
     if (seconds := time.monotonic() - begun) > 1:
         say(f"Image and packages are ready ({seconds:.0f} s)")
     machine.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", where.identity, "-f", where.ssh_key])
-    namespace_pid, nodes = _start_network(where, fleet.name_nodes(plan.profiles), content, certificates)
+    served = serve.Places(
+        packages=str(content),
+        package_faults=str(where.directory / package_faults.FOLDER),
+        authority=str(certificates),
+        registry_program=str(engine_images.program(cache())),
+        registry_storage=str(storage),
+        models=str(models),
+        service_faults=str(where.directory / service_faults.FOLDER),
+        scratch=str(where.directory),
+    )
+    namespace_pid, nodes = _start_network(where, fleet.name_nodes(plan.profiles), served)
     with ThreadPoolExecutor(len(nodes)) as pool:
         try:
 
@@ -166,12 +182,11 @@ def _start(plan: UpPlan, say: Say) -> Fleet:
 
 
 def _start_network(
-    where: Place, planned: tuple[Node, ...], content: Path, certificates: Path
+    where: Place, planned: tuple[Node, ...], served: serve.Places
 ) -> tuple[int, tuple[Node, ...]]:
-    """Start package server and forwarder. Return the former's PID, and the nodes with their addresses."""
+    """Start servers and forwarder. Return the former's PID, and the nodes with their addresses."""
     log = where.directory / "services.log"
-    contents = (str(content), str(certificates), str(where.directory / package_faults.FOLDER))
-    processes.start(where, processes.PACKAGES, "glmprov.lab.serve", *contents, log=log)
+    processes.start(where, processes.PACKAGES, "glmprov.lab.serve", str(served), log=log)
     namespace_pid = processes.find(where, processes.PACKAGES)
     if namespace_pid is None:
         raise LabError(f"the package server ended: {processes.last_lines(log, 1)}")

@@ -10,8 +10,8 @@ import pytest
 ROOT = Path(__file__).parents[2] / "glmprov"
 
 LEAVES = {
-    "errors", "state", "hardware", "observation", "receipt", "history", "settings", "inventory", "secret", "made_once",
-    "__init__",
+    "errors", "state", "deployed", "hardware", "observation", "receipt", "history", "settings", "inventory", "secret",
+    "made_once", "sizes", "__init__",
 }  # fmt: skip
 PURE = {
     "plan",
@@ -40,7 +40,7 @@ MAY_IMPORT = {
     "probe": LEAVES | {"remote", "probe"},
     "apply": LEAVES | {"remote", "apply"},
     "journal": LEAVES | {"remote", "journal"},
-    "operate": LEAVES | {"remote"},
+    "operate": LEAVES | {"remote", "probe", "recipe", "engines", "catalog", "operate"},
     "results": LEAVES | PURE,
     "actions": LEAVES | PURE | {"remote", "probe", "apply", "journal", "operate", "results", "actions"},
     "report": LEAVES | PURE | {"results", "report"},

@@ -83,6 +83,7 @@ def test_every_reason_at_once() -> None:
         (Wanted(name="Big Name"), "is no name"),
         (Wanted(sets=parse_sets(["tensor-parallel-size=four"])), "'four' is no number"),
         (Wanted(sets=parse_sets(["api-key=hunter2"])), "is seen by everybody"),
+        (Wanted(sets=parse_sets(["HF_TOKEN=hf_x"])), "HF_TOKEN: its name says that it is secret"),
         (Wanted(sets=parse_sets(["A=b\nc"])), "can't hold a line break"),
     ],
 )

@@ -98,7 +98,7 @@ def test_a_virtual_environment_gets_by_directives_what_a_container_gets_by_argum
     found = instance(wanted=Wanted(venv="/opt/venv"))
     text = unit_text(found)
     weights = "/var/lib/glmprov/models/zai-org/GLM-4.7-FP8/0a1b"
-    assert f"ExecStart=/opt/venv/bin/vllm serve {weights} " in text
+    assert f"ExecStart=/opt/venv/bin/vllm serve {weights} \\\n" in text
     assert "docker" not in text
     for line in (
         "CPUAffinity=0-7",

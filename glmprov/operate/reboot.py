@@ -1,4 +1,4 @@
-"""Acts that aren't settings: reboot."""
+"""Reboot a host and wait until it is back."""
 
 from __future__ import annotations
 

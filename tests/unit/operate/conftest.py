@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from glmprov.inventory import Host
+from glmprov.remote import Channel, connect
+from tests.unit.operate.docker_stub import Daemon, daemon
+
+
+@pytest.fixture
+def channel() -> Channel:
+    """This machine as the host, through the same shell and watchdog as any."""
+    return connect(Host("here", {"ansible_connection": "local", "ansible_become": True}))
+
+
+@pytest.fixture
+def docker_daemon(monkeypatch: pytest.MonkeyPatch) -> Iterator[Daemon]:
+    """A Docker daemon of the test's own, to which DOCKER_HOST points."""
+    folder = Path(tempfile.mkdtemp(prefix="glmprov-docker-"))  # short enough for a socket
+    with daemon(folder) as running:
+        monkeypatch.setenv("DOCKER_HOST", f"unix://{running.socket}")
+        monkeypatch.setenv("DOCKER_CONFIG", str(folder))
+        yield running
+    shutil.rmtree(folder)
