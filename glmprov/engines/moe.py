@@ -89,7 +89,9 @@ def experts_of(launch: Launch, model: Model) -> Experts | None:
     if launch.engine == "sglang":
         groups = max(1, engine.number(launch, "expert_parallel"))
         told_not_to = "disable-shared-experts-fusion" in launch.arguments
-        fused = groups == 1 and not told_not_to and _since("shared_expert_from", launch.engine, launch.version)
+        fused = (
+            groups == 1 and not told_not_to and _since("shared_expert_from", launch.engine, launch.version)
+        )
     else:
         switched = engine.given(launch, "expert_parallel") is True
         groups = tensor * max(1, engine.number(launch, "data_parallel")) if switched else 1
@@ -137,7 +139,7 @@ def outlook(
         return None
     name = file_name(launch.engine, launch.version, experts, device)
     found = next((folder for folder, names in shipped.items() if name in names), None)
-    available: int = read("moe.yml")["shared_memory_bytes"]
+    available = available_bytes()
     size = 1 if experts.kind.startswith("fp8") else 2
     taken = tiles(launch.engine, launch.version, experts)
     if not taken:
@@ -145,6 +147,29 @@ def outlook(
     starts = (1, *((tile.up_to or 0) + 1 for tile in taken))
     wanted = [tile.shared_memory_bytes(size) for tile in taken]
     return Outlook(name, experts, found, available, max(wanted), starts[wanted.index(max(wanted))])
+
+
+def tuned_tiles(text: str) -> tuple[Tile, ...]:
+    """Return the tiles of a tuned file, as an engine reads them. Raise ValueError with what is wrong with it."""
+    import json
+
+    try:
+        content = json.loads(text)
+        listed = [each for key, each in content.items() if key != "triton_version"]
+        return tuple(
+            Tile(each["BLOCK_SIZE_M"], each["BLOCK_SIZE_N"], each["BLOCK_SIZE_K"], each.get("num_stages", 3))
+            for each in listed
+        )
+    except (ValueError, AttributeError, TypeError) as error:
+        raise ValueError(f"no tuned file: {error}") from error
+    except KeyError as error:
+        raise ValueError(f"no tuned file: a tile without {error}") from error
+
+
+def available_bytes() -> int:
+    """Return the shared memory that a block can have on SM120."""
+    found: int = read("moe.yml")["shared_memory_bytes"]
+    return found
 
 
 def mount(launch: Launch, model: Model, device: str) -> Mount | None:

@@ -12,6 +12,7 @@ from glmprov.catalog.models import Model
 class Target:
     """The hosts that a launch is judged for. What is empty or None isn't known; the recipe's requirements hold then.
 
+    moe_config is the text of the recipe's own tuned file for the fused-MoE kernel.
     cards are NVML names, one for each kind of card. environment is the host's default (`nccl_env`), below the
     recipe's own.
     """
@@ -20,4 +21,5 @@ class Target:
     cards: tuple[str, ...] = ()
     driver: str | None = None
     model: Model | None = None
+    moe_config: str | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
