@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from glmprov.errors import GlmprovError
 from glmprov.lint import LEVELS, Finding, Level, Side
 from glmprov.lint.linted import Linted
 
