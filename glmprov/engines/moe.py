@@ -17,6 +17,15 @@ from glmprov.engines.meaning import engine_of
 from glmprov.engines.version import in_range
 from glmprov.recipe.launch import Launch
 
+_LISTING = """\
+import collections, importlib.util, json, pathlib, sys
+found, spec = collections.defaultdict(list), importlib.util.find_spec(sys.argv[1])
+for root in (spec.submodule_search_locations or ()) if spec else ():
+    for path in sorted(pathlib.Path(root).rglob("configs/**/E=*.json")):
+        found[str(path.parent)].append(path.name)
+print(json.dumps(found))
+"""
+
 
 @dataclass(frozen=True)
 class Experts:
@@ -164,6 +173,21 @@ def tuned_tiles(text: str) -> tuple[Tile, ...]:
         raise ValueError(f"no tuned file: {error}") from error
     except KeyError as error:
         raise ValueError(f"no tuned file: a tile without {error}") from error
+
+
+def listing_argv(engine: str) -> tuple[str, ...]:
+    """Return the command that lists an image's tuned files, run inside it. It imports nothing of the engine."""
+    return ("python3", "-c", _LISTING, engine)
+
+
+def listing(text: str) -> Mapping[str, Sequence[str]]:
+    """Return what that command printed: the files by folder. Raise ValueError if it is something else."""
+    import json
+
+    content = json.loads(text)
+    if not isinstance(content, dict) or not all(isinstance(names, list) for names in content.values()):
+        raise ValueError("no listing of tuned files")
+    return content
 
 
 def available_bytes() -> int:

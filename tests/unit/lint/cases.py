@@ -73,6 +73,7 @@ def target_of(case: Case, launch: Launch) -> Target:
         case.get("driver"),
         models().known.get(named),
         case.get("moe_text"),
+        case.get("moe_configs"),
         case.get("host_environment", {}),
     )
 
