@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from glmprov.catalog.models import models
 from glmprov.engines.flags import catalogue
-from glmprov.engines.moe import Experts, Mount, Tile, experts_of, file_name, mount, outlook, tiles
+from glmprov.engines.moe import (
+    Experts,
+    Mount,
+    Tile,
+    experts_of,
+    file_name,
+    listing,
+    listing_argv,
+    mount,
+    outlook,
+    tiles,
+    tuned_tiles,
+)
 from glmprov.recipe import Launch, Value
 
 SERVER = "NVIDIA RTX PRO 6000 Blackwell Server Edition"
@@ -127,3 +143,27 @@ def test_a_file_of_ones_own_is_mounted_where_the_engine_looks() -> None:
     assert mount(vllm(), FP8, SERVER) == Mount("VLLM_TUNED_CONFIG_FOLDER", name(vllm()))
     found = mount(sglang(), FP8, SERVER)
     assert found == Mount("SGLANG_MOE_CONFIG_DIR", f"configs/triton_3_4_0/{name(sglang())}")
+
+
+def test_the_files_of_an_image_are_listed_by_a_command_that_runs_in_it(tmp_path: Path) -> None:
+    folder = tmp_path / "vllm" / "model_executor" / "layers" / "fused_moe" / "configs"
+    folder.mkdir(parents=True)
+    (folder / name(vllm())).write_text("{}")
+    (folder / "README").write_text("")
+    (tmp_path / "vllm" / "__init__.py").write_text("raise SystemExit('imported')")
+    argv = [sys.executable, *listing_argv("vllm")[1:]]
+    ran = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert listing(ran.stdout) == {str(folder): [name(vllm())]}
+    assert outlook(vllm(), FP8, SERVER, listing(ran.stdout)).found == str(folder)  # type: ignore[union-attr]
+    other = subprocess.run(
+        [*argv[:-1], "sglang_that_is_not_there"], capture_output=True, text=True, check=True
+    )
+    assert listing(other.stdout) == {}
+    with pytest.raises(ValueError, match="no listing"):
+        listing("[]")
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"1": 2}', '{"1": {"BLOCK_SIZE_M": 1}}'])
+def test_a_tuned_file_that_is_none_is_told(text: str) -> None:
+    with pytest.raises(ValueError, match="no tuned file"):
+        tuned_tiles(text)
