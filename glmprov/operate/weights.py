@@ -162,6 +162,15 @@ def verify(
         )
 
 
+def refuse_if_too_small(seen: Weights, host: str, model: ModelLock) -> None:
+    """Raise FetchError if what is missing won't fit."""
+    if seen.needed_bytes > seen.free_bytes:
+        raise _no_room(
+            f"{in_words(seen.needed_bytes)} are missing, {in_words(seen.free_bytes)} are free",
+            host, model, seen.folder,
+        )  # fmt: skip
+
+
 def remove(channel: Channel, host: str, at: str) -> int:
     """Remove a revision's folder; return the bytes that it freed."""
     said = ask(channel, host, ("weights",), "remove", {"folder": at}, deadline_seconds=LOOK_SECONDS)
@@ -210,11 +219,15 @@ def explain(fault: Fault, host: str, model: ModelLock, at: str) -> GlmprovError:
         room = fault.text
         if sizes:
             room = "{needed_bytes} are missing, {free_bytes} are free".format(**sizes)
-        return FetchError(
-            f"no room for {model.id}: {room}", host=host, place=at,
-            next_step="make room (`glmprov prune`), or set another model root in the inventory",
-        )  # fmt: skip
+        return _no_room(room, host, model, at)
     message, next_step = FAULTS.get(fault.kind, ("{said}", None))
     return FetchError(
         message.format(said=fault.text, model=model.id), host=host, place=at, next_step=next_step
     )
+
+
+def _no_room(room: str, host: str, model: ModelLock, at: str) -> FetchError:
+    return FetchError(
+        f"no room for {model.id}: {room}", host=host, place=at,
+        next_step="make room (`glmprov prune`), or set another model root in the inventory",
+    )  # fmt: skip

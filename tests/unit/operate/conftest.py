@@ -10,6 +10,9 @@ import pytest
 from glmprov.inventory import Host
 from glmprov.remote import Channel, connect
 from tests.unit.operate.docker_stub import Daemon, daemon
+from tests.unit.remote.conftest import open_folder, own_sockets, server
+
+__all__ = ["open_folder", "own_sockets", "server"]
 
 
 @pytest.fixture
