@@ -7,12 +7,15 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal
 
+from glmprov.deployed import InstanceReceipt
 from glmprov.drift import Difference, Verdict, waiting
 from glmprov.errors import ExitCode, GlmprovError, worst
 from glmprov.history import Act
+from glmprov.instance.model import Instance
 from glmprov.observation import Observation
 from glmprov.plan import HostPlan
 from glmprov.receipt import LockState
+from glmprov.recipe.lock import RecipeLock
 from glmprov.state import Disruption, Manage
 
 if TYPE_CHECKING:
@@ -144,6 +147,55 @@ class HostProvision:
         return sum(key.result is result for key in self.keys)
 
 
+class Deployed(StrEnum):
+    """What became of one instance on one host."""
+
+    DEPLOYED = "DEPLOYED"
+    UNCHANGED = "UNCHANGED"
+    WRITTEN = "WRITTEN"
+    """Files that somebody had changed were written again; the service went on."""
+    RESTORED = "RESTORED"
+    """It didn't serve, and the host is as it was before."""
+    FAILED = "FAILED"
+    NOT_BEGUN = "NOT BEGUN"
+
+
+@dataclass(frozen=True)
+class HostDeploy:
+    """One instance on one host: what it is to be, and what became of it.
+
+    previous is what was deployed there before; declared says in words what is asked for otherwise, found what isn't as it
+    was deployed. restarts: the service has to be started anew. log is the end of a failed start, known_failure what we
+    know of it. downtime_seconds is from the stop of what served to the first tokens, None where nothing served.
+    """
+
+    host: str
+    name: str
+    word: Deployed = Deployed.NOT_BEGUN
+    instance: Instance | None = None
+    lock: RecipeLock | None = None
+    previous: InstanceReceipt | None = None
+    declared: tuple[str, ...] = ()
+    found: tuple[Difference, ...] = ()
+    restarts: bool = False
+    notes: tuple[str, ...] = ()
+    error: GlmprovError | None = None
+    batch: int = 0
+    not_begun: str = ""
+    fetched: tuple[str, ...] = ()
+    restored: str = ""
+    known_failure: str = ""
+    log: str = ""
+    ended: tuple[str, ...] = ()
+    tokens: int = 0
+    answer: str = ""
+    tool_call: bool = False
+    downtime_seconds: float | None = None
+    stop_seconds: float = 0.0
+    start_seconds: float = 0.0
+    engine_seconds: float = 0.0
+
+
 @dataclass(frozen=True)
 class HookCall:
     """What a hook is told: before a host is changed what will be, after it also what became of it."""
@@ -251,6 +303,13 @@ def provision_code(results: Iterable[HostProvision]) -> ExitCode:
             codes.append(ExitCode.UNREACHABLE)
         if result.not_begun or result.count(Mended.WAITS):
             codes.append(ExitCode.DRIFT)
+    return worst(codes)
+
+
+def deploy_code(results: Iterable[HostDeploy]) -> ExitCode:
+    """Return the exit code of `deploy`: each host's error; a host that was not begun is a change pending, 3."""
+    codes = [each.error.exit_code for each in results if each.error]
+    codes += [ExitCode.DRIFT for each in results if each.word is Deployed.NOT_BEGUN and not each.error]
     return worst(codes)
 
 

@@ -150,6 +150,10 @@ class Terminal:
 
         return confirm
 
+    def asked(self, question: str) -> bool:
+        """Ask a person yes or no. Raise UsageError if nobody is there."""
+        return self._ask(question, "say --yes to go ahead without a terminal")
+
     def key_confirmation(self, yes: bool) -> Callable[[str], bool]:
         """Return the question that `host trust` asks for each key."""
 

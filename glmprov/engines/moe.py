@@ -1,7 +1,7 @@
-"""The tuned file of an engine's fused-MoE kernel: its exact name, whether a release ships it, and what happens without. Pure.
+"""The tuned file of an engine's fused-MoE kernel: its exact name, who ships it, and what happens without it. Pure.
 
-Both engines look it up by the card's name and by what one rank holds of the experts; what the names look like and the tiles
-that are taken instead are data in catalog/moe.yml.
+Both engines look it up by the card's name and by what one rank holds of the experts. What the names look like, and
+the tiles that are taken instead, are data in catalog/moe.yml.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from glmprov.recipe.launch import Launch
 
 @dataclass(frozen=True)
 class Experts:
-    """What one rank's kernel works on: E experts of width N, and how they are quantized ("fp8", "fp8_block", "bf16")."""
+    """What one rank's kernel works on: E experts of width N; kind is "fp8", "fp8_block" or "bf16"."""
 
     count: int
     width: int
@@ -48,8 +48,8 @@ class Tile:
 class Outlook:
     """What will happen. found is the folder of the release that ships the file; None: none does.
 
-    wanted is the shared memory of the default tile that needs most, in bytes; from_tokens the size of a step from which on it
-    is taken. None, both: nobody has read this release's tiles.
+    wanted is the shared memory of the default tile that needs most, in bytes; from_tokens the size of a step from
+    which on it is taken. None: nobody has read this release's tiles.
     """
 
     name: str
@@ -78,19 +78,20 @@ class Mount:
 def experts_of(launch: Launch, model: Model) -> Experts | None:
     """Return what one rank holds. None: dense, or a quantization that doesn't go through this kernel.
 
-    SGLang counts the shared expert as one more, unless told not to or with expert parallelism.
+    SGLang counts the shared expert as one more, unless told not to or with expert parallelism. Raise ValueError for
+    a size that is no number.
     """
     kind = {"none": "bf16", "fp8_block": "fp8_block"}.get(model.quantization, "fp8")
     if not model.shape.experts or not model.quantization.startswith(("fp8", "none")):
         return None
     engine = engine_of(launch)
-    tensor = engine.number(launch, "tensor_parallel")
+    tensor = max(1, engine.number(launch, "tensor_parallel"))
     if launch.engine == "sglang":
-        groups = engine.number(launch, "expert_parallel")
+        groups = max(1, engine.number(launch, "expert_parallel"))
         fused = groups == 1 and "disable-shared-experts-fusion" not in launch.arguments
     else:
         switched = engine.given(launch, "expert_parallel") is True
-        groups = tensor * engine.number(launch, "data_parallel") if switched else 1
+        groups = tensor * max(1, engine.number(launch, "data_parallel")) if switched else 1
         fused = False
     return Experts(
         count=model.shape.experts // groups + (model.shape.shared_experts if fused else 0),
@@ -120,7 +121,7 @@ def file_name(engine: str, version: str, experts: Experts, device: str, *, down:
 
 
 def tiles(engine: str, version: str, experts: Experts) -> tuple[Tile, ...]:
-    """Return the tiles that a release takes without a tuned file, for small steps first. Empty: nobody has read them."""
+    """Return the tiles that a release takes without a tuned file, for small steps first. Empty: nobody read them."""
     release = next(
         (each for each in _engines()[engine]["tiles"] if in_range(version, each["versions"])), None
     )
@@ -130,7 +131,7 @@ def tiles(engine: str, version: str, experts: Experts) -> tuple[Tile, ...]:
 def outlook(
     launch: Launch, model: Model, device: str, shipped: Mapping[str, Sequence[str]]
 ) -> Outlook | None:
-    """Return what a launch meets on a card. shipped: the release's own files, by folder. None: the kernel isn't used."""
+    """Return what a launch meets on a card. shipped: the release's own files, by folder. None: no such kernel."""
     experts = experts_of(launch, model)
     if experts is None or launch.engine not in _engines():
         return None
@@ -138,13 +139,12 @@ def outlook(
     found = next((folder for folder, names in shipped.items() if name in names), None)
     available: int = read("moe.yml")["shared_memory_bytes"]
     size = 1 if experts.kind.startswith("fp8") else 2
-    largest, start, wanted = 0, 0, None
-    for tile in tiles(launch.engine, launch.version, experts):
-        if tile.shared_memory_bytes(size) > largest:
-            largest = wanted = tile.shared_memory_bytes(size)
-            start_of_largest = start
-        start = (tile.up_to or 0) + 1
-    return Outlook(name, experts, found, available, wanted, start_of_largest if wanted else 0)
+    taken = tiles(launch.engine, launch.version, experts)
+    if not taken:
+        return Outlook(name, experts, found, available)
+    starts = (1, *((tile.up_to or 0) + 1 for tile in taken))
+    wanted = [tile.shared_memory_bytes(size) for tile in taken]
+    return Outlook(name, experts, found, available, max(wanted), starts[wanted.index(max(wanted))])
 
 
 def mount(launch: Launch, model: Model, device: str) -> Mount | None:

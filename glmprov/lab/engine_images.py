@@ -14,6 +14,7 @@ import socket
 import subprocess
 import tarfile
 import tempfile
+import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -47,8 +48,15 @@ for module in list(sys.modules.values()):
     if source.endswith(".py"):
         py_compile.compile(source, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
 """
+_STAND_IN = b'{"glmprov": "GLMPROV SIMULATED: only the name is that of the original"}\n'
+_PARSER = (
+    *("__init__.py", "errors.py", "made_once.py", "engines/__init__.py", "engines/faults.py", "engines/flags.py"),
+    *("engines/parsing.py", "engines/tokens.py", "engines/values.py"),
+)
 _SITE = "usr/local/lib/python3.11/dist-packages"
-_IDENTITY = "opt/engine-simulator"
+IDENTITY = "opt/engine-simulator"
+"""In an image: the folder that makes the simulator play an engine."""
+_KEPT_SECONDS = 7 * 24 * 3600  # what nobody used for longer is deleted
 _CREATED = "2026-01-01T00:00:00Z"
 
 
@@ -87,6 +95,7 @@ def ensure(cache: Path) -> Path:
     """Return the registry's storage with all images, made once for what goes into them. Raise LabError if it fails."""
     target = cache / f"registry-{fingerprint()}"
     if target.is_dir() and program(cache).exists():
+        target.touch()
         return target
     archives = debian_packages.download(cache / "debian-archives", cache / "apt", _WANTED)
     by_name = {path.name.partition("_")[0]: path for path in archives}
@@ -101,7 +110,8 @@ def ensure(cache: Path) -> Path:
         shutil.rmtree(target, ignore_errors=True)
         storage.rename(target)
     for other in cache.glob("registry-*"):
-        if other != target and not other.name.startswith("registry-build-"):
+        # Another fleet may serve it.
+        if other.stat().st_mtime < time.time() - _KEPT_SECONDS:
             shutil.rmtree(other, ignore_errors=True)
     return target
 
@@ -156,28 +166,25 @@ def _base(cache: Path, archives: list[Path], scratch: Path) -> Path:
 def _simulator() -> dict[str, bytes]:
     """Return the files of the simulator by path in the image: packages of the engines' names, and what starts them."""
     found = {f"{_SITE}/{name}": data for name, data in _walk(_SIM / "site")}
-    engines = files("glmprov") / "engines"
-    with suppress(FileNotFoundError):
-        for name in ("__init__.py", "flags.py", "parsing.py"):
-            found[f"{_SITE}/glmprov/engines/{name}"] = (engines / name).read_bytes()
-        found[f"{_SITE}/glmprov/__init__.py"] = b""
+    # The parser that plans launches reads them here too: what one accepts, the other does.
+    found |= {f"{_SITE}/glmprov/{name}": (files("glmprov") / name).read_bytes() for name in _PARSER}
     return found | {f"usr/local/bin/{name}": data for name, data in _walk(_SIM / "bin")}
 
 
 def _catalogue(image: Image) -> bytes:
-    """Return the flags of an engine's version; of one that isn't in the catalogue, none."""
-    file = files("glmprov.catalog") / "engines" / f"{image.engine}-{image.version}.json"
-    try:
-        return file.read_bytes()
-    except FileNotFoundError:
-        return b"{}"
+    """Return the flags of an engine's version."""
+    return (files("glmprov.catalog") / "engines" / f"{image.engine}-{image.version}.json").read_bytes()
 
 
-def _identity(image: Image) -> dict[str, bytes]:
+def identity(image: Image) -> dict[str, bytes]:
+    """Return what makes the simulator play an engine: its name, its flags, the tuned files that it ships by name."""
+    catalogue = _catalogue(image)
+    shipped: dict[str, list[str]] = json.loads(catalogue).get("moe_configs", {})
     described = {"engine": image.engine, "version": image.version, "image": image.repository, "simulated": True}
     return {
-        f"{_IDENTITY}/engine.json": json.dumps(described, indent=1).encode() + b"\n",
-        f"{_IDENTITY}/flags.json": _catalogue(image),
+        f"{IDENTITY}/engine.json": json.dumps(described, indent=1).encode() + b"\n",
+        f"{IDENTITY}/flags.json": catalogue,
+        **{f"{_SITE}/{folder}/{name}": _STAND_IN for folder, names in shipped.items() for name in names},
     }
 
 
@@ -229,7 +236,7 @@ def _push_all(program: Path, storage: Path, scratch: Path, common: list[tuple[by
 
 
 def _push(port: int, image: Image, common: list[tuple[bytes, str]]) -> None:
-    layers = [*common, _layer(_identity(image))]
+    layers = [*common, _layer(identity(image))]
     for suffix, note in (("", "first"), (registry.MOVED, "second")):
         configuration = json.dumps(_configuration(image, [diff for _, diff in layers], note)).encode()
         tags = tuple(f"{tag}{suffix}" for tag in image.tags)

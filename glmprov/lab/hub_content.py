@@ -81,10 +81,7 @@ def ensure(cache: Path) -> Path:
         work = cache / f"hub-{key}.part"
         shutil.rmtree(work, ignore_errors=True)
         (work / "blobs").mkdir(parents=True)
-        _write(work, MODEL, {"first": _files("first"), "second": _files("second")}, latest="second")
-        for other in cache.glob("hub-*"):
-            if other != work:
-                shutil.rmtree(other, ignore_errors=True)
+        _write(work, MODEL, {"first": files_of("first"), "second": files_of("second")}, latest="second")
         work.rename(target)
     return target
 
@@ -119,7 +116,8 @@ def _git_hash(data: bytes) -> str:
     return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
 
-def _files(revision: str) -> dict[str, bytes]:
+def files_of(revision: str) -> dict[str, bytes]:
+    """Return the files of a revision of the stand-in, by name."""
     tensors = _tensors()
     shards = {name: _shard(names, revision) for name, names in tensors.items()}
     sizes = sum(_TENSOR_BYTES * len(names) for names in tensors.values())

@@ -17,7 +17,7 @@ from glmprov.lint.target import Target
 from glmprov.recipe import Launch, Recipe, spelled
 
 if TYPE_CHECKING:
-    from glmprov.lint.situation import Flags
+    from glmprov.engines.flags import Catalogue
 
 __all__ = ["LEVELS", "Finding", "Level", "Rule", "Side", "Target", "lint", "rules"]
 
@@ -26,19 +26,25 @@ def lint(
     launch: Launch,
     recipe: Recipe,
     target: Target,
-    flags: Flags | None = None,
+    catalogue: Catalogue | None = None,
     *,
     as_published: bool | None = None,
 ) -> tuple[Finding, ...]:
     """Return what the rules say about a launch on a target, the worst first.
 
-    flags is what the launch's release takes; None: nobody knows. as_published: whether the launch is the recipe's
-    published form; None: it is, unless a correction set one of its values.
+    catalogue is what the launch's release takes (see release.judged_by); None: nobody knows. as_published: whether
+    the launch is the recipe's published form; None: it is, unless a correction set one of its values.
     """
-    situation = Situation(launch, recipe, target, flags, as_published)
+    situation = Situation(launch, recipe, target, catalogue, as_published)
     found = [finding for rule in rules().values() for finding in _findings(rule, situation)]
-    silent = {id_ for each in found if each.level != "unknown" for id_ in rules()[each.rule].instead_of}
-    return tuple(sorted((f for f in found if f.rule not in silent), key=lambda f: LEVELS.index(f.level)))
+    silent = {
+        (id_, each.place)
+        for each in found
+        if each.level != "unknown"
+        for id_ in rules()[each.rule].instead_of
+    }
+    told = (each for each in found if (each.rule, each.place) not in silent)
+    return tuple(sorted(told, key=lambda each: LEVELS.index(each.level)))
 
 
 def _findings(rule: Rule, situation: Situation) -> Iterator[Finding]:
@@ -53,7 +59,7 @@ def _answers(rule: Rule, situation: Situation) -> Iterable[Answer]:
     if rule.engines and not situation.own_launcher and situation.launch.engine not in rule.engines:
         return ()
     whole = all_of((holds(rule.when, situation), _release(rule, situation)))
-    if not rule.check or whole.holds is False:
+    if not rule.check or whole.holds is False or (whole.holds is None and situation.own_launcher):
         return (whole,)
     precise = tuple(checks()[rule.id](situation))
     # What the check denies isn't so, whatever else can't be known.
@@ -86,7 +92,7 @@ def _values(situation: Situation, more: Mapping[str, object]) -> Mapping[str, ob
     launch = situation.launch
     return {
         "engine": {"vllm": "vLLM", "sglang": "SGLang"}.get(launch.engine, launch.engine),
-        "version": launch.version or "of an unknown release",
+        "version": situation.version or "of an unknown release",
         "image": launch.image,
         "launcher": " ".join(launch.launcher),
         "model": situation.model,

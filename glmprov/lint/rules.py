@@ -19,7 +19,7 @@ class Rule:
     engines holds the releases for which it holds, by engine; empty: every engine, the `image` too. unsettled
     holds releases for which nobody knows. check: the function of the same name in `glmprov.lint.checks` decides what
     the data can't say. place is the finding's ("arguments.kv_cache_type"), if the check gives none. instead_of names
-    rules that say less about the same thing: they are silent when this one holds.
+    rules that say less about the same thing: they are silent at its place when this one holds.
     """
 
     id: str

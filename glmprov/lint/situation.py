@@ -6,30 +6,22 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from glmprov import catalog
+from glmprov.engines.flags import ENGINES, Catalogue, catalogue, versions
 from glmprov.engines.meaning import Engine, engines
+from glmprov.engines.tokens import option
+from glmprov.engines.version import is_release
+from glmprov.lint.finding import Answer, unknown
 from glmprov.lint.target import Target
-from glmprov.recipe import Launch, Recipe, Value
+from glmprov.recipe import Launch, Recipe, Value, spelled, words
 
-MODEL_IN_SCRIPT = re.compile(r"""\b(?:MODEL_ID|model_stub)\s*=\s*["']([^"']+)["']""")
+if TYPE_CHECKING:
+    from glmprov.engines.faults import Fault
+
+MODEL_IN_SCRIPT = r"""\b(?:MODEL_ID|model_stub)\s*=\s*["']([^"']+)["']"""
 """How a script for llm-compressor names its model."""
-
-
-class Flags(Protocol):
-    """What a release of an engine takes, reads and ships (see engines/flags.py)."""
-
-    @property
-    def moe_configs(self) -> Mapping[str, Sequence[str]]:
-        """The tuned files of the fused-MoE kernel, by folder."""
-
-    @property
-    def variables(self) -> Collection[str]:
-        """The environment variables that the release reads."""
-
-    def full_name(self, name: str) -> str:
-        """Return the name that an argument's name stands for: an alias or an abbreviation; else the name itself."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +35,8 @@ class Situation:
     launch: Launch
     recipe: Recipe
     target: Target
-    flags: Flags | None = None
-    """What this release takes. None: the catalogue has no release of this engine."""
+    catalogue: Catalogue | None = None
+    """What this release takes, or the nearest that is known. None: nobody knows which release it is."""
     as_published: bool | None = None
     """Whether the launch is the published form. None: by the origins of its values."""
 
@@ -52,6 +44,11 @@ class Situation:
     def engine(self) -> Engine:
         """The launch's engine. One that serves nothing has no arguments to reason about."""
         return engines().get(self.launch.engine, engines()["image"])
+
+    @cached_property
+    def version(self) -> str:
+        """The engine's release. "": nobody knows which."""
+        return self.launch.version if is_release(self.launch.version) else ""
 
     @property
     def own_launcher(self) -> bool:
@@ -125,7 +122,7 @@ class Situation:
     @property
     def moe_configs(self) -> Mapping[str, Sequence[str]]:
         """Tuned files of the fused-MoE kernel that the release ships, by folder."""
-        return {} if self.flags is None else self.flags.moe_configs
+        return {} if self.catalogue is None else self.catalogue.moe_configs
 
     @property
     def gpus_used(self) -> int:
@@ -141,8 +138,39 @@ class Situation:
         value = self.argument("model")
         if isinstance(value, str):
             return value
-        named = MODEL_IN_SCRIPT.search(self.text) if self.recipe.kind == "quantize" else None
+        named = re.search(MODEL_IN_SCRIPT, self.text) if self.recipe.kind == "quantize" else None
         return named[1] if named else self.recipe.model
 
+    @cached_property
+    def catalogues(self) -> tuple[Catalogue, ...]:
+        """What it is held against: its release's catalogue; where nobody knows the release, all of the engine."""
+        if self.catalogue is not None:
+            return (self.catalogue,)
+        engine = self.launch.engine
+        return tuple(catalogue(engine, each) for each in versions(engine)) if engine in ENGINES else ()
+
+    @cached_property
+    def parser_faults(self) -> Mapping[str, tuple[Fault, ...]]:
+        """What the engine's own parser says of the arguments, by release."""
+        from glmprov.engines.parsing import COMMANDS, parse
+
+        launcher = " ".join(self.launch.launcher).replace("python3", "python")
+        command = launcher if launcher in (*COMMANDS.values(), "sglang serve") else None
+        argv = words(self.launch.arguments, repeat=False)
+        return {each.version: parse(each, argv, command=command).faults for each in self.catalogues}
+
     def _full(self, name: str) -> str:
-        return name if self.flags is None else self.flags.full_name(name)
+        """Return the full name that an alias or an abbreviation stands for; else the name itself."""
+        if self.catalogue is None or not name:
+            return name
+        found = option(self.catalogue, spelled(name.replace("_", "-")))
+        flag = (
+            self.catalogue.flag(found.matches[0]) if found is not None and len(found.matches) == 1 else None
+        )
+        return name if flag is None else flag.name.lstrip("-")
+
+
+def only_for(situation: Situation, releases: Collection[str], place: str) -> Answer:
+    """Return that it holds for some releases, and nobody knows which one it is."""
+    engine = situation.launch.engine
+    return unknown(f"it holds for {engine} {', '.join(releases)} only, and nobody knows the release", place)

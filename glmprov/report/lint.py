@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
-import textwrap
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from glmprov.lint import LEVELS, Finding, Level, Side
-
-if TYPE_CHECKING:
-    from glmprov.actions.lint import Linted
+from glmprov.lint.linted import Linted
 
 TITLES: dict[Level, str] = {
     "refuse": "Refused: it can't work, or not as meant",
@@ -46,7 +42,11 @@ def lint_text(linted: Linted, *, verbose: bool = False) -> str:
 
 def lint_json(linted: Sequence[Linted], code: int) -> str:
     """Return the findings as a document, one entry for each host; without hosts one."""
-    body = {"schema": "glmprov/recipe-lint/1", "exit_code": code, "results": [_result(each) for each in linted]}
+    body = {
+        "schema": "glmprov/recipe-lint/1",
+        "exit_code": code,
+        "results": [_result(each) for each in linted],
+    }
     return json.dumps(body, indent=2, ensure_ascii=False)
 
 
@@ -112,7 +112,14 @@ def _wrapped(text: str, first: str = "      ", rest: str = "      ") -> list[str
     """Return a sentence in lines for a terminal; in one line for a pipe, which may be searched."""
     if not sys.stdout.isatty():
         return [first + text]
+    import textwrap
+
     width = max(60, shutil.get_terminal_size().columns)
     return textwrap.wrap(
-        text, width, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
+        text,
+        width,
+        initial_indent=first,
+        subsequent_indent=rest,
+        break_long_words=False,
+        break_on_hyphens=False,
     )

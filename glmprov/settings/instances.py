@@ -16,8 +16,8 @@ INSTANCES = "glmprov_instances"
 MODEL_ROOT = "glmprov_model_root"
 WANTS = "a mapping of an instance's name to its settings ({glm: {recipe: recipe-3, port: 8001}})"
 MEANING = (
-    "Which backends run on the host, by name. `glmprov deploy` without a recipe brings the host there; with a recipe, what "
-    "is said here of the instance holds, and the command line wins."
+    "Which backends run on the host, by name. `glmprov deploy` without a recipe brings the host there; with a recipe, "
+    "what is said here of the instance holds, and the command line wins."
 )
 MODEL_ROOT_MEANING = "The folder on the host that weights are fetched to."
 
@@ -36,12 +36,18 @@ class InstanceSettings(BaseModel):
     model: str | None = Field(default=None, description="Another model on the hub, by id.")
     weights: str | None = Field(default=None, description="A folder on the host that holds the model.")
     image: str | None = None
-    venv: str | None = Field(default=None, description="A virtual environment on the host, instead of an image.")
-    set: dict[str, Scalar] = Field(default={}, description="Arguments of the engine by name; null takes one away.")
+    venv: str | None = Field(
+        default=None, description="A virtual environment on the host, instead of an image."
+    )
+    set: dict[str, Scalar] = Field(
+        default={}, description="Arguments of the engine by name; null takes one away."
+    )
     environment: dict[str, Scalar] = {}
     docker: dict[str, Scalar | list[str]] = Field(default={}, description="Options of `docker run`.")
     auth: Literal["key", "none"] | None = None
-    api_key_command: str | None = Field(default=None, description="Prints the API key; run on the control machine.")
+    api_key_command: str | None = Field(
+        default=None, description="Prints the API key; run on the control machine."
+    )
     bind: bool = Field(default=True, description="Bound to the CPUs and memory of its cards' socket.")
     start_seconds: int | None = Field(default=None, ge=1)
     stop_seconds: int | None = Field(default=None, ge=1)
@@ -71,18 +77,24 @@ def declared(host_name: str, variables: Mapping[str, Any], source: str = "") -> 
     said = variables.get(INSTANCES)
     faults = list(_shape(said))
     found: dict[str, Declared] = {}
-    for name, value in (said.items() if isinstance(said, Mapping) and not faults else ()):
+    for name, value in said.items() if isinstance(said, Mapping) and not faults else ():
         written = dict(value or {})
         key = written.pop("api_key", None)
-        faults += [f"{INSTANCES}.{name}.{place}: is a vault value; only api_key may be" for place in _secret(written)]
+        faults += [
+            f"{INSTANCES}.{name}.{place}: is a vault value; only api_key may be" for place in _secret(written)
+        ]
         if key is not None and not isinstance(key, str):
             faults.append(f"{INSTANCES}.{name}.api_key: wants text")
         try:
-            found[str(name)] = Declared(InstanceSettings.model_validate(written), None if key is None else Secret(key))
+            found[str(name)] = Declared(
+                InstanceSettings.model_validate(written), None if key is None else Secret(key)
+            )
         except ValidationError as error:
             faults += _faults(str(name), error)
     if faults:
-        raise InventoryError("\n".join(faults), host=host_name, place=source or None, next_step="see docs/settings.md")
+        raise InventoryError(
+            "\n".join(faults), host=host_name, place=source or None, next_step="see docs/settings.md"
+        )
     return found
 
 
@@ -116,6 +128,8 @@ def _faults(name: str, error: ValidationError) -> Iterator[str]:
         if item["type"] == "extra_forbidden":
             known = [*InstanceSettings.model_fields, "api_key"]
             near = get_close_matches(str(item["loc"][0]), known, n=1)
-            yield f"{place}: no such setting; " + (f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}")
+            yield f"{place}: no such setting; " + (
+                f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+            )
         else:
             yield f"{place}: {item['msg'].removeprefix('Value error, ')}"

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from glmprov.actions.orders import Orders
@@ -33,6 +32,12 @@ class DeployOrders:
     named: bool = False
     locked: bool = False
     hub: str | None = None
+    command: str = "deploy"
+    provision: str = "glmprov provision"
+
+    def provision_command(self, host: str) -> str:
+        """Return the command that brings a host to its plan."""
+        return f"{self.provision} -l {host}"
 
 
 def wanted_of(name: str, declared: Declared | None, said: Wanted) -> Wanted:
@@ -86,7 +91,11 @@ def key_of(host: str, name: str, declared: Declared | None) -> Secret | None:
     environment = {**os.environ, "GLMPROV_HOST": host, "GLMPROV_INSTANCE": name}
     try:
         done = subprocess.run(
-            ["/bin/sh", "-c", command], capture_output=True, timeout=KEY_COMMAND_SECONDS, env=environment, check=False
+            ["/bin/sh", "-c", command],
+            capture_output=True,
+            timeout=KEY_COMMAND_SECONDS,
+            env=environment,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         raise HookError(
@@ -95,14 +104,11 @@ def key_of(host: str, name: str, declared: Declared | None) -> Secret | None:
     if done.returncode:
         words = done.stderr.decode(errors="replace").strip().splitlines()
         raise HookError(
-            f"ended with {done.returncode}" + (f": {words[-1]}" if words else ""), host=host, place="api_key_command"
+            f"ended with {done.returncode}" + (f": {words[-1]}" if words else ""),
+            host=host,
+            place="api_key_command",
         )
     key = done.stdout.decode(errors="replace").strip()
     if not key:
         raise UsageError("printed no key", host=host, place="api_key_command")
     return Secret(key)
-
-
-def for_host(orders: DeployOrders, name: str, declared: Mapping[str, Declared]) -> Wanted:
-    """Return what is asked of an instance of one host."""
-    return replace(wanted_of(name, declared.get(name), orders.wanted), name=name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from glmprov import drift
@@ -10,8 +10,8 @@ from glmprov.actions.deploy.records import expected_of, texts_of
 from glmprov.deployed import InstanceReceipt, ObservedInstance
 from glmprov.drift import Difference, Verdict
 from glmprov.errors import PlanError
-from glmprov.inventory import Host
 from glmprov.instance import HostSide, Image, Instance, Locked, Taken, Wanted, Weights, build
+from glmprov.inventory import Host
 from glmprov.observation import Observation
 from glmprov.operate import weights
 from glmprov.recipe import Recipe
@@ -22,8 +22,8 @@ from glmprov.settings.sets import SETS, named_sets
 from glmprov.state import InstanceState, Manage, Unknown
 from glmprov.state.data import data
 
-IN_PLACE = "engine_service.restarts"
-"""What no deploy mends and a new receipt takes note of."""
+IN_PLACE = ("engine_service.restarts", "engine_service.files", "engine_service.unit.enabled")
+"""What is mended without a start: files are written again, and of restarts a new receipt takes note."""
 
 
 @dataclass(frozen=True)
@@ -35,16 +35,17 @@ class Planned:
     """
 
     instance: Instance
-    lock: RecipeLock
+    lock: RecipeLock | None
     expected: InstanceState
     image_id: str | None
     previous: InstanceReceipt | None
     declared: tuple[str, ...]
     found: tuple[Difference, ...]
+    accepted: tuple[str, ...] = ()
 
     @property
-    def changes(self) -> bool:
-        """Whether the service must be started anew."""
+    def restarts(self) -> bool:
+        """Whether the service must be started anew: files that somebody edited are only written again."""
         return bool(self.declared) or any(not each.key.startswith(IN_PLACE) for each in self.found)
 
     @property
@@ -61,8 +62,9 @@ def plan(
     wanted: Wanted,
     image: Image | None,
     provision: str,
+    also_taken: Sequence[Taken] = (),
 ) -> Planned:
-    """Return the plan for one instance. image is what is known of the locked image; see Image.
+    """Return the plan for one instance. image is what is known of the locked image; also_taken is planned for others.
 
     Raise PlanError with every reason why the host can't have it.
     """
@@ -73,7 +75,7 @@ def plan(
     locked = Locked(image, Weights(lock.model.id, lock.model.revision, folder))
     side = HostSide(
         observation,
-        taken=tuple(taken(observation)),
+        taken=(*taken(observation), *also_taken),
         busy=busy(observation),
         named=named_sets(host.variables.get(SETS)),
         models=root,
@@ -84,7 +86,7 @@ def plan(
     expected = expected_of(instance, image_id, {file.path: file.size_bytes for file in lock.model.shards})
     declared = tuple(changed(previous, instance, expected)) if previous else (f"{recipe.name} is new here",)
     found = () if previous is None or seen is None else _found(observation.host, seen, previous)
-    return Planned(instance, lock, expected, image_id, previous, declared, found)
+    return Planned(instance, lock, expected, image_id, previous, declared, found, wanted.accepted)
 
 
 def kept_place(wanted: Wanted, previous: InstanceReceipt | None) -> Wanted:
@@ -106,7 +108,9 @@ def taken(observation: Observation) -> Iterator[Taken]:
 
 def busy(observation: Observation) -> dict[str, str]:
     """Return who holds a card's memory and is none of our instances, by UUID."""
-    ours = [seen.receipt for seen in observation.instances.values() if isinstance(seen.receipt, InstanceReceipt)]
+    ours = [
+        seen.receipt for seen in observation.instances.values() if isinstance(seen.receipt, InstanceReceipt)
+    ]
     known = {gpu for receipt in ours for gpu in receipt.gpus}
     return {
         process.gpu_uuid: f"{process.command} (process {process.pid})"

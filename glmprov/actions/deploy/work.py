@@ -9,7 +9,7 @@ from glmprov.actions.deploy.planning import Planned
 from glmprov.drift import Difference, Verdict
 from glmprov.errors import GlmprovError
 from glmprov.inventory import Host
-from glmprov.results import HostProvision, HostReview, KeyResult, Mended
+from glmprov.results import Deployed, HostDeploy, HostProvision, HostReview, KeyResult, Mended
 from glmprov.secret import Secret
 from glmprov.settings.instances import Declared
 
@@ -23,6 +23,7 @@ class Deployment:
     review: HostReview
     declared: Declared | None = None
     planned: Planned | None = None
+    notes: tuple[str, ...] = ()
     key: Secret | None = None
     error: GlmprovError | None = None
     hook_failure: GlmprovError | None = None
@@ -40,14 +41,31 @@ class Deployment:
     tool_call: bool = False
     engine_seconds: float = 0.0
     restored: str = ""
-    log: tuple[str, ...] = ()
+    log: str = ""
     known_failure: str = ""
+    stop_seconds: float = 0.0
+    start_seconds: float = 0.0
+    ended: tuple[str, ...] = ()
+    marks: tuple[str, ...] = ()
     done: bool = False
 
     @property
     def todo(self) -> bool:
         """Whether anything is to be done here."""
         return self.error is None and self.planned is not None and self.planned.differs
+
+    @property
+    def cards(self) -> tuple[str, ...]:
+        """The cards that it had and is to have."""
+        if self.planned is None:
+            return ()
+        before = self.planned.previous.gpus if self.planned.previous else ()
+        return tuple(dict.fromkeys((*before, *self.planned.instance.gpus)))
+
+    @property
+    def begun_here(self) -> bool:
+        """Whether anything was done on the host."""
+        return bool(self.written or self.fetched)
 
     @property
     def failed(self) -> bool:
@@ -73,11 +91,55 @@ class Deployment:
         return (Difference(self.host.name, key, now, was, Verdict.PENDING), *self.planned.found)
 
     @property
+    def told(self) -> HostDeploy:
+        """What became of it, ready for any report."""
+        planned = self.planned
+        return HostDeploy(
+            host=self.host.name,
+            name=self.name,
+            word=self._word,
+            instance=planned.instance if planned else None,
+            lock=planned.lock if planned else None,
+            previous=planned.previous if planned else None,
+            declared=planned.declared if planned else (),
+            found=planned.found if planned else (),
+            restarts=bool(planned and planned.restarts),
+            notes=(*(planned.instance.notes if planned else ()), *self.notes),
+            error=self.error or self.hook_failure,
+            batch=self.batch,
+            not_begun=self.not_begun,
+            fetched=tuple(self.fetched),
+            restored=self.restored,
+            known_failure=self.known_failure,
+            log=self.log,
+            ended=self.ended,
+            tokens=self.tokens,
+            answer=self.answer,
+            tool_call=self.tool_call,
+            downtime_seconds=self.downtime_seconds,
+            stop_seconds=self.stop_seconds,
+            start_seconds=self.start_seconds,
+            engine_seconds=self.engine_seconds,
+        )
+
+    @property
+    def _word(self) -> Deployed:
+        if self.done and self.planned is not None:
+            return Deployed.DEPLOYED if self.planned.restarts else Deployed.WRITTEN
+        if self.restored:
+            return Deployed.RESTORED
+        if self.failed:
+            return Deployed.FAILED
+        return Deployed.NOT_BEGUN if self.not_begun or self.todo else Deployed.UNCHANGED
+
+    @property
     def result(self) -> HostProvision:
         """What became of it, in the terms of the history and of hooks."""
         mended = Mended.FIXED if self.done else Mended.SKIPPED if self.not_begun else Mended.FAILED
         keys = tuple(
-            KeyResult(each.key, each.observed, each.expected, each.expected if self.done else each.observed, mended)
+            KeyResult(
+                each.key, each.observed, each.expected, each.expected if self.done else each.observed, mended
+            )
             for each in self.differences
         )
         return HostProvision(

@@ -29,7 +29,7 @@ def placeholder_left(situation: Situation) -> Iterator[Answer]:
 
 def kv_e5m2_on_fp8_checkpoint(situation: Situation) -> Iterator[Answer]:
     """It was refused for every model served with `--quantization fp8`, later for some checkpoints only."""
-    version, model = situation.launch.version, situation.target.model
+    version, model = situation.version, situation.target.model
     if version and in_range(version, ">0.23.0, <0.32.0"):
         yield unknown(f"nobody has looked whether vLLM {version} still refuses it")
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from glmprov import catalog
@@ -11,6 +12,9 @@ from glmprov.lint.situation import Situation
 
 ULIMITS = ("memlock", "stack")
 """Those that every operator sets. voipmonitor/rtx6kpro, optimization/docker-images.md."""
+
+RELEASE_IN_TAG = r"/(?:sglang|vllm-openai):v(\d+\.\d+\.\d+(?:\.post\d+)?)\b"
+"""Tags of lmsysorg/sglang and vllm/vllm-openai."""
 
 
 def image_tag_latest(situation: Situation) -> Iterator[Answer]:
@@ -23,7 +27,8 @@ def image_tag_latest(situation: Situation) -> Iterator[Answer]:
 def docker_ulimits_missing(situation: Situation) -> Iterator[Answer]:
     """Each limit is an option of its own."""
     given = situation.launch.options.get("ulimit", ())
-    names = {each.partition("=")[0] for each in ((given,) if isinstance(given, str) else given or ())}
+    limits = (given,) if isinstance(given, str) else () if isinstance(given, bool) else given
+    names = {each.partition("=")[0] for each in limits}
     missing = [name for name in ULIMITS if name not in names]
     if missing:
         yield Answer(True, values={"missing": ", ".join(missing)})
@@ -56,11 +61,25 @@ def max_q_power(situation: Situation) -> Iterator[Answer]:
         yield Answer(True, values={"hardware": hardware})
 
 
+def release_not_in_catalogue(situation: Situation) -> Iterator[Answer]:
+    """The nearest release that we know stands in for one that we don't."""
+    catalogue, version = situation.catalogue, situation.version
+    if catalogue is not None and catalogue.version != version:
+        yield Answer(True, values={"nearest": catalogue.version})
+
+
+def image_is_another_release(situation: Situation) -> Iterator[Answer]:
+    """An official image's tag names its release."""
+    tagged = re.search(RELEASE_IN_TAG, situation.launch.image or "")
+    if tagged is not None and situation.version not in ("", tagged[1]):
+        yield Answer(True, values={"tagged": tagged[1]})
+
+
 def release_unknown(situation: Situation) -> Iterator[Answer]:
     """Where nobody knows the release, neither flags nor variables can be judged."""
     image = situation.launch.image or "the virtual environment"
     if situation.own_launcher:
         what = f"{image} has its own launcher: engine, release and arguments can't be known"
         yield Answer(True, place="engine", values={"what": what})
-    elif not situation.launch.version:
+    elif not situation.version:
         yield Answer(True, values={"what": f"{image}: nobody knows which release of the engine is in it"})

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from difflib import get_close_matches
 
-from glmprov.lint.finding import Answer, unknown
-from glmprov.lint.situation import Situation
+from glmprov.engines.flags import Catalogue
+from glmprov.lint.finding import Answer
+from glmprov.lint.situation import Situation, only_for
 
 LEVELS = ("LOC", "PIX", "PXB", "PHB", "SYS", "SYS")
 """What NCCL reads integers of NCCL_P2P_LEVEL as. NVIDIA/nccl, src/graph/paths.cc, levelsOldToNew."""
@@ -59,11 +59,33 @@ def variable_overrides_host(situation: Situation) -> Iterator[Answer]:
 def variable_ignored(situation: Situation) -> Iterator[Answer]:
     """The engine's package names every variable that the engine reads."""
     for name in situation.launch.environment:
-        if not name.startswith(OWN_PREFIXES):
+        ignored = [each for each in situation.catalogues if each.variable(name) is None]
+        if not name.startswith(OWN_PREFIXES) or not ignored:
             continue
-        if situation.flags is None or not situation.launch.version:
-            yield unknown(f"whether the release reads {name}", f"environment.{name}")
-        elif name not in situation.flags.variables:
-            near = get_close_matches(name, situation.flags.variables, n=1, cutoff=0.85)
-            values = {"name": name, "hint": f"; did you mean {near[0]}?" if near else ""}
+        place = f"environment.{name}"
+        if len(ignored) < len(situation.catalogues):
+            yield only_for(situation, [each.version for each in ignored], place)
+            continue
+        from difflib import get_close_matches  # only needed where something is wrong
+
+        near = get_close_matches(name, ignored[-1].environment, n=1, cutoff=0.85)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        yield Answer(True, place=place, values={"name": name, "hint": hint})
+
+
+def variable_overwritten(situation: Situation) -> Iterator[Answer]:
+    """An engine assigns some variables itself, whatever they were."""
+    for name, value in situation.launch.environment.items():
+        own = {each.version: _own_value(each, name) for each in situation.catalogues}
+        others = {release: text for release, text in own.items() if text not in (None, value)}
+        if others and len(others) == len(own):
+            values = {"name": name, "value": value, "own": list(others.values())[-1]}
             yield Answer(True, place=f"environment.{name}", values=values)
+        elif others:
+            yield only_for(situation, others, f"environment.{name}")
+
+
+def _own_value(catalogue: Catalogue, name: str) -> str | None:
+    """Return what the engine always assigns to a variable. None: nothing, or something that it computes."""
+    sets = catalogue.set_by_engine(name)
+    return next((each.value for each in sets if each.when == "always" and not each.computed), None)

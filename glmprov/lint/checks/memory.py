@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from glmprov import catalog
 from glmprov.fit import Card, Fit, FitError, asked_by, fit
@@ -36,7 +37,7 @@ def _fit(situation: Situation) -> Fit | None:
         return None
     smallest = min(known, key=lambda card: card.usable_bytes)
     try:
-        asked = asked_by(situation.launch)
+        asked = asked_by(replace(situation.launch, version=situation.version))
     except FitError:
         return None
     return fit(situation.target.model, asked, Card(smallest.usable_bytes, smallest.name))

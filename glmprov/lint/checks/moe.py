@@ -26,12 +26,15 @@ def _judged(situation: Situation, *, crashes: bool) -> Iterator[Answer]:
     if model is None:
         yield unknown(f"{situation.model} isn't in the catalogue of models")
         return
-    if not situation.launch.version:
+    if not situation.version:
         yield unknown("nobody knows which release it is, so neither the file's name nor the default tile")
         return
     met: dict[int | None, list[Outlook]] = {}
     for device in situation.cards:
-        found = outlook(situation.launch, model, device, situation.moe_configs)
+        try:
+            found = outlook(situation.launch, model, device, situation.moe_configs)
+        except ValueError:  # a size that is no number: flag-value says so
+            return
         if found is not None and found.found is None and found.crashes in (None, crashes):
             met.setdefault(found.wanted, []).append(found)
     for outlooks in met.values():
@@ -42,9 +45,7 @@ def _answer(situation: Situation, met: list[Outlook]) -> Answer:
     """Answer for cards with the same outlook: the first one's file speaks for all."""
     first, others = met[0], len(met) - 1
     if first.wanted is None:
-        return unknown(
-            f"nobody has read which tile {situation.launch.engine} {situation.launch.version} takes"
-        )
+        return unknown(f"nobody has read which tile {situation.launch.engine} {situation.version} takes")
     values = {
         "file": first.name,
         "also": f" (nor for {others} other edition{'s' * (others > 1)})" if others else "",

@@ -33,7 +33,7 @@ def block_fp8_tensor_parallel(situation: Situation) -> Iterator[Answer]:
         return
     if model.block is None:
         return
-    ranks, whole = situation.count("tensor_parallel"), model.shape.moe_intermediate
+    ranks, whole = max(1, situation.count("tensor_parallel")), model.shape.moe_intermediate
     if model.quantization.startswith("fp8") and whole // ranks % model.block:
         values = {"ranks": ranks, "intermediate": whole, "width": whole // ranks, "block": model.block}
         yield Answer(True, values=values)

@@ -107,7 +107,8 @@ def test_a_release_that_nobody_has_read_is_not_judged() -> None:
 
 
 @given(
-    st.sampled_from(["0.5.5.post3", "0.5.9", "0.5.14", "0.5.23"]), st.sampled_from(["bf16", "fp8", "fp8_block"])
+    st.sampled_from(["0.5.5.post3", "0.5.9", "0.5.14", "0.5.23"]),
+    st.sampled_from(["bf16", "fp8", "fp8_block"]),
 )
 def test_tiles_cover_every_step_from_small_to_large(version: str, kind: str) -> None:
     limits = [tile.up_to for tile in tiles("sglang", version, Experts(161, 384, kind))]

@@ -11,6 +11,7 @@ import yaml
 
 from glmprov.catalog.models import models
 from glmprov.lint import Finding, Target, lint
+from glmprov.lint.release import judged_by
 from glmprov.recipe import Claim, Launch, Recipe, Requirements, Source, Value
 
 FOLDER = Path(__file__).parents[2] / "cases" / "lint"
@@ -30,7 +31,8 @@ def read(path: Path) -> Mapping[str, list[Case]]:
 def launch_of(case: Case) -> Launch:
     """SGLang 0.5.14 with GLM-4.7 FP8, unless the case says otherwise."""
     engine = case.get("engine", "sglang")
-    arguments: dict[str, Value] = {MODEL[engine]: case.get("model", FP8)} if engine in MODEL else {}
+    model = case.get("model", FP8)
+    arguments: dict[str, Value] = {MODEL[engine]: model} if engine in MODEL and model else {}
     return Launch(
         engine,
         case.get("version", "0.5.14"),
@@ -52,7 +54,7 @@ def recipe_of(case: Case, launch: Launch) -> Recipe:
         kind=case.get("kind", "serve"),
         author="somebody",
         date=day,
-        model=case.get("model", FP8),
+        model=case.get("model") or FP8,
         requires=Requirements(**case.get("requires", {"gpus": 4})),
         published=launch,
         auth=case.get("auth", "key"),
@@ -76,6 +78,6 @@ def target_of(case: Case, launch: Launch) -> Target:
 
 def found(case: Case) -> tuple[Finding, ...]:
     launch = launch_of(case)
-    flags = None
     published = case.get("published", False)
-    return lint(launch, recipe_of(case, launch), target_of(case, launch), flags, as_published=published)
+    recipe, target = recipe_of(case, launch), target_of(case, launch)
+    return lint(launch, recipe, target, judged_by(launch), as_published=published)

@@ -175,7 +175,7 @@ class _Handler(BaseHTTPRequestHandler):
         pieces = answers.tokens(text)
         hidden = len(answers.tokens(form.hidden))
         if asked.get("ignore_eos") and pieces:
-            pieces = (pieces * (limit // len(pieces) + 1))[:limit]
+            pieces *= limit // len(pieces) + 1
         finish = "length" if len(pieces) > limit else form.finish
         pieces = pieces[:limit]
         used = {"prompt_tokens": prompt, "completion_tokens": len(pieces) + hidden, "total_tokens": prompt + len(pieces) + hidden}

@@ -5,6 +5,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,11 @@ class Identity:
     def at_least(self, version: str) -> bool:
         """Tell whether the version is that one or newer."""
         return _numbers(self.version) >= _numbers(version)
+
+    def catalogue(self) -> dict[str, Any]:
+        """Return what is known of this version: its flags, and what it ships. Of one that nobody catalogued, nothing."""
+        file = self.folder / "flags.json"
+        return json.loads(file.read_text()) if file.exists() else {}
 
     @property
     def notice(self) -> str:

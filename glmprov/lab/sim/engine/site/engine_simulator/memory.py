@@ -12,7 +12,7 @@ from engine_simulator.refusals import Refused
 from engine_simulator.settings import Settings
 
 CONTEXT_BYTES = 0.6 * GIB
-_VLLM_OVERHEAD_BYTES = 3.81 * GIB
+_VLLM_OVERHEAD_BYTES = 3.817 * GIB
 _DEFAULT_FRACTION = {"vllm": (("0.23.0", 0.92), ("0", 0.9)), "sglang": (("0", 0.88),)}
 
 

@@ -3,7 +3,6 @@
 Sources: the engines' own packages (vllm 0.11.2 to 0.33.0, sglang 0.5.5.post3 to 0.5.23), and operators' logs for the tile.
 """
 
-import glob
 import os
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from engine_simulator.settings import Settings
 
 _TILE_BYTES = 147456  # (128 · 128 + 128 · 256) · 3 stages that are in flight: the default tile for FP8 without blocks
 _SM120_BYTES = 101376
-_KNOWN_TO_GLM = {"Glm4MoeForCausalLM", "Glm4MoeLiteForCausalLM"}
 
 
 class Refused(Exception):
@@ -30,11 +28,10 @@ def check(settings: Settings, model: Model, cards: list[Card]) -> None:
 
 
 def _architecture(settings: Settings, model: Model, _: list[Card]) -> str | None:
-    lite_is_new = not settings.identity.at_least("0.16.0" if settings.identity.is_vllm else "0.5.9")
-    known = _KNOWN_TO_GLM - ({"Glm4MoeLiteForCausalLM"} if lite_is_new else set())
+    known = settings.identity.catalogue().get("architectures", [model.architecture])
     if model.architecture in known:
         return None
-    return f"ValueError: Model architectures ['{model.architecture}'] are not supported for now. The simulator plays {sorted(known)}."
+    return f"ValueError: Model architectures ['{model.architecture}'] are not supported for now. Supported architectures: {known}"
 
 
 def _ranks(settings: Settings, _: Model, cards: list[Card]) -> str | None:
@@ -130,8 +127,9 @@ def tile(settings: Settings, model: Model, card: Card) -> str | None:
 
 
 def has_tuned_file(settings: Settings, model: Model, card: Card) -> bool:
-    """Tell whether the experts' kernel finds its tuned file."""
-    return bool(glob.glob(f"{glob.escape(str(tuned_folder(settings.identity)))}/**/{glob.escape(tuned_name(settings, model, card))}", recursive=True))
+    """Tell whether the experts' kernel finds its tuned file: in the folder, or in one of any Triton below it."""
+    folder, name = tuned_folder(settings.identity), tuned_name(settings, model, card)
+    return any((place / name).is_file() for place in (folder, *folder.glob("triton_*")))
 
 
 def tuned_folder(identity: Identity) -> Path:
@@ -139,11 +137,9 @@ def tuned_folder(identity: Identity) -> Path:
     override = os.environ.get("VLLM_TUNED_CONFIG_FOLDER" if identity.is_vllm else "SGLANG_MOE_CONFIG_DIR")
     if override:
         return Path(override) if identity.is_vllm else Path(override) / "configs"
-    site = Path(__file__).parents[1]
-    if identity.is_vllm:
-        return site / "vllm/model_executor/layers/fused_moe/configs"
-    newer = "moe_runner/triton_utils" if identity.at_least("0.5.14") else "fused_moe_triton"
-    return site / "sglang/srt/layers/moe" / newer / "configs"
+    shipped = next(iter(identity.catalogue().get("moe_configs", {})), "configs")
+    folder = Path(__file__).parents[1] / shipped
+    return folder.parent if folder.name.startswith("triton_") else folder
 
 
 def tuned_name(settings: Settings, model: Model, card: Card) -> str:

@@ -34,6 +34,7 @@ def main(bus_id: str, how: str) -> None:
 def _leave() -> None:
     """Go where the end of the engine's unit or session doesn't reach: another session, another control group."""
     os.setsid()
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     with suppress(OSError):
         group = Path("/sys/fs/cgroup/glmlab-orphan")
         group.mkdir(exist_ok=True)

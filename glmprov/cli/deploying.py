@@ -1,0 +1,171 @@
+"""The commands about running backends: deploy, and what is done with what was deployed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from glmprov.cli.again import again
+from glmprov.cli.group import main
+from glmprov.cli.options import fleet_options, leave, load, stack, terminal_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from glmprov.actions.deploy import Deployment, DeployOrders
+    from glmprov.instance import Wanted
+    from glmprov.terminal import Terminal
+
+batch_options = stack(
+    click.option(
+        "--serial", metavar="SIZES", help='Batches, as Ansible\'s serial: "1,25%". The last size repeats.'
+    ),
+    click.option(
+        "--max-fail-percentage",
+        type=click.FloatRange(0, 100),
+        help="Begin no further batch once more than so many percent of one failed.",
+    ),
+    click.option(
+        "--before", default="", metavar="COMMAND", help="Run this here before each host is changed."
+    ),
+    click.option("--after", default="", metavar="COMMAND", help="Run this here after each host was changed."),
+    click.option(
+        "--hook-timeout", type=click.FloatRange(0.1), metavar="SECONDS", help="How long they may take (300)."
+    ),
+    click.option("--reason", default="", help="Why, for the lock that others see."),
+)
+
+
+@main.command(short_help="Bring a recipe to hosts as a service that answers.")
+@fleet_options
+@click.option("-y", "--yes", is_flag=True, help="Don't ask.")
+@click.option("--recipes", "folders", multiple=True, metavar="DIR", help="A folder of own recipes.")
+@click.option(
+    "--set", "sets", multiple=True, metavar="FLAG=VALUE", help="Change a value; =null takes it away."
+)
+@click.option("--model", help="Another model on the hub, by id.")
+@click.option("--weights", metavar="DIR", help="A folder on the host that holds the model.")
+@click.option("--gpus", default="", metavar="CARDS", help="UUIDs, a set's name, or how many.")
+@click.option("--port", type=click.IntRange(1, 65535), help="Listen there.")
+@click.option("--name", help="The instance's name (default: glm, or the inventory's).")
+@click.option("--as-published", is_flag=True, help="The published form, without the corrections.")
+@click.option(
+    "--accept", multiple=True, metavar="ID", help="Go ahead in spite of this finding; it is recorded."
+)
+@click.option("--locked", is_flag=True, help="Only what recipe.lock says; resolve nothing.")
+@click.option(
+    "--hub", metavar="URL", help="Fetch weights there (default: $HF_ENDPOINT, or https://huggingface.co)."
+)
+@batch_options
+@click.argument("recipe", required=False)
+def deploy(yes: bool, **options: Any) -> None:
+    """Bring a recipe to hosts as a systemd service, and believe only tokens.
+
+    Image and weights are fetched while the old service serves. If the new one doesn't answer, the old one is restored.
+    Without RECIPE: the instances that the inventory declares (glmprov_instances).
+    """
+    from pathlib import Path
+
+    from glmprov.actions.deploy import Aborted
+    from glmprov.actions.deploy import deploy as act
+    from glmprov.cli.recipe_options import library_for
+
+    terminal = terminal_for(options)
+    orders, library = _orders(options), library_for(options["folders"])
+    if orders.recipe is not None:
+        library.find(orders.recipe)
+    fleet = load(options)
+    try:
+        with terminal.progress("deploying") as said:
+            results = act(
+                fleet,
+                orders,
+                library,
+                _confirmation(terminal, yes),
+                said,
+                terminal.event,
+                cwd=Path.cwd(),
+                told=_hook_input,
+                interrupted=terminal.finishing,
+            )
+    except Aborted:
+        click.echo("nothing was changed", err=True)
+        leave(1)
+    _report(terminal, results)
+
+
+def _orders(options: dict[str, Any]) -> DeployOrders:
+    from glmprov.actions.batches import parse_serial
+    from glmprov.actions.deploy import DeployOrders
+    from glmprov.actions.orders import HOOK_SECONDS, Orders
+
+    return DeployOrders(
+        run=Orders(
+            reason=options["reason"],
+            serial=parse_serial(options["serial"]) if options["serial"] else (),
+            max_fail_percentage=options["max_fail_percentage"],
+            before=options["before"],
+            after=options["after"],
+            hook_seconds=options["hook_timeout"] or HOOK_SECONDS,
+        ),
+        recipe=options["recipe"],
+        wanted=_wanted(options),
+        named=options["name"] is not None,
+        locked=options["locked"],
+        hub=options["hub"],
+        provision=again("provision", _about_hosts(options)),
+    )
+
+
+def _about_hosts(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options that say which hosts and how to reach them, for a command that is named to a person."""
+    return {**options, "before": "", "after": "", "hook_timeout": None, "reason": ""}
+
+
+def _wanted(options: dict[str, Any]) -> Wanted:
+    from glmprov.instance import DEFAULT_NAME, Wanted, parse_sets
+
+    return Wanted(
+        name=options["name"] or DEFAULT_NAME,
+        gpus=options["gpus"],
+        port=options["port"],
+        model=options["model"],
+        weights=options["weights"],
+        sets=parse_sets(options["sets"]),
+        as_published=options["as_published"],
+        accepted=options["accept"],
+    )
+
+
+def _confirmation(terminal: Terminal, yes: bool) -> Callable[[Sequence[Deployment]], bool]:
+    def confirm(works: Sequence[Deployment]) -> bool:
+        from glmprov.report.console import show
+        from glmprov.report.deploy import planned
+
+        if not terminal.as_json:
+            show(terminal.err, planned([work.told for work in works], verbose=terminal.verbose > 0))
+        return yes or terminal.asked("Deploy this?")
+
+    return confirm
+
+
+def _report(terminal: Terminal, works: Sequence[Deployment]) -> None:
+    from glmprov.errors import ExitCode
+    from glmprov.report.console import show
+    from glmprov.report.deploy import as_json, deployed
+    from glmprov.results import deploy_code
+
+    results = [work.told for work in works]
+    code = ExitCode.INTERRUPTED if terminal.interrupted else deploy_code(results)
+    if terminal.as_json:
+        click.echo(as_json(results, code))
+    else:
+        show(terminal.out, deployed(results, verbose=terminal.verbose > 0))
+    leave(code)
+
+
+def _hook_input(about: Any) -> str:
+    from glmprov.report.json import hook_call
+
+    return hook_call(about)
