@@ -168,5 +168,8 @@ def _hand(channel: Channel, host: str, act: str, orders: dict[str, Any]) -> None
     except Fault as fault:
         message, next_step = weights.FAULTS.get(fault.kind, ("{said}", None))
         raise FetchError(
-            message.format(said=fault.text), host=host, place=orders["folder"], next_step=next_step
+            message.format(said=fault.text, **fault.more),
+            host=host,
+            place=orders["folder"],
+            next_step=next_step,
         ) from fault
