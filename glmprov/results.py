@@ -164,9 +164,9 @@ class Deployed(StrEnum):
 class HostDeploy:
     """One instance on one host: what it is to be, and what became of it.
 
-    previous is what was deployed there before; declared says in words what is asked for otherwise, found what isn't as it
-    was deployed. restarts: the service has to be started anew. log is the end of a failed start, known_failure what we
-    know of it. downtime_seconds is from the stop of what served to the first tokens, None where nothing served.
+    previous is what was deployed there before; declared says in words what is asked for otherwise, found what isn't
+    as it was deployed. restarts: the service has to be started anew. log is the end of a failed start, known_failure
+    what we know of it. downtime_seconds is from the stop of what served to the first tokens, None where nothing served.
     """
 
     host: str

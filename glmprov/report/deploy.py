@@ -61,11 +61,19 @@ def _rows(each: HostDeploy, verbose: bool) -> Iterator[Row]:
         _bound(instance),
     )
     yield Row("port", "", "", f"{instance.listen}:{instance.port}", _key(instance))
-    for what in each.declared if each.previous else ():
+    for what in _changes(each, verbose):
         yield Row("changes", "", "cyan", what)
     for difference in each.found:
         yield Row(difference.key, "found", "yellow", plain(difference.observed), difference.reason)
     yield from _values(instance, verbose)
+
+
+def _changes(each: HostDeploy, verbose: bool) -> tuple[str, ...]:
+    """Return what is asked for otherwise than before. Of another recipe everything is: that is said above already."""
+    if each.previous is None or each.instance is None:
+        return ()
+    another = each.previous.recipe != each.instance.recipe and not verbose
+    return () if another else each.declared
 
 
 def _values(instance: Instance, verbose: bool) -> Iterator[Row]:
@@ -140,6 +148,8 @@ def _notes(each: HostDeploy) -> Iterator[str]:
         yield f"fetched: {what}" + ("; it stays" if each.error else "")
     for what in each.ended:
         yield f"ended: {what}, a process of the instance before that held its cards"
+    if each.known_failure:
+        yield f"known failure: {each.known_failure}"
     if each.log:
         lines = [line for line in each.log.splitlines() if line.strip()][-_LOG_LINES:]
         yield "\n".join(["the end of its log:", *lines])

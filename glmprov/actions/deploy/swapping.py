@@ -157,7 +157,7 @@ class Swap:
             reason or "it didn't start",
             host=work.host.name,
             place=instance.unit,
-            next_step=work.known_failure or f"journalctl -u {instance.unit}",
+            next_step=f"glmprov logs {work.name}",
         )
 
     def settle(self, work: Deployment) -> None:
@@ -200,7 +200,8 @@ class Swap:
     def _stop_again(self, work: Deployment) -> None:
         assert work.planned is not None  # noqa: S101
         instance = work.planned.instance
-        self.said(work.host.name, f"{instance.unit} doesn't serve: {work.error}; stopping it")
+        reason = work.error.message if work.error else ""
+        self.said(work.host.name, f"{instance.unit} doesn't serve: {reason}; stopping it")
         with connect(work.host, self.fleet.connection) as channel:
             self._stop(channel, work, instance)
 
@@ -212,14 +213,14 @@ class Swap:
             work.restored = f"{what}, stopped as it was"
             return
         self.said(work.host.name, f"restoring {what}")
-        log, tokens_at = work.log, work.tokens_at
+        log, known, tokens_at = work.log, work.known_failure, work.tokens_at
         try:
             with connect(work.host, self.fleet.connection) as channel:
                 self._start(channel, work, instance)
         except GlmprovError as error:
             raise _not_restored(work, failed, receipt, error) from error
         finally:
-            work.log, work.tokens_at = log, work.tokens_at or tokens_at
+            work.log, work.known_failure, work.tokens_at = log, known, work.tokens_at or tokens_at
         work.restored = f"{what} serves again"
         work.error = failed
 
@@ -276,7 +277,7 @@ def _not_restored(
     work: Deployment, failed: GlmprovError | None, receipt: InstanceReceipt, why: GlmprovError
 ) -> RestoreError:
     return RestoreError(
-        f"{failed}\nand receipt {receipt.number} ({receipt.recipe}) could not be restored: {why.message}",
+        f"{failed.message if failed else ''}\nand receipt {receipt.number} ({receipt.recipe}) could not be restored: {why.message}",
         host=work.host.name,
         place=receipt.name,
         next_step=f"glmprov logs {work.name}; glmprov rollback {work.name} once it is mended",
