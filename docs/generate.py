@@ -6,6 +6,7 @@ import runpy
 from pathlib import Path
 
 from glmprov import catalog, settings
+from glmprov.fit.page import page as fit
 from glmprov.plan import saved
 from glmprov.recipe import document
 from glmprov.recipe.page import page as recipes
@@ -14,6 +15,7 @@ DOCS = Path(__file__).parent
 PAGES = {
     "settings.md": settings.table,
     "cards.md": catalog.table,
+    "fit.md": fit,
     "schemas/saved-plan-1.json": saved.json_schema,
     "recipe.schema.json": document.json_schema,
     "recipes.md": recipes,

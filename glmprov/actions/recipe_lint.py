@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 
 from glmprov.catalog.models import Model
 from glmprov.engines.meaning import engine_of, engines
@@ -76,6 +75,8 @@ def accepted_rules(ids: Collection[str]) -> frozenset[str]:
     """Return the ids. Raise UsageError for one that is no rule, with the nearest."""
     for each in ids:
         if each not in rules():
+            from difflib import get_close_matches
+
             near = get_close_matches(each, rules(), n=1)
             raise UsageError(
                 f"--accept: there is no rule {each}",

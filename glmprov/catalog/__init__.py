@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 
@@ -102,7 +102,7 @@ def read(name: str) -> dict[str, Any]:
 
     # The compiled loader, where PyYAML has it, is five times as fast.
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    text = files(__name__).joinpath(name).read_text(encoding="utf-8")
+    text = Path(__file__).with_name(name).read_text(encoding="utf-8")
     content: dict[str, Any] = yaml.load(text, Loader=loader)  # noqa: S506  (both are safe loaders)
     return content
 

@@ -11,6 +11,7 @@ from glmprov.engines.meaning import Engine, engine_of
 from glmprov.errors import GlmprovError
 from glmprov.fit.constants import constants
 from glmprov.fit.layout import Layout
+from glmprov.fit.version import default
 from glmprov.recipe.launch import Launch, Value
 
 
@@ -52,21 +53,19 @@ class Asked:
 
 def asked_by(launch: Launch) -> Asked:
     """Return what a launch asks. Raise FitError with every value that can't be understood."""
-    memory = constants().engines.get(launch.engine)
-    if memory is None:
+    if launch.engine not in constants().engines:
         raise FitError(
             f"an engine that starts itself ({launch.engine}) takes no arguments, so what it asks can't be known",
             next_step="fit a recipe of vllm or sglang",
         )
     reader = _Reader(launch)
     method, draft_model = reader.speculation()
-    fraction = reader.decimal("memory_fraction")
     asked = Asked(
         engine=launch.engine,
         version=launch.version,
         model=reader.text("model"),
         layout=reader.layout(),
-        fraction=memory.fraction_of(launch.version) if fraction is None else fraction,
+        fraction=reader.fraction(),
         fraction_origin=reader.origin("memory_fraction"),
         kv_type=reader.text("kv_cache_type").lower() or "auto",
         mtp=method == "mtp",
@@ -108,6 +107,14 @@ class _Reader:
     def decimal(self, meaning: str) -> float | None:
         text = self._number(meaning, r"0?\.\d+|[01](\.0*)?")
         return None if text is None else float(text)
+
+    def fraction(self) -> float | None:
+        """Return the share of memory that is given, else the release's default; None: it computes one."""
+        name = self.engine.written("memory_fraction")
+        if name is None or self.value("memory_fraction") is not None:
+            return self.decimal("memory_fraction")
+        standard = default(self.launch.engine, self.launch.version, name)
+        return None if standard is None else float(standard)
 
     def _number(self, meaning: str, form: str) -> str | None:
         text = self.text(meaning)

@@ -32,7 +32,6 @@ class EngineMemory:
     name: str
     rule: str
     overhead: Fitted
-    default_fraction: Mapping[str, float] | None
     default_reserve: Mapping[str, Any]
     page_tokens: int
     kept_back_tokens: int
@@ -40,13 +39,6 @@ class EngineMemory:
     context_must_fit: bool
     draft_counted_from: str
     draft_counted_source: str
-
-    def fraction_of(self, version: str) -> float | None:
-        """Return the default share of a card's memory for a release. None: it is computed at start."""
-        holding = [
-            value for first, value in (self.default_fraction or {}).items() if at_least(version, first)
-        ]
-        return holding[-1] if holding else None
 
     def counts_draft(self, version: str) -> bool:
         """Return whether the pool of a release is made after the draft layer is loaded. Unknown release: it is."""

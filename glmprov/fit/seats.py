@@ -109,6 +109,23 @@ def on_host(
     return HostFit(seats, _strategy(seats, host), (), notes, host.serving)
 
 
+def on_cards(
+    model: Model,
+    asked: Asked,
+    host: Host,
+    keys: Sequence[str],
+    *,
+    wanted_tokens: int | None = None,
+    reasons: tuple[str, ...] = (),
+) -> Seat | None:
+    """Hold a launch against cards that somebody chose, by their keys. None: the memory of one isn't known."""
+    by_key = {card.key: card for card in topology.read(host.hardware).cards}
+    members = [by_key[key] for key in keys if key in by_key]
+    if len(members) < len(keys) or not all(_card(member, host.hardware) for member in members):
+        return None
+    return _seat(model, asked, members, host, wanted_tokens, reasons)
+
+
 def _requirements(requires: Requirements | None, host: Host, cards: Sequence[topology.Card]) -> Iterator[str]:
     if requires is None:
         return

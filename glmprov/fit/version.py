@@ -1,16 +1,25 @@
-"""Which of two releases is newer, as far as engines number theirs. Pure."""
+"""Releases of engines and drivers: which is newer, and what an engine's release has as a default. Pure."""
 
 from __future__ import annotations
 
-import re
+from glmprov.engines.flags import age, catalogue, nearest, versions
+from glmprov.errors import CatalogueError
+from glmprov.recipe.launch import spelled
 
 
 def at_least(version: str, first: str) -> bool:
-    """Return whether a release is first or newer. "" is a release that nobody knows, taken as the newest."""
-    return not version or _numbers(version) >= _numbers(first)
+    """Return whether a release is first or newer. "", and what is no release, is taken as the newest."""
+    try:
+        return not version or age(version) >= age(first)
+    except CatalogueError:
+        return True
 
 
-def _numbers(version: str) -> tuple[int, ...]:
-    """Return "0.5.5.post3" as (0, 5, 5, 3). A release candidate counts as its release."""
-    plain = re.sub(r"(rc|a|b|dev).*", "", version.partition("+")[0])
-    return tuple(int(digits) for digits in re.findall(r"\d+", plain))
+def default(engine: str, version: str, name: str) -> str | None:
+    """Return the default of an argument in the nearest release that we have a catalogue of. None: it has none."""
+    try:
+        listed = nearest(engine, version) if version else versions(engine)[-1]
+    except CatalogueError:
+        listed = versions(engine)[-1]
+    flag = catalogue(engine, listed).flag(spelled(name))
+    return None if flag is None or flag.default == "None" else flag.default

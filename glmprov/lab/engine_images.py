@@ -49,6 +49,10 @@ for module in list(sys.modules.values()):
         py_compile.compile(source, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
 """
 _STAND_IN = b'{"glmprov": "GLMPROV SIMULATED: only the name is that of the original"}\n'
+_PARSER = (
+    *("__init__.py", "errors.py", "made_once.py", "engines/__init__.py", "engines/faults.py", "engines/flags.py"),
+    *("engines/parsing.py", "engines/tokens.py", "engines/values.py"),
+)
 _SITE = "usr/local/lib/python3.11/dist-packages"
 IDENTITY = "opt/engine-simulator"
 """In an image: the folder that makes the simulator play an engine."""
@@ -162,21 +166,14 @@ def _base(cache: Path, archives: list[Path], scratch: Path) -> Path:
 def _simulator() -> dict[str, bytes]:
     """Return the files of the simulator by path in the image: packages of the engines' names, and what starts them."""
     found = {f"{_SITE}/{name}": data for name, data in _walk(_SIM / "site")}
-    engines = files("glmprov") / "engines"
-    with suppress(FileNotFoundError):
-        for name in ("__init__.py", "flags.py", "parsing.py"):
-            found[f"{_SITE}/glmprov/engines/{name}"] = (engines / name).read_bytes()
-        found[f"{_SITE}/glmprov/__init__.py"] = b""
+    # The parser that plans launches reads them here too: what one accepts, the other does.
+    found |= {f"{_SITE}/glmprov/{name}": (files("glmprov") / name).read_bytes() for name in _PARSER}
     return found | {f"usr/local/bin/{name}": data for name, data in _walk(_SIM / "bin")}
 
 
 def _catalogue(image: Image) -> bytes:
-    """Return the flags of an engine's version; of one that isn't in the catalogue, none."""
-    file = files("glmprov.catalog") / "engines" / f"{image.engine}-{image.version}.json"
-    try:
-        return file.read_bytes()
-    except FileNotFoundError:
-        return b"{}"
+    """Return the flags of an engine's version."""
+    return (files("glmprov.catalog") / "engines" / f"{image.engine}-{image.version}.json").read_bytes()
 
 
 def identity(image: Image) -> dict[str, bytes]:

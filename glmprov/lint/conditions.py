@@ -35,7 +35,8 @@ from glmprov.lint.situation import Situation
 from glmprov.recipe import Value
 
 Condition = Mapping[str, Any]
-COMPARISON = re.compile(r"(<=|>=|<|>)\s*(-?[\d.]+)$")
+COMPARISON = r"(<=|>=|<|>)\s*(-?[\d.]+)"
+WILD = frozenset("*?[")
 COMPARE: Mapping[str, Callable[[float, float], bool]] = {
     "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
 }  # fmt: skip
@@ -57,12 +58,12 @@ def passes(value: object, test: object) -> bool:
         return any(passes(each, test) for each in value)
     if value is None or isinstance(test, bool) or isinstance(value, bool):
         return value is test
-    comparison = COMPARISON.match(str(test))
-    if comparison is None:
-        return fnmatchcase(str(value), str(test))
-    number = _number(str(value))
-    return number is not None and COMPARE[comparison[1]](number, float(comparison[2]))
-
+    pattern = str(test)
+    if pattern[:1] in "<>" and (comparison := re.fullmatch(COMPARISON, pattern)):
+        number = _number(str(value))
+        return number is not None and COMPARE[comparison[1]](number, float(comparison[2]))
+    # Most patterns are plain words: comparing them costs less than making a regular expression of each.
+    return fnmatchcase(str(value), pattern) if WILD.intersection(pattern) else str(value) == pattern
 
 def version_in(situation: Situation, range_: str, unsettled: str | None = None) -> Answer:
     """Return whether the launch's release is in the range. unsettled: nobody has looked at these releases."""

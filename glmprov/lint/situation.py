@@ -20,7 +20,7 @@ from glmprov.recipe import Launch, Recipe, Value, spelled, words
 if TYPE_CHECKING:
     from glmprov.engines.faults import Fault
 
-MODEL_IN_SCRIPT = re.compile(r"""\b(?:MODEL_ID|model_stub)\s*=\s*["']([^"']+)["']""")
+MODEL_IN_SCRIPT = r"""\b(?:MODEL_ID|model_stub)\s*=\s*["']([^"']+)["']"""
 """How a script for llm-compressor names its model."""
 
 
@@ -138,7 +138,7 @@ class Situation:
         value = self.argument("model")
         if isinstance(value, str):
             return value
-        named = MODEL_IN_SCRIPT.search(self.text) if self.recipe.kind == "quantize" else None
+        named = re.search(MODEL_IN_SCRIPT, self.text) if self.recipe.kind == "quantize" else None
         return named[1] if named else self.recipe.model
 
     @cached_property

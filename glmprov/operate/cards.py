@@ -10,6 +10,7 @@ from glmprov.errors import ApplyError, GlmprovError
 from glmprov.operate.asking import Fault, ask
 from glmprov.probe.nvml_cut import nvml_source
 from glmprov.remote import Channel
+from glmprov.sizes import in_words
 
 LOOK_SECONDS = 60.0
 TERM_SECONDS = 10.0
@@ -84,9 +85,7 @@ def free(
 
     def progress(said: Mapping[str, Any]) -> None:
         if heard is not None:
-            heard(
-                f"waiting for {said['used_bytes'] / 1e9:.1f} GB of VRAM, held by {said['holding']} processes"
-            )
+            heard(f"waiting for {in_words(said['used_bytes'])} of VRAM, held by {said['holding']} processes")
 
     said = _ask(channel, host, "free", orders, limit_seconds + LOOK_SECONDS, progress)
     return Freed(said["seconds"], tuple(map(_process, said["ended"])))
@@ -127,7 +126,7 @@ def _explained(fault: Fault, host: str) -> GlmprovError:
             next_step="end it, or give the instance other cards (--gpus)",
         )  # fmt: skip
     if fault.kind == "still-used":
-        used = ", ".join(f"{uuid}: {size / 1e9:.1f} GB" for uuid, size in fault.more["used"].items())
+        used = ", ".join(f"{uuid}: {in_words(size)}" for uuid, size in fault.more["used"].items())
         return ApplyError(
             f"the cards' memory does not become free: {who or 'nobody is seen to hold it'}; {used}",
             host=host, place="VRAM",

@@ -12,6 +12,7 @@ from glmprov.operate.asking import Fault, ask
 from glmprov.operate.docker_failures import explain
 from glmprov.recipe.image_name import ImageName
 from glmprov.remote import Channel
+from glmprov.sizes import in_words
 
 CALL_SECONDS = 120.0
 PULL_SECONDS = 6 * 3600.0
@@ -74,9 +75,9 @@ class Daemon:
         needed_bytes = image.compressed_bytes * (1 + factor)
         if self.free_bytes < needed_bytes:
             raise FetchError(
-                f"{image.name.tagged} needs about {needed_bytes / 1e9:.1f} GB in {self.root}: "
-                f"{image.compressed_bytes / 1e9:.1f} GB packed, {factor:g} times that unpacked; "
-                f"{self.free_bytes / 1e9:.1f} GB are free",
+                f"{image.name.tagged} needs about {in_words(needed_bytes)} in {self.root}: "
+                f"{in_words(image.compressed_bytes)} packed, {factor:g} times that unpacked; "
+                f"{in_words(self.free_bytes)} are free",
                 host=host,
                 place=self.root,
                 next_step="make room there (`docker system df`, `glmprov prune`)",
@@ -96,8 +97,8 @@ class PullProgress:
 
     def __str__(self) -> str:
         doing = "unpacking" if self.extracting else "pulling"
-        total = f"of {self.bytes_total / 1e9:.1f} GB, " if self.bytes_total else ""
-        return f"{doing}: {self.bytes_done / 1e9:.1f} {total}{self.layers_done} of {self.layers} layers"
+        total = f" of {in_words(self.bytes_total)}" if self.bytes_total else ""
+        return f"{doing}: {in_words(self.bytes_done)}{total}, {self.layers_done} of {self.layers} layers"
 
 
 def daemon(channel: Channel, host: str) -> Daemon:

@@ -13,6 +13,7 @@ from glmprov.operate.asking import Fault, ask
 from glmprov.recipe.lock import ModelLock
 from glmprov.remote import Channel
 from glmprov.secret import Secret
+from glmprov.sizes import in_words
 
 ROOT = "/var/lib/glmprov/models"
 LOOK_SECONDS = 120.0
@@ -79,7 +80,7 @@ class Progress:
     bytes_total: int
 
     def __str__(self) -> str:
-        sizes = f"{self.bytes_done / 1e9:.1f} of {self.bytes_total / 1e9:.1f} GB"
+        sizes = f"{in_words(self.bytes_done)} of {in_words(self.bytes_total)}"
         return f"{self.doing} weights: {sizes}, {self.files_done} of {self.files} files"
 
 
@@ -205,10 +206,10 @@ def _ask(
 def explain(fault: Fault, host: str, model: ModelLock, at: str) -> GlmprovError:
     """Return what a fault of a fetch means."""
     if fault.kind == "no-space":
-        sizes = {name: size / 1e9 for name, size in fault.more.items()}
+        sizes = {name: in_words(size) for name, size in fault.more.items()}
         room = fault.text
         if sizes:
-            room = "{needed_bytes:.1f} GB are missing, {free_bytes:.1f} GB are free".format(**sizes)
+            room = "{needed_bytes} are missing, {free_bytes} are free".format(**sizes)
         return FetchError(
             f"no room for {model.id}: {room}", host=host, place=at,
             next_step="make room (`glmprov prune`), or set another model root in the inventory",

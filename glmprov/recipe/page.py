@@ -26,10 +26,11 @@ any other name may come to mean something else). `glmprov recipe new` prints one
 """
 
 
-def page() -> str:
-    """Return the shipped recipes as Markdown: the text of docs/recipes.md."""
+def page(verdicts: str = "") -> str:
+    """Return the shipped recipes as Markdown: the text of docs/recipes.md. verdicts follow the overview."""
     recipes = Library().recipes()
-    parts = [_HEAD, _overview(recipes), *(part for each in recipes for part in _recipe(each)), "## Sources\n"]
+    sections = [part for each in recipes for part in _recipe(each)]
+    parts = [_HEAD, _overview(recipes), *filter(None, [verdicts]), *sections, "## Sources\n"]
     sources = shipped_reasons().sources
     rows = [
         (

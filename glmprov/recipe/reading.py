@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from glmprov.errors import RecipeError
@@ -15,7 +15,7 @@ from glmprov.recipe.building import Fault, Key, Reasons, built
 from glmprov.recipe.model import Recipe
 from glmprov.recipe.yaml_text import lines, parsed, twice
 
-SHIPPED = files("glmprov") / "recipes"
+SHIPPED = Path(__file__).parents[1] / "recipes"
 """The recipes that we ship."""
 SCHEMA = "docs/recipe.schema.json"
 

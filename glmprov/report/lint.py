@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
-import textwrap
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -114,6 +112,8 @@ def _wrapped(text: str, first: str = "      ", rest: str = "      ") -> list[str
     """Return a sentence in lines for a terminal; in one line for a pipe, which may be searched."""
     if not sys.stdout.isatty():
         return [first + text]
+    import textwrap
+
     width = max(60, shutil.get_terminal_size().columns)
     return textwrap.wrap(
         text,

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from glmprov.recipe.lock import RecipeLock
+from glmprov.sizes import in_words
 
 
 def locked_text(lock: RecipeLock, path: Path, before: RecipeLock | None) -> str:
@@ -33,12 +34,12 @@ def _lines(lock: RecipeLock, path: Path, before: RecipeLock | None) -> Iterator[
         yield "  image  none: it runs from a virtual environment"
     else:
         image = lock.image
-        size = f", {image.compressed_bytes / 1e9:.1f} GB packed" if image.compressed_bytes else ""
+        size = f", {in_words(image.compressed_bytes)} packed" if image.compressed_bytes else ""
         yield f"  image  {image.asked} is {image.digest} ({image.platform}{size})"
     model = lock.model
     yield (
         f"  model  {model.id} is {model.revision} ({len(model.shards)} shards, {len(model.files)} files, "
-        f"{model.size_bytes / 1e9:.1f} GB)"
+        f"{in_words(model.size_bytes)})"
     )
     yield from (f"  {change}" for change in _changes(lock, before))
     yield f"written to {path}"

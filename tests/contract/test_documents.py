@@ -72,7 +72,19 @@ def test_a_failure_is_a_document_too() -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["facts", "plan", "audit", "provision", "host trust", "history", "revert", "lock status", "lock release"],
+    [
+        "facts",
+        "plan",
+        "audit",
+        "provision",
+        "host trust",
+        "history",
+        "revert",
+        "lock status",
+        "lock release",
+        "recipe fit recipe-1",
+        "recipe suggest --for code",
+    ],
 )
 def test_every_command_that_has_json_answers_an_error_in_it(command: str, tmp_path: Path) -> None:
     ran = subprocess.run(

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2] / "glmprov"
 
 LEAVES = {
     "errors", "state", "deployed", "hardware", "observation", "receipt", "history", "settings", "inventory", "secret",
-    "made_once", "__init__",
+    "made_once", "sizes", "__init__",
 }  # fmt: skip
 PURE = {
     "plan",

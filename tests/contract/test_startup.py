@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 HEAVY = {
     "ansible",
     "ansible_runner",
@@ -30,6 +32,22 @@ def test_help_imports_nothing_heavy() -> None:
     assert "provision" in ran.stdout and "lab" in ran.stdout
     loaded = {word.strip("'[], \n") for word in ran.stderr.split()}
     assert not loaded & HEAVY
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["fit", "recipe-1", "--gpus", "4", "--card", "Server"], ["suggest", "--for", "speed", "--gpus", "4"]],
+    ids=["fit", "suggest"],
+)
+def test_what_reaches_no_host_imports_nothing_for_hosts(words: list[str]) -> None:
+    program = (
+        f"import sys, glmprov.cli as cli; code = cli.run(['recipe', *{words!r}]); "
+        "print(sorted({name.partition('.')[0] for name in sys.modules}), file=sys.stderr); sys.exit(code)"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    loaded = {word.strip("'[], \n") for word in ran.stderr.split()}
+    assert not loaded & (HEAVY - {"yaml"})
 
 
 def test_a_locale_without_our_characters_does_not_cost_the_report() -> None:

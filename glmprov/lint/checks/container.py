@@ -13,7 +13,7 @@ from glmprov.lint.situation import Situation
 ULIMITS = ("memlock", "stack")
 """Those that every operator sets. voipmonitor/rtx6kpro, optimization/docker-images.md."""
 
-RELEASE_IN_TAG = re.compile(r"/(?:sglang|vllm-openai):v(\d+\.\d+\.\d+(?:\.post\d+)?)\b")
+RELEASE_IN_TAG = r"/(?:sglang|vllm-openai):v(\d+\.\d+\.\d+(?:\.post\d+)?)\b"
 """Tags of lmsysorg/sglang and vllm/vllm-openai."""
 
 
@@ -70,7 +70,7 @@ def release_not_in_catalogue(situation: Situation) -> Iterator[Answer]:
 
 def image_is_another_release(situation: Situation) -> Iterator[Answer]:
     """An official image's tag names its release."""
-    tagged = RELEASE_IN_TAG.search(situation.launch.image or "")
+    tagged = re.search(RELEASE_IN_TAG, situation.launch.image or "")
     if tagged is not None and situation.version not in ("", tagged[1]):
         yield Answer(True, values={"tagged": tagged[1]})
 

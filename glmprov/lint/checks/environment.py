@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from difflib import get_close_matches
 
 from glmprov.engines.flags import Catalogue
 from glmprov.lint.finding import Answer
@@ -67,6 +66,8 @@ def variable_ignored(situation: Situation) -> Iterator[Answer]:
         if len(ignored) < len(situation.catalogues):
             yield only_for(situation, [each.version for each in ignored], place)
             continue
+        from difflib import get_close_matches  # only needed where something is wrong
+
         near = get_close_matches(name, ignored[-1].environment, n=1, cutoff=0.85)
         hint = f"; did you mean {near[0]}?" if near else ""
         yield Answer(True, place=place, values={"name": name, "hint": hint})

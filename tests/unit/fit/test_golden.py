@@ -82,7 +82,16 @@ def test_the_desktop_on_one_card_costs_its_share() -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "share"), [("0.11.2", 0.9), ("0.16.0", 0.9), ("0.23.0", 0.92), ("0.33.0", 0.92)]
+    ("version", "share"),
+    [
+        ("0.11.2", 0.9),
+        ("0.16.0", 0.9),
+        ("0.23.0", 0.92),
+        ("0.33.0", 0.92),
+        ("0.24.1rc1", 0.92),
+        ("", 0.92),
+        ("nightly", 0.92),
+    ],
 )
 def test_vllms_default_share_depends_on_its_release(version: str, share: float) -> None:
     asked = asked_by(vllm(None, version))

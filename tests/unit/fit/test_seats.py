@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from unit.fit.launches import GIB, sglang, vllm
+from unit.fit.launches import FP8, GIB, sglang, vllm
 from unit.summary import observation, uuid
 from unit.test_plan_profiles import summary
 
 from glmprov.errors import ExitCode, InventoryError, UnreachableError
 from glmprov.fit import asked_by, model_of
-from glmprov.fit.seats import Host, HostFit, Strategy, on_host
+from glmprov.fit.seats import Host, HostFit, Strategy, on_cards, on_host
 from glmprov.hardware import Hardware
 from glmprov.recipe.launch import Launch
 from glmprov.recipe.model import Requirements
@@ -123,6 +123,14 @@ def test_a_named_set_is_told_by_its_name() -> None:
     named = {"left": tuple(uuid(n) for n in range(4))}
     found = seated(sglang(0.95), Host(hardware("turin-8x-server"), named))
     assert found.seat is not None and found.seat.name == "left"
+
+
+def test_cards_that_somebody_chose_are_held_alone_and_as_they_are() -> None:
+    host = Host(hardware("turin-8x-server", {3: 90.0}))
+    model, _ = model_of(FP8)
+    chosen = on_cards(model, asked_by(sglang(0.95)), host, [uuid(n) for n in range(4)])
+    assert chosen is not None and chosen.alone.fits and not chosen.now.fits and chosen.sockets == (0,)
+    assert on_cards(model, asked_by(sglang(0.95)), host, ["GPU-gone"]) is None
 
 
 def test_the_exit_code_is_one_only_where_no_host_can_run_it() -> None:

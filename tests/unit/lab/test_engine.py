@@ -178,6 +178,32 @@ def test_what_the_engine_refuses_is_refused_in_its_words(
     assert not host.holders()
 
 
+@pytest.mark.parametrize(
+    ("engine", "version", "arguments", "words"),
+    [
+        ("sglang", "0.5.23", ("--cuda-graph-max-bs", "8"), "ambiguous option: --cuda-graph-max-bs could match"),
+        ("sglang", "0.5.14", ("--kv-cache-dtype", "fp8"), "argument --kv-cache-dtype: invalid choice: 'fp8'"),
+        ("vllm", "0.23.0", ("--swap-space", "4"), "unrecognized arguments: --swap-space"),
+        ("vllm", "0.16.0", ("--tensor-parallel-size",), "expected one argument"),
+    ],
+)
+def test_what_the_parser_of_the_version_refuses_ends_with_2(
+    host: Machine, engine: str, version: str, arguments: tuple[str, ...], words: str
+) -> None:
+    model = {"vllm": "--model", "sglang": "--model-path"}[engine]
+    code, said = host.run(engine, version, model, str(host.model), *arguments)
+    assert (code, words in said) == (2, True), said
+    assert ": error: " in said.splitlines()[-1]
+
+
+def test_abbreviations_and_a_configuration_file_are_taken_as_the_engine_takes_them(host: Machine) -> None:
+    file = host.folder / "config.yaml"
+    file.write_text("api-key: secret\nmem-fraction-static: 0.5\n")
+    more = ("--tp", "4", "--mem-fraction-static", "0.95", "--kv-cache-dtype", "fp8_e4m3")
+    with host.serving("sglang", "0.5.14", "--model-path", str(host.model), "--config", str(file), *more) as client:
+        assert client.status("/v1/models") == 401
+
+
 def test_a_default_tile_that_does_not_fit_the_card_ends_an_old_sglang(host: Machine) -> None:
     old = ("sglang", "0.5.9", "--model-path", str(host.model), *SGLANG)
     code, said = host.run(*old)

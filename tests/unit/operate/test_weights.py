@@ -177,7 +177,7 @@ def test_a_disk_without_room_is_refused_before_anything_comes(
     channel: Channel, stub: Hub, model: ModelLock, at: Path
 ) -> None:
     huge = replace(model, files=(*model.files, FileLock("huge.safetensors", 1 << 60, sha256="0" * 64)))
-    with pytest.raises(FetchError, match=r"GB are missing, [0-9.]+ GB are free"):
+    with pytest.raises(FetchError, match=r"TB are missing, [0-9.]+ .B are free"):
         fetch(channel, stub, huge, at)
     assert not stub.asked and not (at / "config.json").exists()
 

@@ -56,9 +56,7 @@ def test_an_image_with_its_own_launcher_is_told_by_its_environment_alone() -> No
     assert launch.environment["TP"] == "4" and launch.options["ipc"] == "host"
 
 
-@pytest.mark.parametrize(
-    "path", [*GOOD, *(Path(str(SHIPPED)) / f"recipe-{n}.yml" for n in range(1, 6))], ids=str
-)
+@pytest.mark.parametrize("path", [*GOOD, *(SHIPPED / f"recipe-{n}.yml" for n in range(1, 6))], ids=str)
 def test_the_schema_takes_what_we_take(path: Path) -> None:
     schema = json.loads(json_schema())
     jsonschema.validate(as_an_editor_reads(parsed(path.read_text(encoding="utf-8"))), schema)

@@ -31,10 +31,11 @@ class _Stopped(Exception):
 class Launch:
     """One engine from start to end."""
 
-    def __init__(self, wanted: Settings, described: str) -> None:
+    def __init__(self, wanted: Settings, described: str, warnings: tuple[str, ...] = ()) -> None:
         self.settings = wanted
         self.log = Log(wanted.identity)
         self.described = described
+        self.warnings = warnings
         self.stopped = threading.Event()
         self.ranks: Ranks | None = None
 
@@ -42,6 +43,8 @@ class Launch:
         """Run until somebody ends it or something breaks. Return the exit code."""
         self._listen_to_signals()
         self.log.begin(self.settings)
+        for text in self.warnings:
+            self.log.say(f"DeprecationWarning: {text}", level="WARNING")
         try:
             found = model.load(self.settings.model)
             engine, server = self._open(found)
@@ -153,13 +156,22 @@ _LOAD_FAILURES = {
 }
 
 
-def main(argv: list[str], *, program: str) -> NoReturn:
-    """Play the engine with these arguments. program: what the usage calls it."""
+def main(argv: list[str], *, command: str) -> NoReturn:
+    """Play the engine with these arguments. command: what stands before them."""
     who = identity.load()
-    given = arguments.parse(who, program, argv)
+    given, warnings = arguments.parse(who, command, argv)
     wanted = settings.of(who, given)
     described = " ".join((who.engine, who.version, who.image, *argv))
-    code = Launch(wanted, described).run()
+    code = Launch(wanted, described, (*_entry_warnings(who, command), *warnings)).run()
     sys.stdout.flush()
     # Threads that answer clients don't keep the engine alive.
     os._exit(code)
+
+
+def _entry_warnings(who: identity.Identity, command: str) -> list[str]:
+    """Return what new versions say of the older way to start them."""
+    if command == "python -m sglang.launch_server" and who.at_least("0.5.23"):
+        return ["`python -m sglang.launch_server` is deprecated, use `sglang serve --model-path ...`"]
+    if command == "python -m vllm.entrypoints.openai.api_server" and who.at_least("0.33.0"):
+        return ["`vllm.entrypoints.openai.api_server` is deprecated, use `vllm serve MODEL`"]
+    return []

@@ -6,30 +6,27 @@ from typing import Any
 
 from engine_simulator.identity import Identity
 
+# What both call by different names; SGLang changed some of its own in 0.5.14.
 _NAMES = {
     "vllm": {
-        "model": "model",
-        "served_name": "served-model-name",
-        "tensor_parallel": "tensor-parallel-size",
-        "pipeline_parallel": "pipeline-parallel-size",
-        "data_parallel": "data-parallel-size",
-        "context_tokens": "max-model-len",
-        "memory_fraction": "gpu-memory-utilization",
-        "max_requests": "max-num-seqs",
-        "expert_parallel": "enable-expert-parallel",
-        "no_custom_all_reduce": "disable-custom-all-reduce",
+        "model": ("model",),
+        "tensor_parallel": ("tensor-parallel-size",),
+        "pipeline_parallel": ("pipeline-parallel-size",),
+        "data_parallel": ("data-parallel-size",),
+        "context_tokens": ("max-model-len",),
+        "memory_fraction": ("gpu-memory-utilization",),
+        "max_requests": ("max-num-seqs",),
+        "expert_parallel": ("enable-expert-parallel",),
     },
     "sglang": {
-        "model": "model-path",
-        "served_name": "served-model-name",
-        "tensor_parallel": "tp-size",
-        "pipeline_parallel": "pp-size",
-        "data_parallel": "dp-size",
-        "context_tokens": "context-length",
-        "memory_fraction": "mem-fraction-static",
-        "max_requests": "max-running-requests",
-        "expert_parallel": "ep-size",
-        "no_custom_all_reduce": "disable-custom-all-reduce",
+        "model": ("model-path",),
+        "tensor_parallel": ("tp-size", "tensor-parallel-size"),
+        "pipeline_parallel": ("pp-size", "pipeline-parallel-size"),
+        "data_parallel": ("dp-size", "data-parallel-size"),
+        "context_tokens": ("context-length",),
+        "memory_fraction": ("mem-fraction-static",),
+        "max_requests": ("max-running-requests",),
+        "expert_parallel": ("ep-size", "expert-parallel-size"),
     },
 }
 _DEFAULT_PORTS = {"vllm": 8000, "sglang": 30000}
@@ -79,14 +76,14 @@ def of(identity: Identity, given: dict[str, Any]) -> Settings:
     names = _NAMES[identity.engine]
 
     def value(meaning: str) -> Any:
-        return given.get(names[meaning])
+        return next((given[name] for name in names[meaning] if name in given), None)
 
     def number(meaning: str, default: int = 1) -> int:
         found = value(meaning)
         return default if found in (None, True) else int(str(found))
 
     model = str(value("model") or "")
-    served = value("served_name") or model
+    served = given.get("served-model-name") or model
     keys = _words(given.get("api-key"))
     if identity.is_vllm and not keys and os.environ.get("VLLM_API_KEY"):
         keys = (os.environ["VLLM_API_KEY"],)

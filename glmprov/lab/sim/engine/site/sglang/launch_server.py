@@ -5,4 +5,4 @@ import sys
 from engine_simulator import launch
 
 if __name__ == "__main__":
-    launch.main(sys.argv[1:], program="launch_server.py")
+    launch.main(sys.argv[1:], command="python -m sglang.launch_server")
