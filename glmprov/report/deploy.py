@@ -7,11 +7,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from rich.console import RenderableType
+from rich.text import Text
 
 from glmprov.errors import ExitCode
 from glmprov.instance.environment import ORIGINS
 from glmprov.instance.model import Instance
 from glmprov.report.json import document, error_of
+from glmprov.report.recipe.text import corrections_text
 from glmprov.report.table.blocks import Block, summed_up
 from glmprov.report.table.rows import Row
 from glmprov.report.values import plain
@@ -30,7 +32,14 @@ _LOG_LINES = 12
 
 
 def planned(results: Sequence[HostDeploy], *, verbose: bool = False) -> Iterable[RenderableType]:
-    """Yield what would be done on each host, with the source of every value."""
+    """Yield what would be done on each host, with the source of every value, and what corrects what was published."""
+    by_recipe = {
+        each.instance.recipe: each.corrections for each in results if each.instance and each.declared
+    }
+    for recipe, corrections in by_recipe.items():
+        if corrections:
+            yield Text(f"{recipe} was published otherwise and is corrected", "bold")
+            yield from corrections_text(corrections)
     for each in results:
         summary = "nothing to do" if each.instance and not each.declared and not each.found else _doing(each)
         rows = tuple(_rows(each, verbose)) if each.instance and (each.declared or each.found) else ()
