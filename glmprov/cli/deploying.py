@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -93,6 +94,44 @@ def deploy(yes: bool, **options: Any) -> None:
         click.echo("nothing was changed", err=True)
         leave(1)
     _report(terminal, results)
+
+
+@main.command(short_help="Go back to what an instance was before its last deploy.")
+@fleet_options
+@click.option("-y", "--yes", is_flag=True, help="Don't ask.")
+@batch_options
+@click.argument("name", default="glm")
+def rollback(name: str, yes: bool, **options: Any) -> None:
+    """Deploy the receipt before the one in force, with its files as they were written then. Gated as any deploy."""
+    from glmprov.actions.deploy import Aborted
+    from glmprov.actions.deploy import rollback as act
+
+    terminal = terminal_for(options)
+    orders = _orders(_NOTHING_SAID | options)
+    fleet = load(options)
+    try:
+        with terminal.progress("rolling back") as said:
+            results = act(
+                fleet,
+                name,
+                replace(orders, command="rollback"),
+                _confirmation(terminal, yes),
+                said,
+                terminal.event,
+                told=_hook_input,
+                interrupted=terminal.finishing,
+            )
+    except Aborted:
+        click.echo("nothing was changed", err=True)
+        leave(1)
+    _report(terminal, results)
+
+
+_NOTHING_SAID: dict[str, Any] = {
+    "recipe": None, "name": None, "locked": False, "hub": None, "gpus": "", "port": None, "model": None,
+    "weights": None, "sets": (), "as_published": False, "accept": (),
+}  # fmt: skip
+"""What rollback has no options for: a receipt decides it."""
 
 
 def _orders(options: dict[str, Any]) -> DeployOrders:

@@ -167,7 +167,12 @@ class Swap:
         planned = work.planned
         gated = Gated(work.tokens, work.answer, work.tool_call, work.engine_seconds, work.downtime_seconds)
         receipt = receipt_of(
-            planned.instance, planned.expected, planned.previous, gated=gated, accepted=planned.accepted
+            planned.instance,
+            planned.expected,
+            planned.previous,
+            gated=gated,
+            accepted=planned.accepted,
+            replaces=planned.replaces,
         )
         with connect(work.host, self.fleet.connection) as channel:
             instances.write(channel, receipt)
