@@ -114,6 +114,14 @@ def _about(recipe: Recipe) -> Iterator[tuple[str, str]]:
     yield "from", recipe.place
 
 
+def corrections_text(corrections: Sequence[Made]) -> Iterable[RenderableType]:
+    """Yield corrections, a line for each thing that changes with the reason behind it."""
+    for each in corrections:
+        for effect in each.effects:
+            line = Text.assemble("  ", _effect(effect), ("  " + each.correction.reason, "dim"))
+            yield _Indented(line, 0)
+
+
 def _correction(each: Made) -> Iterator[RenderableType]:
     heads = [_effect(effect) for effect in each.effects] or [Text("to know", "yellow")]
     for head in heads:
