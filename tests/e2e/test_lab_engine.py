@@ -12,7 +12,9 @@ pytestmark = pytest.mark.fleet
 SGLANG = "lmsysorg/sglang:v0.5.14"
 VLLM = "vllm/vllm-openai:v0.16.0"
 RUN = "docker run --network host --ipc host --ulimit memlock=-1 -v /srv/models:/models"
-LAUNCH = "sglang serve --model-path /models/glm --tp-size 4 --mem-fraction-static 0.95 --kv-cache-dtype fp8_e4m3"
+LAUNCH = (
+    "sglang serve --model-path /models/glm --tp-size 4 --mem-fraction-static 0.95 --kv-cache-dtype fp8_e4m3"
+)
 PYTHON = r"""
 import hashlib, http.client, json, socket, sys, time, urllib.error, urllib.request
 from pathlib import Path
@@ -108,12 +110,16 @@ def test_weights_come_from_the_hub_and_can_be_bad(provisioned: Fleet, node: Node
 
 def test_an_engine_holds_its_cards_and_answers(node: Node) -> None:
     python(node, "fetch()")
-    node.ssh(f"{RUN} --detach --gpus all --name engine {SGLANG} {LAUNCH} --port 30000 --tool-call-parser glm47")
+    node.ssh(
+        f"{RUN} --detach --gpus all --name engine {SGLANG} {LAUNCH} --port 30000 --tool-call-parser glm47"
+    )
     try:
         python(node, 'ask(30000, "/health")')
         asked = '{"messages": [{"role": "user", "content": "What is 6 times 7?"}]}'
         assert "42" in str(python(node, f'ask(30000, "/v1/chat/completions", {asked})'))
-        processes = node.ssh("nvidia-smi --query-compute-apps=pid,process_name,used_memory --format=csv,noheader")
+        processes = node.ssh(
+            "nvidia-smi --query-compute-apps=pid,process_name,used_memory --format=csv,noheader"
+        )
         rows = [line.split(", ") for line in processes.splitlines()]
         assert [row[1] for row in rows] == [f"sglang::scheduler_TP{rank}" for rank in range(4)]
         assert all(int(row[2].split()[0]) > 90_000 for row in rows)
@@ -132,7 +138,9 @@ def test_a_container_holds_only_the_cards_that_it_was_given(node: Node) -> None:
     refused = node.try_ssh(f"{RUN} --rm {two} {SGLANG} {LAUNCH}")
     assert refused.returncode == 1
     assert "invalid device ordinal" in refused.stdout + refused.stderr
-    assert node.ssh(f"{RUN} --rm {two} {SGLANG} nvidia-smi --query-gpu=uuid --format=csv,noheader").split() == [
+    assert node.ssh(
+        f"{RUN} --rm {two} {SGLANG} nvidia-smi --query-gpu=uuid --format=csv,noheader"
+    ).split() == [
         uuids[1],
         uuids[3],
     ]
