@@ -20,7 +20,7 @@ from glmprov.recipe.lock import RecipeLock
 from glmprov.state import Disruption, Manage, Unknown
 
 if TYPE_CHECKING:
-    from glmprov.fit.seats import HostFit
+    from glmprov.fit.hosts import HostFit
     from glmprov.recipe.model import Recipe
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -23,12 +24,20 @@ if TYPE_CHECKING:
     from glmprov.apply import Event
 
 _LIVE_HOSTS = 24
+_PLAIN_SECONDS = 30.0
+"""How often a line that only counts on (bytes, percent) is printed where there is no terminal."""
+_COUNT = re.compile(r"\d[\d.,]*( (bytes|[kMGT]B)\b)?")
 
 
 @dataclass
 class _Line:
     text: str = ""
     since: float = field(default_factory=time.monotonic)
+    printed: float = 0.0
+
+    def goes_on_with(self, text: str) -> bool:
+        """Say whether a text only counts on from this one."""
+        return _COUNT.sub("#", text) == _COUNT.sub("#", self.text)
 
 
 class _Board:
@@ -90,13 +99,18 @@ class Terminal:
             raise
 
     def _say_plainly(self, host: str, text: str) -> None:
-        self._say_on_board(host, text)
-        if text != "probed" or self.verbose:
+        line = self._say_on_board(host, text)
+        if time.monotonic() - line.printed >= _PLAIN_SECONDS and (text != "probed" or self.verbose):
+            line.printed = time.monotonic()
             self.err.print(Text(f"{host}: {text}"), highlight=False)
 
-    def _say_on_board(self, host: str, text: str) -> None:
-        if self._board is not None:
-            self._board.lines[host] = _Line(text)
+    def _say_on_board(self, host: str, text: str) -> _Line:
+        lines = self._board.lines if self._board is not None else {}
+        line = lines.get(host)
+        if line is None or not line.goes_on_with(text):
+            line = lines[host] = _Line()
+        line.text = text
+        return line
 
     def _say_where_each_host_is(self) -> None:
         """After an interrupt: what each host was at. Hosts that were only looked at are as they were."""

@@ -48,7 +48,7 @@ def ask(
         answer.update(message)
 
     completed = channel.run(
-        ["python3", "-I", "-"],
+        ["python3", "-SI", "-"],
         stdin=program(parts, act, orders),
         deadline_seconds=deadline_seconds,
         become=become,

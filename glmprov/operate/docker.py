@@ -64,19 +64,19 @@ class Daemon:
     free_bytes: int
     mirrors: tuple[str, ...] = ()
 
-    def refuse_if_too_small(self, image: Resolved, host: str) -> None:
+    def refuse_if_too_small(self, image: str, compressed_bytes: int | None, host: str) -> None:
         """Raise FetchError if an image that the host hasn't got won't fit, packed and unpacked.
 
         What its registry doesn't tell isn't guessed: then Docker itself says so in the middle.
         """
-        if image.compressed_bytes is None:
+        if compressed_bytes is None:
             return
         factor = read("storage.yml")["image_unpacked_factor"]["value"]
-        needed_bytes = image.compressed_bytes * (1 + factor)
+        needed_bytes = compressed_bytes * (1 + factor)
         if self.free_bytes < needed_bytes:
             raise FetchError(
-                f"{image.name.tagged} needs about {in_words(needed_bytes)} in {self.root}: "
-                f"{in_words(image.compressed_bytes)} packed, {factor:g} times that unpacked; "
+                f"{image} needs about {in_words(needed_bytes)} in {self.root}: "
+                f"{in_words(compressed_bytes)} packed, {factor:g} times that unpacked; "
                 f"{in_words(self.free_bytes)} are free",
                 host=host,
                 place=self.root,

@@ -16,6 +16,8 @@ from glmprov.secret import Secret
 from glmprov.sizes import in_words
 
 ROOT = "/var/lib/glmprov/models"
+RECORDS = "/var/lib/glmprov/verified"
+"""On the host: which files of which folder had the right sum, and when each was last changed."""
 LOOK_SECONDS = 120.0
 DOWNLOAD_SECONDS = 48 * 3600.0
 """361 GB over 20 Mbit/s take 40 hours. A hub or a host that is silent is noticed within minutes."""
@@ -27,7 +29,7 @@ RETRY_SECONDS = 0.5
 FAULTS = {
     **hub.FAULTS,
     "busy": (
-        "somebody else fetches into {said}",
+        "somebody else fetches into {said} (pid {pid} on the host)",
         "wait for it, or end it there; then run the same command again",
     ),
     "truncated": (
@@ -162,9 +164,38 @@ def verify(
         )
 
 
+def refuse_incomplete(seen: Weights, host: str, model: ModelLock) -> None:
+    """Raise FetchError naming what a folder that isn't ours to fill lacks."""
+    faults = [f"{path} is missing" for path in seen.missing]
+    faults += [f"{path} has {size} bytes, the lock says otherwise" for path, size in seen.wrong.items()]
+    if faults:
+        raise FetchError(
+            f"isn't {model.id} at {model.revision[:12]}:\n" + "\n".join(faults),
+            host=host,
+            place=seen.folder,
+            next_step="complete the folder, or leave it out: then the weights are fetched",
+        )
+
+
+def refuse_if_too_small(seen: Weights, host: str, model: ModelLock) -> None:
+    """Raise FetchError if what is missing won't fit."""
+    if seen.needed_bytes > seen.free_bytes:
+        raise _no_room(
+            f"{in_words(seen.needed_bytes)} are missing, {in_words(seen.free_bytes)} are free",
+            host, model, seen.folder,
+        )  # fmt: skip
+
+
 def remove(channel: Channel, host: str, at: str) -> int:
     """Remove a revision's folder; return the bytes that it freed."""
-    said = ask(channel, host, ("weights",), "remove", {"folder": at}, deadline_seconds=LOOK_SECONDS)
+    said = ask(
+        channel,
+        host,
+        ("weights",),
+        "remove",
+        {"folder": at, "records": RECORDS},
+        deadline_seconds=LOOK_SECONDS,
+    )
     return int(said)
 
 
@@ -191,7 +222,9 @@ def _ask(
     deadline_seconds: float,
 ) -> Any:
     files = [asdict(file) for file in model.files if only is None or file.path in only]
-    orders = {"model": model.id, "revision": model.revision, "folder": at, "files": files, **(more or {})}
+    orders = {"model": model.id, "revision": model.revision, "folder": at, "files": files, "records": RECORDS}
+
+    orders |= more or {}
 
     def progress(said: Mapping[str, Any]) -> None:
         if heard is not None:
@@ -210,11 +243,18 @@ def explain(fault: Fault, host: str, model: ModelLock, at: str) -> GlmprovError:
         room = fault.text
         if sizes:
             room = "{needed_bytes} are missing, {free_bytes} are free".format(**sizes)
-        return FetchError(
-            f"no room for {model.id}: {room}", host=host, place=at,
-            next_step="make room (`glmprov prune`), or set another model root in the inventory",
-        )  # fmt: skip
+        return _no_room(room, host, model, at)
     message, next_step = FAULTS.get(fault.kind, ("{said}", None))
     return FetchError(
-        message.format(said=fault.text, model=model.id), host=host, place=at, next_step=next_step
+        message.format(said=fault.text, model=model.id, **fault.more),
+        host=host,
+        place=at,
+        next_step=next_step,
     )
+
+
+def _no_room(room: str, host: str, model: ModelLock, at: str) -> FetchError:
+    return FetchError(
+        f"no room for {model.id}: {room}", host=host, place=at,
+        next_step="make room (`glmprov prune`), or set another model root in the inventory",
+    )  # fmt: skip

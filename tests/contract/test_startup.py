@@ -36,8 +36,12 @@ def test_help_imports_nothing_heavy() -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [["fit", "recipe-1", "--gpus", "4", "--card", "Server"], ["suggest", "--for", "speed", "--gpus", "4"]],
-    ids=["fit", "suggest"],
+    [
+        ["fit", "recipe-1", "--gpus", "4", "--card", "Server"],
+        ["suggest", "--for", "speed", "--gpus", "4"],
+        ["lint", "recipe-1", "--gpus", "4", "--card", "Server"],
+    ],
+    ids=["fit", "suggest", "lint"],
 )
 def test_what_reaches_no_host_imports_nothing_for_hosts(words: list[str]) -> None:
     program = (

@@ -14,7 +14,7 @@ from rehearsal import Fleet, Node
 from glmprov import inventory
 from glmprov.engines.stages import Stage
 from glmprov.errors import FetchError, GlmprovError, UnreachableError
-from glmprov.operate import cards, docker, hub, service, weights
+from glmprov.operate import cards, copying, docker, hub, service, weights
 from glmprov.recipe.image_name import image_name
 from glmprov.recipe.lock import ModelLock
 from glmprov.recipe.lock_file import read
@@ -30,13 +30,12 @@ UNIT = "glmprov-try.service"
 
 
 @pytest.fixture(scope="module")
-def up(_root: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    """A node with Docker, the driver and its cards."""
-    from rehearsal import running_fleet
-
-    with running_fleet(tmp_path_factory.mktemp("fleet"), "genoa-4x-workstation") as fleet:
-        run(fleet, "provision", "--yes", "--reboot").expect(0)
-        yield fleet
+def up(fleet: Fleet) -> Iterator[Fleet]:
+    """The fleet for the whole run, with Docker, drivers and cards; the tests' images are gone afterwards."""
+    run(fleet, "provision", "--yes", "--reboot").expect(0)
+    yield fleet
+    for node in fleet.nodes.values():
+        node.try_ssh("docker image prune --all --force")
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +53,8 @@ def channel(up: Fleet) -> Iterator[Channel]:
     yield from opened(up, "auto")
 
 
-def opened(fleet: Fleet, way: str) -> Iterator[Channel]:
-    (host,) = inventory.load((fleet.inventory,))
+def opened(fleet: Fleet, way: str, name: str = "genoa-4x") -> Iterator[Channel]:
+    (host,) = inventory.load((fleet.inventory,), limit=name)
     with connect(host, ConnectOptions(become=True, channel=way)) as channel:
         yield channel
 
@@ -178,16 +177,34 @@ def test_weights_come_from_the_hub_through_every_fault(
     assert weights.look(channel, host, model, at).wrong == {shard.path: 100}
 
 
+def test_weights_go_straight_from_host_to_host(
+    up: Fleet, channel: Channel, node: Node, model: ModelLock, at: str
+) -> None:
+    giver = up.nodes["turin-8x"]
+    address = giver.ssh("hostname -I").split()[0]
+    for other in opened(up, "auto", "turin-8x"):
+        weights.download(other, "turin-8x", model, at, HUB)
+        try:
+            came = copying.from_host(channel, "genoa-4x", other, "turin-8x", address, model, at, at)
+        finally:
+            giver.ssh(f"rm -rf {Path(at).parent}")
+    assert came == len(model.files) and weights.look(channel, "genoa-4x", model, at).verified
+    # The giver's server ends with its channel.
+    assert "resolve" not in giver.ssh("ss -Hltnp | grep python3 || true")
+
+
 def test_a_recipe_is_locked_by_the_node(up: Fleet, tmp_path: Path) -> None:
     out = tmp_path / "recipe.lock"
     how = {"environment": {"HF_ENDPOINT": HUB}}
-    run(up, "recipe", "lock", "recipe-3", "-o", str(out), **how).expect(0)
+    run(up, "recipe", "lock", "recipe-3", "-l", "genoa-4x", "-o", str(out), **how).expect(0)
     lock = read(out)["recipe-3"]
     assert lock.image and lock.image.digest.startswith("sha256:") and lock.host == "genoa-4x"
     assert lock.model.id == MODEL and all(shard.sha256 for shard in lock.model.shards)
     up.fault("genoa-4x", "moved-tag", "on")
     try:
-        moved = run(up, "recipe", "lock", "recipe-3", "-o", str(out), "--json", **how).expect(0)
+        moved = run(
+            up, "recipe", "lock", "recipe-3", "-l", "genoa-4x", "-o", str(out), "--json", **how
+        ).expect(0)
     finally:
         up.fault("genoa-4x", "moved-tag", "off")
     assert json.loads(moved.out)["changed"] == [f"the image was {lock.image.digest}"]

@@ -72,9 +72,11 @@ def process(pid: int) -> dict[str, Any]:
 
 
 def text_of(path: str) -> str:
-    with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as file:
-        return file.read(8192)
-    return ""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read(8192)
+    except OSError:
+        return ""
 
 
 def started(pid: int) -> str:
@@ -169,6 +171,8 @@ def listener(orders: dict[str, Any]) -> Any:
 
 
 def text_lines(path: str) -> list[str]:
-    with contextlib.suppress(OSError), open(path, encoding="ascii") as file:
-        return file.readlines()
-    return []
+    try:
+        with open(path, encoding="ascii") as file:
+            return file.readlines()
+    except OSError:
+        return []

@@ -66,6 +66,7 @@ def _breathe() -> None:
     while True:
         time.sleep(BREATH_SECONDS)
         withheld = _withheld[:]
+        _withheld.clear()
         _write(json.dumps({"progress": withheld[0]}) + "\n" if withheld else "\n")
 
 

@@ -1,7 +1,7 @@
 """A model's files on the host: what is there, what is missing, and what has been verified.
 
 A file that is under way is called FILE.part; it gets its name when all of it is there and its sum is right. What has
-been verified is written down beside the files, with the time at which each was last changed.
+been verified is written down apart, since the folder may be somebody else's, with the time of each file's last change.
 """
 
 from __future__ import annotations
@@ -15,13 +15,15 @@ import os
 import queue
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TextIO
 
 from glmprov.operate.payload.telling import Fault, progress
 
-MANIFEST = ".glmprov-manifest.json"
 LOCK = ".glmprov-fetching"
+BUSY_SECONDS = 10.0
+"""How long to wait for another fetcher to end: one that lost its listener needs a breath."""
 PIECE_BYTES = 1 << 20
 HOPELESS = ("hub-down", "denied", "no-space", "system")
 """Faults that the next file would meet too."""
@@ -68,7 +70,7 @@ def look(orders: dict[str, Any]) -> Any:
     """Return what of the files is there with the right size, which of it is verified, and the room on the disk."""
     folder = orders["folder"]
     missing, wrong, unverified = [], {}, []
-    known = manifest(folder)
+    known = verified_before(orders)
     needed_bytes = 0
     for file in orders["files"]:
         path = os.path.join(folder, file["path"])
@@ -103,14 +105,19 @@ def free_bytes(folder: str) -> int:
     return room.f_bavail * room.f_frsize
 
 
-def manifest(folder: str) -> dict[str, Any]:
-    with (
-        contextlib.suppress(OSError, ValueError),
-        open(os.path.join(folder, MANIFEST), encoding="utf-8") as file,
-    ):
-        known = json.load(file)
-        return known if isinstance(known, dict) else {}
-    return {}
+def record(orders: dict[str, Any]) -> str:
+    """Return where it is written down what has been verified in a folder."""
+    name = hashlib.sha256(os.path.realpath(orders["folder"]).encode()).hexdigest()[:24]
+    return os.path.join(orders["records"], name + ".json")
+
+
+def verified_before(orders: dict[str, Any]) -> dict[str, Any]:
+    try:
+        with open(record(orders), encoding="utf-8") as file:
+            known = json.load(file)
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}
 
 
 def verified(known: dict[str, Any], file: dict[str, Any], path: str) -> bool:
@@ -123,19 +130,20 @@ def verified(known: dict[str, Any], file: dict[str, Any], path: str) -> bool:
 def remember(orders: dict[str, Any], files: list[dict[str, Any]]) -> None:
     """Write down that these files have been verified."""
     folder = orders["folder"]
-    known = manifest(folder)
-    entries = known.get("files", {})
+    entries = verified_before(orders).get("files", {})
     for file in files:
         changed_ns = os.stat(os.path.join(folder, file["path"])).st_mtime_ns
         wanted = file.get("sha256") or file.get("git_sha1")
         entries[file["path"]] = {"size_bytes": file["size_bytes"], "sum": wanted, "changed_ns": changed_ns}
-    about = {"model": orders["model"], "revision": orders["revision"], "files": dict(sorted(entries.items()))}
-    fresh = os.path.join(folder, MANIFEST + ".new")
+    about = {"folder": folder, "model": orders["model"], "revision": orders["revision"]}
+    about["files"] = dict(sorted(entries.items()))
+    os.makedirs(orders["records"], exist_ok=True)
+    fresh = record(orders) + ".new"
     with open(fresh, "w", encoding="utf-8") as out:
         json.dump(about, out, indent=1)
         out.flush()
         os.fsync(out.fileno())
-    os.replace(fresh, os.path.join(folder, MANIFEST))
+    os.replace(fresh, record(orders))
 
 
 @contextlib.contextmanager
@@ -143,12 +151,25 @@ def alone(folder: str) -> Iterator[None]:
     """Hold the folder: two that fetch into it at once would spoil each other's files."""
     os.umask(0o022)  # a hardened host's own would hide the files from the engine's user
     os.makedirs(folder, exist_ok=True)
-    with open(os.path.join(folder, LOCK), "w", encoding="utf-8") as lock:
+    with open(os.path.join(folder, LOCK), "a+", encoding="utf-8") as lock:
+        hold(lock, folder)
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+def hold(lock: TextIO, folder: str) -> None:
+    give_up_at = time.monotonic() + BUSY_SECONDS
+    while True:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
         except BlockingIOError:
-            raise Fault("busy", folder) from None
-        yield
+            if time.monotonic() > give_up_at:
+                lock.seek(0)
+                raise Fault("busy", folder, pid=lock.read()) from None
+        time.sleep(0.2)
 
 
 def fault_of(
@@ -219,8 +240,7 @@ def verify(orders: dict[str, Any]) -> Any:
         tally.add(files=1)
 
     each_of(files, one, orders.get("parallel", 4))
-    if os.access(folder, os.W_OK):
-        remember(orders, right)
+    remember(orders, right)
     return sorted(wrong)
 
 
@@ -232,6 +252,8 @@ def remove(orders: dict[str, Any]) -> Any:
     with alone(folder):
         freed = sum(entry.stat().st_size for entry in tree(folder))
         shutil.rmtree(folder)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(record(orders))
     with contextlib.suppress(OSError):  # the model's own folder, if this was its last revision
         os.rmdir(os.path.dirname(folder))
     return freed

@@ -8,8 +8,12 @@ from pathlib import Path
 import pytest
 
 from glmprov.inventory import Host
+from glmprov.operate import weights
 from glmprov.remote import Channel, connect
 from tests.unit.operate.docker_stub import Daemon, daemon
+from tests.unit.remote.conftest import open_folder, own_sockets, server
+
+__all__ = ["open_folder", "own_sockets", "server"]
 
 
 @pytest.fixture
@@ -27,3 +31,9 @@ def docker_daemon(monkeypatch: pytest.MonkeyPatch) -> Iterator[Daemon]:
         monkeypatch.setenv("DOCKER_CONFIG", str(folder))
         yield running
     shutil.rmtree(folder)
+
+
+@pytest.fixture(autouse=True)
+def own_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is verified is written down in a folder of the test's own."""
+    monkeypatch.setattr(weights, "RECORDS", str(tmp_path / "verified"))

@@ -27,7 +27,7 @@ def nvmlDeviceGetHandleByIndex(index): return index + 1
 def nvmlDeviceGetUUID(handle): return "GPU-%d" % handle
 def holding(handle):
     pids = [int(name) for name in os.listdir(os.path.join(FOLDER, str(handle)))]
-    stats = {pid: "/proc/%d/stat" % pid for pid in pids}
+    stats = {{pid: "/proc/%d/stat" % pid for pid in pids}}
     return [pid for pid, stat in stats.items() if os.path.exists(stat) and open(stat).read().split()[2] != "Z"]
 def nvmlDeviceGetMemoryInfo(handle):
     return types.SimpleNamespace(used=(500 << 20) + (90 << 30) * len(holding(handle)))

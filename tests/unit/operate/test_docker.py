@@ -228,9 +228,9 @@ def test_an_image_too_large_for_the_disk_is_refused_with_the_arithmetic() -> Non
     with pytest.raises(
         FetchError, match=r"35.0 GB in /var/lib/docker: 10.0 GB packed, 2.5 times .* 20.0 GB are free"
     ):
-        daemon.refuse_if_too_small(docker.Resolved(NAME, "", compressed_bytes=10_000_000_000), "here")
-    daemon.refuse_if_too_small(docker.Resolved(NAME, "", compressed_bytes=5_000_000_000), "here")
-    daemon.refuse_if_too_small(docker.Resolved(NAME, ""), "here")
+        daemon.refuse_if_too_small("a/b", 10_000_000_000, "here")
+    daemon.refuse_if_too_small("a/b", 5_000_000_000, "here")
+    daemon.refuse_if_too_small("a/b", None, "here")
 
 
 def test_images_of_a_file_are_loaded_and_counted(
