@@ -17,6 +17,7 @@ from glmprov.results import HostReview
 from glmprov.state import Setting, Unknown
 from glmprov.topology import NamedSets
 
+_FIT_RULE = "does-not-fit"
 HOST_SCOPE = "host-scope"
 """What may be accepted beside the lint's rules: a host that isn't as provisioned."""
 
@@ -38,7 +39,10 @@ def check(
     findings = findings_of(planned, recipe, observation)
     faults += [_told(each) for each in findings if each.level == "refuse" and each.rule not in accepted]
     unfit, notes = _fit(planned, recipe, observation, named)
-    faults += unfit
+    if not any(
+        each.rule == _FIT_RULE for each in findings
+    ):  # the lint says it better, and it can be accepted there
+        faults += unfit
     if faults:
         raise PlanError(
             "\n".join(faults),
