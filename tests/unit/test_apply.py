@@ -7,7 +7,9 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -83,17 +85,27 @@ def test_ansible_is_told_of_hosts_that_failed_as_long_as_others_are_left() -> No
     assert json.loads(answer({}, {}, failed={"gpu-2"})) == {}
 
 
+def _roles(play: Mapping[str, Any]) -> list[str]:
+    return [task["ansible.builtin.import_role"]["name"] for task in play["tasks"]]
+
+
 def test_each_stage_has_the_roles_of_its_sections_only() -> None:
     plays = yaml.safe_load((apply.ansible_home() / "playbooks/provision.yml").read_text())
     first, between, second = staged(plays, [{"gpu_driver", "nccl_env"}, {"gpu_power"}])
-    assert [role["role"] for role in first["roles"]] == ["gpu_driver", "nccl_env"]
-    assert [role["role"] for role in second["roles"]] == ["gpu_power"]
-    assert {**first, "roles": None} == {**second, "roles": None} == {**plays[0], "roles": None}
+    assert _roles(first) == ["gpu_driver", "nccl_env"] and _roles(second) == ["gpu_power"]
+    assert {**first, "tasks": None} == {**second, "tasks": None}
+    assert (
+        first.items()
+        >= {key: plays[0][key] for key in ("hosts", "become", "strategy", "gather_facts")}.items()
+    )
+    assert [task["when"] for task in second["tasks"]] == [
+        "'gpu_power' in glmprov_sections | default(['gpu_power'])"
+    ]
     assert between["tasks"] == [{"ansible.builtin.meta": "refresh_inventory"}]
     (back,) = staged(
         yaml.safe_load((apply.ansible_home() / "playbooks/revert.yml").read_text()), [{"nccl_env"}]
     )
-    assert [role["role"] for role in back["roles"]] == ["revert"]
+    assert _roles(back) == ["revert"]
 
 
 def _local(**variables: object) -> dict[str, object]:
@@ -105,6 +117,19 @@ def _deaf(_event: apply.Event) -> None:
 
 
 CHECK = apply.Options("provision", check=True, diff=True)
+
+
+OURS = apply.Options("ours")
+
+
+@pytest.fixture
+def ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home of Ansible's with a playbook of its own, "ours", and yet without its role."""
+    (tmp_path / "playbooks").mkdir()
+    plays = [{"hosts": "all", "gather_facts": False, "roles": [{"role": "gpu_power", "tags": ["gpu_power"]}]}]
+    (tmp_path / "playbooks/ours.yml").write_text(yaml.safe_dump(plays))
+    monkeypatch.setattr("glmprov.apply.process.ansible_home", lambda: tmp_path)
+    return tmp_path
 
 
 def _left() -> list[Path]:
@@ -142,7 +167,7 @@ def test_an_inventorys_own_template_is_expanded() -> None:
     own = {"nccl_env_env": {}, "ansible_connection": "{{ 'lo' ~ 'cal' }}", "ansible_become": False}
     with apply.Session(CHECK, _deaf) as ansible:
         results = ansible.apply({"here": own}, {"here": ["nccl_env"]})
-    assert results["here"].error is None and results["here"].tasks == 2
+    assert results["here"].error is None and results["here"].tasks == 1
 
 
 def test_one_ansible_works_on_stage_after_stage() -> None:
@@ -152,7 +177,7 @@ def test_one_ansible_works_on_stage_after_stage() -> None:
         first = ansible.apply(
             {
                 "good": _local(nccl_env_profile="latency", nccl_env_env={"A": "1"}),
-                "bad": _local(nccl_env_profile="fastest"),
+                "bad": _local(nccl_env_env="no variables"),
                 "done": _local(nccl_env_env={}),
             },
             {host: ["nccl_env"] for host in ("good", "bad", "done")},
@@ -216,11 +241,25 @@ def test_an_ansible_that_waits_for_a_killed_run_ends_by_itself() -> None:
     assert not folder.exists()
 
 
-def test_a_wrong_variable_is_named() -> None:
-    with apply.Session(CHECK, _deaf) as ansible:
-        results = ansible.apply({"here": _local(nccl_env_profile="fastest")}, {"here": ["nccl_env"]})
-    error = results["here"].error
-    assert error and "nccl_env_profile" in error.message and "latency" in error.message
+def test_no_time_goes_into_arguments_that_our_types_have_made() -> None:
+    tasks: list[str] = []
+    with apply.Session(CHECK, lambda event: tasks.append(event.task)) as ansible:
+        ansible.apply({"here": _local(nccl_env_env={})}, {"here": ["nccl_env"]})
+    assert tasks and not [task for task in tasks if "arg" in task.lower()]
+
+
+def test_a_roles_handlers_run_at_the_end_of_its_stage(ours: Path) -> None:
+    """So a card that refuses its limit is named."""
+    role = {
+        "tasks": [{"name": "Set", "ansible.builtin.command": "true", "notify": "Name what refuses"}],
+        "handlers": [{"name": "Name what refuses", "ansible.builtin.fail": {"msg": "it refuses"}}],
+    }
+    for part, content in role.items():
+        (ours / "roles/gpu_power" / part).mkdir(parents=True)
+        (ours / "roles/gpu_power" / part / "main.yml").write_text(yaml.safe_dump(content))
+    with apply.Session(OURS, _deaf) as ansible:
+        error = ansible.apply({"here": _local()}, {"here": ["gpu_power"]})["here"].error
+    assert error and error.message == "it refuses"
 
 
 def test_an_unreachable_host_doesnt_stop_the_others() -> None:
@@ -234,18 +273,9 @@ def test_an_unreachable_host_doesnt_stop_the_others() -> None:
     assert "refused" in results["gone"].error.message
 
 
-def test_a_role_that_isnt_there_is_an_error_with_ansibles_words(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "playbooks").mkdir()
-    plays = [{"hosts": "all", "roles": [{"role": "no_such_role", "tags": ["nccl_env"]}]}]
-    (tmp_path / "playbooks/broken.yml").write_text(yaml.safe_dump(plays))
-    monkeypatch.setattr("glmprov.apply.process.ansible_home", lambda: tmp_path)
-    with (
-        pytest.raises(ApplyError, match="no_such_role"),
-        apply.Session(apply.Options("broken"), _deaf) as ansible,
-    ):
-        ansible.apply({"here": _local()}, {"here": ["nccl_env"]})
+def test_a_role_that_isnt_there_is_an_error_with_ansibles_words(ours: Path) -> None:
+    with pytest.raises(ApplyError, match="'gpu_power' was not found"), apply.Session(OURS, _deaf) as ansible:
+        ansible.apply({"here": _local()}, {"here": ["gpu_power"]})
     assert not _left()
 
 
