@@ -54,7 +54,6 @@ def check(run: Run, works: Sequence[Work]) -> None:
     """Let Ansible tell what it would change on the hosts, and change nothing."""
     with _ansible(run) as ansible:
         _apply(run, works, ansible)
-        _end(ansible, works)
 
 
 def _ansible(run: Run) -> apply.Session:
@@ -91,15 +90,6 @@ def _apply(run: Run, works: Sequence[Work], ansible: apply.Session) -> None:
     for work in works:
         work.applied = True
         work.failure = became[work.host.name].error
-
-
-def _end(ansible: apply.Session, works: Sequence[Work]) -> None:
-    """Let Ansible end; if it failed without a word about a host, the hosts failed that it worked on."""
-    try:
-        ansible.end()
-    except ApplyError as error:
-        for work in works:
-            work.failure = work.failure or error
 
 
 def record(run: Run, works: Sequence[Work]) -> None:
@@ -140,6 +130,7 @@ def _converge(run: Run, works: Sequence[Work], ansible: apply.Session) -> None:
     _stages(run, works, ansible)
     if not run.orders.reboot:
         return
+    ansible.end()
     due = [work for work in _well(works) if work.pending_reboot]
     for work in due:
         work.not_rebooted = _why_not(run, work)
@@ -169,10 +160,10 @@ def _stages(run: Run, works: Sequence[Work], ansible: apply.Session) -> None:
         if todo and run.interrupt.asked:
             for work in todo:
                 work.stopped = "interrupted before it was applied"
-            break
+            return
         todo = _entered(run, todo)
         if not todo:
-            break
+            return
         before = {work.host.name: {each.key for each in work.actionable} for work in todo}
         _apply(run, todo, ansible)
         run.look_again(todo)
@@ -180,7 +171,6 @@ def _stages(run: Run, works: Sequence[Work], ansible: apply.Session) -> None:
             left = {each.key for each in work.actionable}
             # What failed once fails again: the person mends it, not another stage.
             work.stuck = work.failure is not None or left == before[work.host.name]
-    _end(ansible, [work for work in works if work.applied])
 
 
 def _variables(run: Run, work: Work) -> dict[str, Any]:

@@ -55,13 +55,10 @@ class Session:
         return self._ansible.apply(variables, sections)
 
     def end(self) -> None:
-        """Let Ansible end, if it is there. Raise ApplyError if it failed without a word about a host."""
-        ansible, self._ansible = self._ansible, None
-        if ansible is not None:
-            try:
-                ansible.end()
-            finally:
-                ansible.close()
+        """Let Ansible end, if it is there."""
+        if self._ansible is not None:
+            self._ansible.end()
+            self._ansible = None
 
     def __enter__(self) -> Self:
         return self
@@ -72,7 +69,9 @@ class Session:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if exc is None:
-            self.end()
-        elif self._ansible is not None:
-            self._ansible.close()
+        try:
+            if exc is None:
+                self.end()
+        finally:
+            if self._ansible is not None:
+                self._ansible.stop()

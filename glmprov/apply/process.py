@@ -129,17 +129,17 @@ class Ansible:
         return self._tally.results()
 
     def end(self) -> None:
-        """Let it end: no hosts are left. Raise ApplyError if Ansible failed."""
+        """Let it end, since no hosts are left, and leave nothing of it."""
         if self._left:
             self._answer(answer({}, {}))
-            self._left.clear()
-        for raw in self._events():
-            self._tally.hear(raw)
-        self._check()
+        self._leave_nothing()
 
-    def close(self) -> None:
-        """Stop it if it still works, and leave nothing of it."""
+    def stop(self) -> None:
+        """Stop it where it is, and leave nothing of it."""
         self._cancelled.set()
+        self._leave_nothing()
+
+    def _leave_nothing(self) -> None:
         while self._thread.is_alive():
             self._thread.join(HEAR_SECONDS)
         self._door.close()
@@ -168,7 +168,7 @@ class Ansible:
         if self._fault is not None:
             raise self._fault
         status, returncode = self._runner.status, self._runner.rc
-        if status not in ("successful", "failed") or (returncode and not self._tally.failed):
+        if status not in ("successful", "failed") or (returncode != 0 and not self._tally.failed):
             raise ApplyError(
                 f"ansible-playbook ended with {returncode} ({status})\n{self._tally.last_words()}",
                 place=self._options.playbook,

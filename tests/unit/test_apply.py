@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -219,6 +220,19 @@ def test_an_interrupt_stops_ansible() -> None:
     with pytest.raises(KeyboardInterrupt), apply.Session(CHECK, _deaf) as ansible:
         ansible.prepare([["nccl_env"]])
         raise KeyboardInterrupt
+    assert not _left()
+
+
+def test_an_ansible_that_died_between_two_stages_is_an_error() -> None:
+    with apply.Session(CHECK, _deaf) as ansible:
+        ansible.prepare([["nccl_env"], ["gpu_power"]])
+        ansible.apply({"here": _local(nccl_env_env={})}, {"here": ["nccl_env"]})
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            with suppress(OSError):
+                if f"{_left()[0]}/" in path.read_text() and "ansible-playbook" in path.read_text():
+                    os.kill(int(path.parent.name), signal.SIGKILL)
+        with pytest.raises(ApplyError, match="ended with"):
+            ansible.apply({"here": _local(gpu_power_limit_watts={})}, {"here": ["gpu_power"]})
     assert not _left()
 
 
