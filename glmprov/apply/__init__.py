@@ -16,7 +16,8 @@ from typing import Self
 
 from glmprov.apply import left_behind
 from glmprov.apply.events import Event, Status
-from glmprov.apply.process import Ansible, Options, ansible_home
+from glmprov.apply.options import Options, ansible_home
+from glmprov.apply.process import Ansible
 from glmprov.apply.stage_inventory import Variables
 from glmprov.apply.tally import HostResult, Tally
 

@@ -5,13 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-import sys
 import tempfile
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -19,6 +16,7 @@ from typing import Any
 import yaml
 
 from glmprov.apply import left_behind
+from glmprov.apply.options import Options, ansible_home, environment
 from glmprov.apply.stage_inventory import Variables, answer
 from glmprov.apply.stages import NEXT_STAGE, staged
 from glmprov.apply.tally import HostResult, Tally
@@ -29,27 +27,6 @@ HEAR_SECONDS = 0.5
 """How long a Ctrl-C may go unheard, and the end of Ansible while it is waited for."""
 
 _Raw = Mapping[str, Any]
-
-
-def ansible_home() -> Path:
-    """Return the folder with playbooks/ and roles/: the clone's top, or the package's own copy in a wheel."""
-    packaged = Path(str(files("glmprov"))) / "ansible"
-    return packaged if packaged.is_dir() else Path(str(files("glmprov"))).parent
-
-
-@dataclass(frozen=True)
-class Options:
-    """What ansible-playbook is told besides hosts and roles. playbook is one of ours ("provision")."""
-
-    playbook: str
-    check: bool = False
-    diff: bool = False
-    forks: int = 16
-
-    @property
-    def command_line(self) -> str:
-        """The options that ansible-runner has no word for."""
-        return " ".join([*(["--check"] if self.check else []), *(["--diff"] if self.diff else [])])
 
 
 class Ansible:
@@ -89,7 +66,7 @@ class Ansible:
                 inventory=str(self._directory / "hosts"),
                 cmdline=self._options.command_line,
                 forks=self._options.forks,
-                envvars=_environment(home, self._directory),
+                envvars=environment(home, self._directory),
                 settings={"pexpect_timeout": 1, "suppress_ansible_output": True},
                 event_handler=self._hear,
                 cancel_callback=self._cancelled.is_set,
@@ -179,28 +156,3 @@ class Ansible:
 def secrets_of(variables: Mapping[str, Variables]) -> tuple[Secret, ...]:
     """Return every secret among the hosts' variables."""
     return tuple(value for host in variables.values() for value in host.values() if isinstance(value, Secret))
-
-
-def _environment(home: Path, directory: Path) -> dict[str, str]:
-    """Return Ansible's settings. A user's ansible.cfg is not read: it could make a role behave differently.
-
-    How hosts are reached is in their variables, resolved from the user's ssh_config and inventory.
-    """
-    config = directory / "ansible.cfg"
-    config.write_text("[defaults]\n")
-    return {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
-        "ANSIBLE_CONFIG": str(config),
-        "ANSIBLE_ROLES_PATH": str(home / "roles"),
-        "ANSIBLE_LOCAL_TEMP": str(directory / "tmp"),
-        "ANSIBLE_HOST_KEY_CHECKING": "True",
-        "ANSIBLE_PIPELINING": "True",
-        "ANSIBLE_GATHERING": "explicit",
-        "ANSIBLE_PYTHON_INTERPRETER": "/usr/bin/python3",
-        "ANSIBLE_INVENTORY_PLUGINS": str(Path(__file__).parent / "inventory_plugin"),
-        "ANSIBLE_INVENTORY_ENABLED": "glmprov_stage",
-        "ANSIBLE_RETRY_FILES_ENABLED": "False",
-        "ANSIBLE_DEPRECATION_WARNINGS": "False",
-        "ANSIBLE_NOCOWS": "True",
-        "ANSIBLE_NOCOLOR": "True",
-    }
