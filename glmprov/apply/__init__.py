@@ -38,6 +38,7 @@ class Session:
 
     def prepare(self, stages: Sequence[Collection[str]]) -> None:
         """Start Ansible now for stages with these sections each: it gets its hosts when they are applied."""
+        self.end()
         self._ansible = Ansible(self._options, stages, Tally(self._on_event))
 
     def apply(
@@ -50,7 +51,6 @@ class Session:
         """
         needed = {section for chosen in sections.values() for section in chosen}
         if self._ansible is None or not self._ansible.serves(needed):
-            self.end()
             self.prepare([needed])
         assert self._ansible is not None  # noqa: S101  # it was prepared
         return self._ansible.apply(variables, sections)
