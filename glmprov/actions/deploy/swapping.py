@@ -257,14 +257,10 @@ class Swap:
             | connection_variables(work.host, self.fleet.connection)
             for work in works
         }
+        options = apply.Options("deploy", forks=self.fleet.forks or default_forks())
         try:
-            became = apply.run(
-                "deploy",
-                variables,
-                sections={name: ["engine_service"] for name in variables},
-                on_event=self.on_event,
-                forks=self.fleet.forks or default_forks(),
-            )
+            with apply.Session(options, self.on_event) as ansible:
+                became = ansible.apply(variables, {name: ["engine_service"] for name in variables})
         except ApplyError as error:
             return [(work, error) for work in works]
         return [(work, became[work.host.name].error) for work in works]
