@@ -253,6 +253,28 @@ class HostEndpoint:
 
 
 @dataclass(frozen=True)
+class Prunable:
+    """Something on a host that no kept receipt names. kind is receipt, image, cache or weights; name is the host's."""
+
+    kind: Literal["receipt", "image", "cache", "weights"]
+    name: str
+    size_bytes: int = 0
+    about: str = ""
+
+
+@dataclass(frozen=True)
+class HostPrune:
+    """What can go from a host, what went, and why the rest of it didn't. error: nothing of the host was touched."""
+
+    host: str
+    items: tuple[Prunable, ...] = ()
+    kept: tuple[str, ...] = ()
+    gone: tuple[Prunable, ...] = ()
+    failed: Mapping[str, GlmprovError] = field(default_factory=dict)
+    error: GlmprovError | None = None
+
+
+@dataclass(frozen=True)
 class HookCall:
     """What a hook is told: before a host is changed what will be, after it also what became of it."""
 
@@ -366,6 +388,13 @@ def deploy_code(results: Iterable[HostDeploy]) -> ExitCode:
     """Return the exit code of `deploy`: each host's error; a host that was not begun is a change pending, 3."""
     codes = [each.error.exit_code for each in results if each.error]
     codes += [ExitCode.DRIFT for each in results if each.word is Deployed.NOT_BEGUN and not each.error]
+    return worst(codes)
+
+
+def prune_code(results: Sequence[HostPrune]) -> ExitCode:
+    """Return the exit code of `prune`: each host's error, and each thing's that wouldn't go."""
+    codes = [each.error.exit_code for each in results if each.error]
+    codes += [error.exit_code for each in results for error in each.failed.values()]
     return worst(codes)
 
 
