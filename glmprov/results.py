@@ -15,11 +15,12 @@ from glmprov.instance.model import Instance
 from glmprov.observation import Observation
 from glmprov.plan import HostPlan
 from glmprov.receipt import LockState
+from glmprov.recipe.effects import Made
 from glmprov.recipe.lock import RecipeLock
-from glmprov.state import Disruption, Manage
+from glmprov.state import Disruption, Manage, Unknown
 
 if TYPE_CHECKING:
-    from glmprov.fit.seats import HostFit
+    from glmprov.fit.hosts import HostFit
     from glmprov.recipe.model import Recipe
 
 
@@ -164,9 +165,9 @@ class Deployed(StrEnum):
 class HostDeploy:
     """One instance on one host: what it is to be, and what became of it.
 
-    previous is what was deployed there before; declared says in words what is asked for otherwise, found what isn't as it
-    was deployed. restarts: the service has to be started anew. log is the end of a failed start, known_failure what we
-    know of it. downtime_seconds is from the stop of what served to the first tokens, None where nothing served.
+    previous is what was deployed there before; declared says in words what is asked for otherwise, found what isn't
+    as it was deployed. restarts: the service has to be started anew. log is the end of a failed start, known_failure
+    what we know of it. downtime_seconds is from the stop of what served to the first tokens, None where nothing served.
     """
 
     host: str
@@ -178,6 +179,7 @@ class HostDeploy:
     declared: tuple[str, ...] = ()
     found: tuple[Difference, ...] = ()
     restarts: bool = False
+    corrections: tuple[Made, ...] = ()
     notes: tuple[str, ...] = ()
     error: GlmprovError | None = None
     batch: int = 0
@@ -194,6 +196,20 @@ class HostDeploy:
     stop_seconds: float = 0.0
     start_seconds: float = 0.0
     engine_seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class HostInstance:
+    """One instance on one host as it is. active is systemd's word; done says what was done with it just now."""
+
+    host: str
+    name: str
+    receipt: InstanceReceipt | Unknown | None = None
+    active: str = ""
+    restarts: int | Unknown | None = None
+    differences: tuple[Difference, ...] = ()
+    error: GlmprovError | None = None
+    done: str = ""
 
 
 @dataclass(frozen=True)
@@ -329,6 +345,6 @@ def offers_code(results: Sequence[HostOffers]) -> ExitCode:
     return worst(codes)
 
 
-def errors_code(results: Iterable[HostFacts | HostLock | HostTrust | HostHistory]) -> ExitCode:
+def errors_code(results: Iterable[HostFacts | HostLock | HostTrust | HostHistory | HostInstance]) -> ExitCode:
     """Return the exit code of a command that only looks: the worst host's error."""
     return worst([result.error.exit_code for result in results if result.error])

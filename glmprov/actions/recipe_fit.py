@@ -10,7 +10,8 @@ from glmprov.actions.model_folder import model_for
 from glmprov.actions.observe import Fleet, Said, silent
 from glmprov.errors import GlmprovError
 from glmprov.fit import asked_by
-from glmprov.fit.seats import Host, HostFit, on_host
+from glmprov.fit.hosts import HostFit, on_host
+from glmprov.fit.seats import Host
 from glmprov.observation import Observation
 from glmprov.recipe import Launch, Recipe
 from glmprov.results import HostFacts, HostOffers, HostRecipeFit

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 from glmprov import catalog
 from glmprov.actions.facts import facts
 from glmprov.actions.observe import Fleet, Said, silent
-from glmprov.actions.recipe_lint import lint_launch
-from glmprov.errors import ProbeError
+from glmprov.actions.recipe_lint import moe_config_of
+from glmprov.errors import GlmprovError, ProbeError
 from glmprov.lint import Target
-from glmprov.lint.linted import Linted
+from glmprov.lint.linted import Linted, lint_launch
 from glmprov.observation import Observation
 from glmprov.recipe import Launch, Recipe
 from glmprov.state import Setting, Unknown
@@ -24,17 +25,20 @@ def lint_on_hosts(
     as_published: bool = False,
     accepted: Collection[str] = (),
     said: Said = silent,
-) -> list[Linted]:
-    """Return what the lint says of a launch for each host of a fleet. Raise the first host's error, if one isn't read."""
-    results = []
+) -> tuple[list[Linted], list[GlmprovError]]:
+    """Return what the lint says of a launch for each host of a fleet, and why the others can't be read."""
+    moe_config = moe_config_of(recipe)
+    results: list[Linted] = []
+    errors: list[GlmprovError] = []
     for each in facts(fleet, said):
         if each.error is not None or each.observation is None:
-            raise each.error or ProbeError("it could not be read", host=each.host)
-        target = target_of(each.observation)
+            errors.append(each.error or ProbeError("it could not be read", host=each.host))
+            continue
+        target = replace(target_of(each.observation), moe_config=moe_config)
         results.append(
             lint_launch(launch, recipe, target, as_published=as_published, accepted=accepted, host=each.host)
         )
-    return results
+    return results, errors
 
 
 def target_of(observation: Observation) -> Target:

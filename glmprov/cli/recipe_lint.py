@@ -11,8 +11,11 @@ import click
 from glmprov.cli.options import fleet_options, leave, load, terminal_for
 
 if TYPE_CHECKING:
+    from glmprov.errors import GlmprovError
     from glmprov.lint.linted import Linted
     from glmprov.recipe import Launch, Recipe
+
+    Judged = tuple[list[Linted], list[GlmprovError]]
 
 
 @click.command(short_help="Say what is wrong or unwise with a recipe.")
@@ -52,33 +55,37 @@ def lint(name: str, folders: tuple[str, ...], fail_on: Any, **options: Any) -> N
     )
     on_hosts = options["inventory"] and options["gpus"] is None and not options["card"]
     judge = _on_hosts if on_hosts else _on_cards
-    results = judge(launch, recipe, options)
+    results, errors = judge(launch, recipe, options)
+    from glmprov.errors import worst
     from glmprov.lint.linted import lint_code
     from glmprov.report.lint import lint_json, lint_text
 
-    code = lint_code(results, fail_on)
+    code = worst([lint_code(results, fail_on), *(error.exit_code for error in errors)])
     if options["as_json"]:
-        click.echo(lint_json(results, int(code)))
+        click.echo(lint_json(results, errors, int(code)))
     else:
         loud = bool(click.get_current_context().obj + options["verbose"])
         click.echo("\n\n\n".join(lint_text(each, verbose=loud) for each in results))
+    for error in errors:
+        click.echo(f"glmprov: {error}", err=True)
     leave(code)
 
 
-def _on_cards(launch: Launch, recipe: Recipe, options: dict[str, Any]) -> list[Linted]:
-    from glmprov.actions.recipe_lint import lint_launch
+def _on_cards(launch: Launch, recipe: Recipe, options: dict[str, Any]) -> Judged:
+    from glmprov.actions.recipe_lint import moe_config_of
     from glmprov.lint import Target
+    from glmprov.lint.linted import lint_launch
 
     cards: tuple[str, ...] = ()
     if options["card"]:
         from glmprov.fit.cards import card_named
 
         cards = (card_named(options["card"])[0],)
-    target = Target(options["gpus"], cards, options["driver"])
-    return [lint_launch(launch, recipe, target, **_form(options))]
+    target = Target(options["gpus"], cards, options["driver"], moe_config=moe_config_of(recipe))
+    return [lint_launch(launch, recipe, target, **_form(options))], []
 
 
-def _on_hosts(launch: Launch, recipe: Recipe, options: dict[str, Any]) -> list[Linted]:
+def _on_hosts(launch: Launch, recipe: Recipe, options: dict[str, Any]) -> Judged:
     from glmprov.actions.recipe_lint_hosts import lint_on_hosts
 
     terminal = terminal_for(options)

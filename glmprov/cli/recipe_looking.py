@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from glmprov.cli.recipe_options import library_for, put, recipe_options, said_loudly
+from glmprov.cli.recipe_options import library_for, name_argument, put, recipe_options, said_loudly
+from glmprov.errors import UsageError
 
 if TYPE_CHECKING:
     from glmprov.instance import Wanted
@@ -29,7 +30,7 @@ def list_recipes(folders: tuple[str, ...], **options: Any) -> None:
 @click.command()
 @recipe_options
 @click.option("--published", is_flag=True, help="Print only what was published, word for word.")
-@click.argument("name")
+@name_argument
 def show(name: str, published: bool, folders: tuple[str, ...], **options: Any) -> None:
     """Show a recipe: what was published, every correction with its reason and source, and what is claimed."""
     from glmprov.report.recipe import recipe_json, recipe_text
@@ -49,7 +50,7 @@ def show(name: str, published: bool, folders: tuple[str, ...], **options: Any) -
 )
 @click.option("--model", help="Another model: an id on the hub, or a folder.")
 @click.option("--port", type=click.IntRange(1, 65535), help="Listen there.")
-@click.argument("name")
+@name_argument
 def render(name: str, folders: tuple[str, ...], **options: Any) -> None:
     """Print the command that a recipe makes, for a shell; with -v also who set each value."""
     from glmprov.instance import Wanted
@@ -57,6 +58,9 @@ def render(name: str, folders: tuple[str, ...], **options: Any) -> None:
     from glmprov.report.recipe import rendered_json, rendered_text
 
     recipe = library_for(folders).find(name)
+    if recipe.kind != "serve":
+        _render_script(recipe, options)
+        return
     wanted = Wanted(
         port=options["port"],
         model=options["model"],
@@ -67,7 +71,24 @@ def render(name: str, folders: tuple[str, ...], **options: Any) -> None:
     if options["as_json"]:
         click.echo(rendered_json(recipe, launch))
     else:
-        put(rendered_text(recipe, launch, origins=said_loudly(options)))
+        put(rendered_text(launch, origins=said_loudly(options)))
+
+
+def _render_script(recipe: Recipe, options: dict[str, Any]) -> None:
+    from glmprov.report.recipe import rendered_json, script_text
+
+    if options["sets"] or options["model"] or options["port"]:
+        raise UsageError(
+            f"{recipe.name} is a script: --set, --model and --port have nothing to change in it",
+            next_step="change what `glmprov recipe render` prints",
+        )
+    script = (
+        recipe.published_text if options["as_published"] else recipe.corrected_text or recipe.published_text
+    )
+    if options["as_json"]:
+        click.echo(rendered_json(recipe, None, script))
+    else:
+        put(script_text(script))
 
 
 def _launch(recipe: Recipe, wanted: Wanted) -> Launch:
@@ -76,8 +97,6 @@ def _launch(recipe: Recipe, wanted: Wanted) -> Launch:
     from glmprov.instance.building import final
     from glmprov.recipe import Change, changed
 
-    if recipe.kind != "serve":
-        return recipe.corrected
     launch, _ = final(recipe, wanted)
     if wanted.model is None:
         return launch

@@ -22,6 +22,20 @@ folders_option = click.option(
     metavar="DIR",
     help="A folder of own recipes (default: $GLMPROV_RECIPES, or ./recipes).",
 )
+
+
+def _completed(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    from glmprov.errors import GlmprovError
+
+    try:
+        recipes = library_for(ctx.params.get("folders") or ()).recipes()
+    except GlmprovError:
+        return []
+    names = (name for each in recipes for name in (each.name, each.alias))
+    return [name for name in names if name and name.startswith(incomplete)]
+
+
+name_argument = click.argument("name", shell_complete=_completed)
 recipe_options = stack(
     folders_option,
     click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output."),

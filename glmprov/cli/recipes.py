@@ -9,8 +9,8 @@ class _Recipes(Lazy):
     lazy = {  # noqa: RUF012  (nobody changes it)
         "list": ("glmprov.cli.recipe_looking", "list_recipes", "Show all recipes."),
         "show": ("glmprov.cli.recipe_looking", "show", "Show a recipe: corrections, why, and who says so."),
-        "lint": ("glmprov.cli.recipe_lint", "lint", "Say what is wrong or unwise with a recipe."),
         "render": ("glmprov.cli.recipe_looking", "render", "Print the command that a recipe makes."),
+        "lint": ("glmprov.cli.recipe_lint", "lint", "Say what is wrong or unwise with a recipe."),
         "fit": ("glmprov.cli.recipe_fit", "fit", "Say whether a recipe fits, and with how much context."),
         "suggest": ("glmprov.cli.recipe_fit", "suggest", "Say what is recommended, and what of it fits."),
         "lock": ("glmprov.cli.recipe_lock", "lock", "Resolve tag and model to digest and revision."),

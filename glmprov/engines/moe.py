@@ -17,6 +17,15 @@ from glmprov.engines.meaning import engine_of
 from glmprov.engines.version import in_range
 from glmprov.recipe.launch import Launch
 
+_LISTING = """\
+import collections, importlib.util, json, pathlib, sys
+found, spec = collections.defaultdict(list), importlib.util.find_spec(sys.argv[1])
+for root in (spec.submodule_search_locations or ()) if spec else ():
+    for path in sorted(pathlib.Path(root).rglob("configs/**/E=*.json")):
+        found[str(path.parent)].append(path.name)
+print(json.dumps(found))
+"""
+
 
 @dataclass(frozen=True)
 class Experts:
@@ -78,7 +87,7 @@ class Mount:
 def experts_of(launch: Launch, model: Model) -> Experts | None:
     """Return what one rank holds. None: dense, or a quantization that doesn't go through this kernel.
 
-    SGLang counts the shared expert as one more, unless told not to or with expert parallelism. Raise ValueError for
+    SGLang counts GLM's shared expert as one more, unless told not to or with expert parallelism. Raise ValueError for
     a size that is no number.
     """
     kind = {"none": "bf16", "fp8_block": "fp8_block"}.get(model.quantization, "fp8")
@@ -88,7 +97,10 @@ def experts_of(launch: Launch, model: Model) -> Experts | None:
     tensor = max(1, engine.number(launch, "tensor_parallel"))
     if launch.engine == "sglang":
         groups = max(1, engine.number(launch, "expert_parallel"))
-        fused = groups == 1 and "disable-shared-experts-fusion" not in launch.arguments
+        told_not_to = "disable-shared-experts-fusion" in launch.arguments
+        fused = (
+            groups == 1 and not told_not_to and _since("shared_expert_from", launch.engine, launch.version)
+        )
     else:
         switched = engine.given(launch, "expert_parallel") is True
         groups = tensor * max(1, engine.number(launch, "data_parallel")) if switched else 1
@@ -114,8 +126,7 @@ def file_name(engine: str, version: str, experts: Experts, device: str, *, down:
         name += ",dtype=fp8_w8a8"
     if experts.block:
         name += f",block_shape=[{experts.block}{naming['block_separator']}{experts.block}]"
-    since = naming["per_channel_from"]
-    if experts.per_channel and since is not None and in_range(version, f">={since}"):
+    if experts.per_channel and _since("per_channel_from", engine, version):
         name += ",per_channel_quant=True"
     return f"{name}{'_down' if down else ''}.json"
 
@@ -137,7 +148,7 @@ def outlook(
         return None
     name = file_name(launch.engine, launch.version, experts, device)
     found = next((folder for folder, names in shipped.items() if name in names), None)
-    available: int = read("moe.yml")["shared_memory_bytes"]
+    available = available_bytes()
     size = 1 if experts.kind.startswith("fp8") else 2
     taken = tiles(launch.engine, launch.version, experts)
     if not taken:
@@ -145,6 +156,44 @@ def outlook(
     starts = (1, *((tile.up_to or 0) + 1 for tile in taken))
     wanted = [tile.shared_memory_bytes(size) for tile in taken]
     return Outlook(name, experts, found, available, max(wanted), starts[wanted.index(max(wanted))])
+
+
+def tuned_tiles(text: str) -> tuple[Tile, ...]:
+    """Return the tiles of a tuned file, as an engine reads them. Raise ValueError with what is wrong with it."""
+    import json
+
+    try:
+        content = json.loads(text)
+        listed = [each for key, each in content.items() if key != "triton_version"]
+        return tuple(
+            Tile(each["BLOCK_SIZE_M"], each["BLOCK_SIZE_N"], each["BLOCK_SIZE_K"], each.get("num_stages", 3))
+            for each in listed
+        )
+    except (ValueError, AttributeError, TypeError) as error:
+        raise ValueError(f"no tuned file: {error}") from error
+    except KeyError as error:
+        raise ValueError(f"no tuned file: a tile without {error}") from error
+
+
+def listing_argv(engine: str) -> tuple[str, ...]:
+    """Return the command that lists an image's tuned files, run inside it. It imports nothing of the engine."""
+    return ("python3", "-c", _LISTING, engine)
+
+
+def listing(text: str) -> Mapping[str, Sequence[str]]:
+    """Return what that command printed: the files by folder. Raise ValueError if it is something else."""
+    import json
+
+    content = json.loads(text)
+    if not isinstance(content, dict) or not all(isinstance(names, list) for names in content.values()):
+        raise ValueError("no listing of tuned files")
+    return content
+
+
+def available_bytes() -> int:
+    """Return the shared memory that a block can have on SM120."""
+    found: int = read("moe.yml")["shared_memory_bytes"]
+    return found
 
 
 def mount(launch: Launch, model: Model, device: str) -> Mount | None:
@@ -155,6 +204,11 @@ def mount(launch: Launch, model: Model, device: str) -> Mount | None:
     folder = _engines()[launch.engine]["folder"]
     name = file_name(launch.engine, launch.version, experts, device)
     return Mount(variable, f"{folder}/{name}" if folder else name)
+
+
+def _since(what: str, engine: str, version: str) -> bool:
+    first = _engines()[engine][what]
+    return first is not None and in_range(version, f">={first}")
 
 
 def _tiles(listed: Sequence[Mapping[str, Any]], experts: Experts) -> Iterator[Tile]:

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from glmprov.engines.faults import Fault, Given, Kind, Parsed
 from glmprov.engines.flags import Catalogue, Flag
-from glmprov.engines.tokens import HELP, Option, Token, option, tokens
+from glmprov.engines.tokens import HELP, MODEL_FLAG, Option, Token, option, tokens
 from glmprov.engines.values import fault_of
 
 COMMANDS = {"vllm": "vllm serve", "sglang": "python -m sglang.launch_server"}
@@ -27,6 +27,7 @@ def parse(catalogue: Catalogue, argv: Sequence[str], *, command: str | None = No
 class _Reading:
     def __init__(self, catalogue: Catalogue, argv: Sequence[str], command: str) -> None:
         self.catalogue = catalogue
+        self.argv = argv
         self.command = command
         self.positional = catalogue.engine == "vllm" and catalogue.takes_model(command)
         self.tokens = tokens(catalogue, argv, command)
@@ -60,10 +61,17 @@ class _Reading:
             return named
         token = self.positionals[0]
         if self.command == "vllm serve":
+            self._say_where_the_model_belongs()
             return token.text
         text = f"{token.text} has no effect: this command serves what --model names"
         self._fault(Kind.IGNORED, text, token, refuses=False)
         return named
+
+    def _say_where_the_model_belongs(self) -> None:
+        for index, text in enumerate(self.argv):
+            if MODEL_FLAG.fullmatch(text):
+                said = "vllm serve takes the model without --model, which it warns of and will drop"
+                self.faults.append(Fault(Kind.DEPRECATED, said, index, text))
 
     def _value(self, place: int) -> int:
         """Take a value that no flag asked for: the model, or one too many."""

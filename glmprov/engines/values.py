@@ -25,7 +25,9 @@ CLASSES = ("int", "float", "str", "bool")
 def fault_of(flag: Flag, value: str) -> tuple[Kind, str] | None:
     """Return what the parser has against a value of a flag; None: nothing."""
     if flag.optional and value in ("", "None"):
-        return None
+        # It becomes None, which is fine; but where the text "None" is a choice (vLLM up to 0.23), None isn't.
+        refused = Kind.BAD_CHOICE, f"argument {flag.label}: {_choice_message(flag, 'None')}"
+        return refused if "None" in (flag.choices or ()) else None
     if not _converts(flag.type, value):
         return Kind.BAD_TYPE, f"argument {flag.label}: {_conversion_message(flag, value)}"
     if flag.choices is not None and not _is_choice(flag, value):
@@ -48,7 +50,9 @@ def _converts(kind: str, value: str) -> bool:
             case "json" | "json-value" | "json-list":
                 json.loads(value)
             case "json-config":
-                json.loads(HUMAN_INSIDE_JSON.sub(lambda match: match[1] or match[2], value))
+                return isinstance(
+                    json.loads(HUMAN_INSIDE_JSON.sub(lambda match: match[1] or match[2], value)), dict
+                )
             case "json-or-str" if re.match(r"(?s)^\s*{.*}\s*$", value):
                 json.loads(value)
             case _:
@@ -64,7 +68,7 @@ def _conversion_message(flag: Flag, value: str) -> str:
     if flag.type == "json-list":
         return f"Invalid JSON list: {value}. Please provide a valid JSON list."
     if flag.type in ("json-config", "json-or-str"):
-        return f"not valid JSON: {value}"
+        return f"not a JSON object: {value}"
     if flag.optional or flag.type == "json-value":
         # vLLM wraps the converter of what may be None; the address of the function, at the end, is left out here.
         converter = f"<class '{name}'>" if name in CLASSES else f"<function {name}>"
@@ -92,8 +96,10 @@ def _choice_message(flag: Flag, value: str) -> str:
     found = converted(flag.type, value)
     if not flag.checked:
         return f"{value!r} isn't one of {', '.join(flag.choices or ())}; the engine looks at it after parsing"
-    shown = (
+    shown = [
         repr(int(c)) if flag.type == "int" and c.lstrip("-").isdigit() else repr(c)
         for c in flag.choices or ()
-    )
+    ]
+    if flag.optional and "None" not in (flag.choices or ()):
+        shown.append("None")
     return f"invalid choice: {found if flag.type == 'int' else repr(found)} (choose from {', '.join(shown)})"

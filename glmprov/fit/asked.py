@@ -33,7 +33,8 @@ class Asked:
     """A launch, understood.
 
     fraction: share of a card's memory, None where the engine computes it. draft_model: a model of its own that
-    drafts. context_tokens: None for the model's own, 0 for as much as fits.
+    drafts. context_tokens: None for the model's own, 0 for as much as fits. not_counted: arguments that change memory
+    and are left out.
     """
 
     engine: str
@@ -49,6 +50,7 @@ class Asked:
     prefill_tokens: int | None
     graph_requests: int | None
     buffers: Buffers
+    not_counted: tuple[str, ...] = ()
 
 
 def asked_by(launch: Launch) -> Asked:
@@ -74,6 +76,9 @@ def asked_by(launch: Launch) -> Asked:
         prefill_tokens=reader.count("prefill_tokens"),
         graph_requests=reader.count("graph_requests"),
         buffers=reader.buffers(),
+        not_counted=tuple(
+            each for each in constants().engines[launch.engine].not_counted if each in launch.arguments
+        ),
     )
     if reader.faults:
         raise FitError("\n".join(reader.faults))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -33,6 +33,7 @@ class EngineMemory:
     rule: str
     overhead: Fitted
     default_reserve: Mapping[str, Any]
+    not_counted: Sequence[str]
     page_tokens: int
     kept_back_tokens: int
     kept_back_source: str

@@ -50,6 +50,8 @@ def _sizes(model: Model, asked: Asked) -> Iterator[str]:
     name = kv_type(model, asked)
     if name not in constants().kv_cache_bytes:
         yield f"KV cache type {name}: its size isn't known, 16 bits an element are taken"
+    if asked.not_counted:
+        yield f"not counted: {', '.join(f'--{each}' for each in asked.not_counted)}"
     if model.how == "estimated":
         yield f"the weights of {model.id} are estimated" + (f": {model.note}" if model.note else "")
     if asked.buffers.on_host and asked.buffers.bytes:

@@ -9,25 +9,27 @@ from glmprov.lab.machine import run
 SERVER_NAME = "packages.glmprov.lab"
 REGISTRY_NAME = "registry.glmprov.lab"
 HUB_NAME = "hub.glmprov.lab"
+FILES_NAME = "hub-files.glmprov.lab"
+"""Where the hub sends a client for large files: the real one keeps them elsewhere, and clients count on that."""
 _TEN_YEARS_DAYS = "3650"
 
 
 def ensure(cache: Path) -> Path:
-    """Return the directory with ca.crt, services.crt and services.key, made on the first call."""
+    """Return the directory with ca.crt, servers.crt and servers.key, made on the first call."""
     directory = cache / "authority"
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     if not (directory / "ca.crt").exists():
         ca = ("basicConstraints=critical,CA:TRUE", "keyUsage=critical,keyCertSign")
         _certificate(directory / "ca", "glmprov lab", ca)
-    if not (directory / "services.crt").exists():
-        names = (SERVER_NAME, REGISTRY_NAME, HUB_NAME)
+    if not (directory / "servers.crt").exists():
+        names = (SERVER_NAME, REGISTRY_NAME, HUB_NAME, FILES_NAME)
         server = (
             "subjectAltName=" + ",".join(f"DNS:{name}" for name in names),
             "basicConstraints=CA:FALSE",
             "extendedKeyUsage=serverAuth",
         )
         signer = ("-CA", str(directory / "ca.crt"), "-CAkey", str(directory / "ca.key"))
-        _certificate(directory / "services", SERVER_NAME, server, *signer)
+        _certificate(directory / "servers", SERVER_NAME, server, *signer)
     return directory
 
 

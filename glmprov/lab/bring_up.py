@@ -56,7 +56,8 @@ class UpPlan:
             lines.append(f"- install Debian packages: {' '.join(self.system_packages)}")
         if not self.image_is_cached:
             lines.append(
-                f"- build a Debian 12 image, in a minute, from this machine's package sources: {cache()}"
+                "- build a Debian 12 image and container images with the engine simulator, in a minute, from this "
+                f"machine's package sources: {cache()}"
             )
         if self.place.directory.exists():
             lines.append(f"- remove what is left of the last fleet {self.place.fleet}")
@@ -127,7 +128,10 @@ def _whole(name: str) -> Fleet | None:
 def _image_is_cached(profiles: Sequence[str]) -> bool:
     try:
         with alone("building", wait=False):
-            return image.is_cached(cache(), authority.ensure(cache()) / "ca.crt", _distributions(profiles))
+            trusted = authority.ensure(cache()) / "ca.crt"
+            return image.is_cached(cache(), trusted, _distributions(profiles)) and engine_images.is_cached(
+                cache()
+            )
     except LabError:
         # Another fleet is building it, or will say what is wrong.
         return False

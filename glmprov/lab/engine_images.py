@@ -5,19 +5,14 @@ Layers don't depend on time or place, so digests stay the same as long as what g
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import io
 import json
 import shutil
 import socket
-import subprocess
-import tarfile
 import tempfile
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -26,31 +21,21 @@ from typing import Any
 
 import yaml
 
-from glmprov.lab import debian_packages, registry, registry_push
-from glmprov.lab.machine import run
+from glmprov.lab import debian_packages, image_layers, registry, registry_push
+from glmprov.lab.image_layers import layer
 
 _SIM = files("glmprov.lab") / "sim/engine"
 _WANTED = ("docker-registry", "python3", "busybox-static")
-_BASE = (
-    "busybox-static libbz2-1.0 libc6 libexpat1 libffi8 libgcc-s1 liblzma5 libpython3.11-minimal libpython3.11-stdlib "
-    "libssl3 python3.11-minimal zlib1g"
-).split()
-_LEFT_OUT = (
-    *("./usr/share", "./etc/init.d", "./var", "./usr/lib/python3.11/idlelib", "./usr/lib/python3.11/lib2to3"),
-    *("./usr/lib/python3.11/ensurepip", "./usr/lib/python3.11/pydoc_data", "./usr/lib/x86_64-linux-gnu/gconv"),
-)
-_USED = "argparse ctypes email.parser fcntl http.server json logging multiprocessing signal socketserver subprocess uuid"
-_COMPILE = f"""
-import {_USED.replace(" ", ", ")}
-import py_compile, sys
-for module in list(sys.modules.values()):
-    source = getattr(module, "__file__", None) or ""
-    if source.endswith(".py"):
-        py_compile.compile(source, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
-"""
 _STAND_IN = b'{"glmprov": "GLMPROV SIMULATED: only the name is that of the original"}\n'
 _PARSER = (
-    *("__init__.py", "errors.py", "made_once.py", "engines/__init__.py", "engines/faults.py", "engines/flags.py"),
+    *(
+        "__init__.py",
+        "errors.py",
+        "made_once.py",
+        "engines/__init__.py",
+        "engines/faults.py",
+        "engines/flags.py",
+    ),
     *("engines/parsing.py", "engines/tokens.py", "engines/values.py"),
 )
 _SITE = "usr/local/lib/python3.11/dist-packages"
@@ -91,19 +76,27 @@ def program(cache: Path) -> Path:
     return cache / "docker-registry"
 
 
+def is_cached(cache: Path) -> bool:
+    """Tell whether there is nothing to build."""
+    return _storage(cache).is_dir() and program(cache).exists()
+
+
 def ensure(cache: Path) -> Path:
     """Return the registry's storage with all images, made once for what goes into them. Raise LabError if it fails."""
-    target = cache / f"registry-{fingerprint()}"
-    if target.is_dir() and program(cache).exists():
+    target = _storage(cache)
+    if is_cached(cache):
         target.touch()
         return target
     archives = debian_packages.download(cache / "debian-archives", cache / "apt", _WANTED)
     by_name = {path.name.partition("_")[0]: path for path in archives}
     with tempfile.TemporaryDirectory(dir=cache, prefix="registry-build-") as work:
         scratch = Path(work)
-        _unpack([by_name["docker-registry"]], scratch / "registry")
+        image_layers.unpack([by_name["docker-registry"]], scratch / "registry")
         shutil.move(scratch / "registry/usr/bin/docker-registry", program(cache))
-        layers = [_layer(_base(cache, [by_name[name] for name in _BASE], scratch)), _layer(_simulator())]
+        layers = [
+            layer(image_layers.base([by_name[name] for name in image_layers.BASE], scratch)),
+            layer(_simulator()),
+        ]
         storage = scratch / "storage"
         storage.mkdir()
         _push_all(program(cache), storage, scratch, layers)
@@ -116,10 +109,20 @@ def ensure(cache: Path) -> Path:
     return target
 
 
+def _storage(cache: Path) -> Path:
+    return cache / f"registry-{fingerprint()}"
+
+
 def fingerprint() -> str:
     """Return a short hash of everything that the images are made from."""
     digest = hashlib.sha256()
-    sources = [_SIM / "images.yml", *(files("glmprov.lab") / name for name in ("engine_images.py", "registry_push.py"))]
+    sources = [
+        _SIM / "images.yml",
+        *(
+            files("glmprov.lab") / name
+            for name in ("engine_images.py", "image_layers.py", "registry_push.py")
+        ),
+    ]
     for item in sources:
         digest.update(item.read_bytes())
     for name, data in sorted(_simulator().items()):
@@ -127,40 +130,6 @@ def fingerprint() -> str:
     for image in images():
         digest.update(_catalogue(image))
     return digest.hexdigest()[:12]
-
-
-def _unpack(archives: Iterable[Path], root: Path) -> None:
-    """Unpack packages without running anything of them, into a tree whose /bin, /lib and /sbin are links, as Debian's."""
-    for name in ("bin", "lib", "lib64", "sbin"):
-        (root / "usr" / name).mkdir(parents=True, exist_ok=True)
-        with suppress(FileExistsError):
-            (root / name).symlink_to(f"usr/{name}")
-    for archive in archives:
-        with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", archive], stdout=subprocess.PIPE) as reading:
-            omitted = [f"--exclude={name}" for name in _LEFT_OUT]
-            command = ["tar", "-x", "--keep-directory-symlink", "-C", root, *omitted]
-            subprocess.run(command, stdin=reading.stdout, check=True)
-
-
-def _base(cache: Path, archives: list[Path], scratch: Path) -> Path:
-    """Return a tree with a shell and Python, its modules compiled as far as the simulator uses them."""
-    root = scratch / "base"
-    _unpack(archives, root)
-    for name in ("dev", "etc", "proc", "root", "run", "sys", "tmp", "usr/local/bin"):
-        (root / name).mkdir(parents=True, exist_ok=True)
-    (root / "tmp").chmod(0o1777)
-    (root / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n")
-    (root / "etc/group").write_text("root:x:0:\nnogroup:x:65534:\n")
-    applets = run(["chroot", root, "/bin/busybox", "--list"]).split()
-    for applet in applets:
-        with suppress(FileExistsError):
-            (root / "usr/bin" / applet).symlink_to("busybox")
-    for alias in ("python3", "python"):
-        (root / "usr/bin" / alias).symlink_to("python3.11")
-    with suppress(FileExistsError):
-        (root / "usr/bin/bash").symlink_to("busybox")
-    run(["chroot", root, "/usr/bin/python3", "-c", _COMPILE])
-    return root
 
 
 def _simulator() -> dict[str, bytes]:
@@ -180,7 +149,12 @@ def identity(image: Image) -> dict[str, bytes]:
     """Return what makes the simulator play an engine: its name, its flags, the tuned files that it ships by name."""
     catalogue = _catalogue(image)
     shipped: dict[str, list[str]] = json.loads(catalogue).get("moe_configs", {})
-    described = {"engine": image.engine, "version": image.version, "image": image.repository, "simulated": True}
+    described = {
+        "engine": image.engine,
+        "version": image.version,
+        "image": image.repository,
+        "simulated": True,
+    }
     return {
         f"{IDENTITY}/engine.json": json.dumps(described, indent=1).encode() + b"\n",
         f"{IDENTITY}/flags.json": catalogue,
@@ -194,32 +168,6 @@ def _walk(folder: Traversable, prefix: str = "") -> Iterable[tuple[str, bytes]]:
             yield from _walk(item, f"{prefix}{item.name}/")
         elif item.is_file():
             yield prefix + item.name, item.read_bytes()
-
-
-def _layer(content: Path | Mapping[str, bytes]) -> tuple[bytes, str]:
-    """Return a layer as gzip, and the digest of what is in it. Owner, time and order are always the same."""
-    plain = io.BytesIO()
-    with tarfile.open(fileobj=plain, mode="w", format=tarfile.GNU_FORMAT) as tar:
-        if isinstance(content, Path):
-            for path in sorted(content.rglob("*")):
-                tar.add(path, str(path.relative_to(content)), recursive=False, filter=_neutral)
-        else:
-            for name in sorted({str(parent) for path in content for parent in Path(path).parents} - {"."}):
-                folder = tarfile.TarInfo(name)
-                folder.type, folder.mode = tarfile.DIRTYPE, 0o755
-                tar.addfile(folder)
-            for name, data in sorted(content.items()):
-                member = tarfile.TarInfo(name)
-                member.size, member.mode = len(data), 0o755 if "/bin/" in name else 0o644
-                tar.addfile(member, io.BytesIO(data))
-    data = plain.getvalue()
-    return gzip.compress(data, 3, mtime=0), f"sha256:{hashlib.sha256(data).hexdigest()}"
-
-
-def _neutral(member: tarfile.TarInfo) -> tarfile.TarInfo:
-    member.uid = member.gid = member.mtime = 0
-    member.uname = member.gname = ""
-    return member
 
 
 def _push_all(program: Path, storage: Path, scratch: Path, common: list[tuple[bytes, str]]) -> None:
@@ -236,7 +184,7 @@ def _push_all(program: Path, storage: Path, scratch: Path, common: list[tuple[by
 
 
 def _push(port: int, image: Image, common: list[tuple[bytes, str]]) -> None:
-    layers = [*common, _layer(identity(image))]
+    layers = [*common, layer(identity(image))]
     for suffix, note in (("", "first"), (registry.MOVED, "second")):
         configuration = json.dumps(_configuration(image, [diff for _, diff in layers], note)).encode()
         tags = tuple(f"{tag}{suffix}" for tag in image.tags)
@@ -249,7 +197,11 @@ def _configuration(image: Image, layers: list[str], build: str) -> dict[str, Any
         "glmprov.simulator.engine": f"{image.engine} {image.version}",
         "glmprov.simulator.build": build,
     }
-    environment = ["PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8", "NVIDIA_DRIVER_CAPABILITIES=compute,utility"]
+    environment = [
+        "PATH=/usr/local/bin:/usr/bin:/bin",
+        "LANG=C.UTF-8",
+        "NVIDIA_DRIVER_CAPABILITIES=compute,utility",
+    ]
     return {
         "architecture": "amd64",
         "os": "linux",

@@ -14,6 +14,18 @@ from typing import Any
 
 from glmprov.errors import LabError
 
+_ENGINE_KINDS = (
+    *(
+        "crash-at-load",
+        "out-of-memory",
+        "hang-at-warm-up",
+        "no-tokens",
+        "garbage",
+        "slow-start",
+        "slow-tokens",
+    ),
+    *("ignore-sigterm", "orphan", "dies-later", "no-tool-calls"),
+)
 KINDS: dict[str, str] = {
     "lost-card": "CARD: the card falls off the bus (Xid 79); back after a reboot",
     "missing-card": "CARD on|off: from the next boot on the card isn't there at all",
@@ -29,14 +41,12 @@ KINDS: dict[str, str] = {
     "unload-driver": "on: the kernel modules are gone until the next boot or modprobe",
     "dkms": "fails|unsigned on|off: module builds fail, or their modules aren't signed",
     "secure-boot": "on|off: the firmware enforces Secure Boot; modules that are loaded stay",
-    "engine": "KIND [SECONDS] [for WORD]|off: engines fail, all or those with WORD in image, version or arguments. KIND: "
-    "crash-at-load, out-of-memory, hang-at-warm-up, no-tokens, garbage, slow-start, slow-tokens, ignore-sigterm, orphan, "
-    "dies-later, no-tool-calls",
+    "engine": "KIND [SECONDS] [for WORD]|off: engines fail, all or those with WORD in image, version or arguments. "
+    f"KIND: {', '.join(_ENGINE_KINDS)}",
     "enroll-keys": "on: somebody confirms at the console the keys that mokutil was given",
 }
 """Name of a fault → its arguments and what it does. CARD is an index, a UUID or a bus id."""
 
-_ENGINE_KINDS = KINDS["engine"].rpartition("KIND: ")[2].split(", ")
 _ANSWER_SECONDS = 20.0
 
 
@@ -80,7 +90,10 @@ def _engine(hw: Path, args: list[str]) -> str:
         return "engines work"
     if not words or words[0] not in _ENGINE_KINDS:
         choices = ", ".join(_ENGINE_KINDS)
-        raise LabError(f"say how engines fail, not {' '.join(words) or 'nothing'}", next_step=f"One of: {choices}; or off.")
+        raise LabError(
+            f"say how engines fail, not {' '.join(words) or 'nothing'}",
+            next_step=f"One of: {choices}; or off.",
+        )
     if len(words) > 2 or not all(word.replace(".", "", 1).isdigit() for word in words[1:]):
         raise LabError(f"after {words[0]} comes a number of seconds, or nothing", place="engine")
     _mark(hw, "engine", "on", " ".join(args))

@@ -17,7 +17,6 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from glmprov.lab import service_faults
-from glmprov.lab.authority import HUB_NAME
 from glmprov.lab.service_faults import ServiceFaults
 
 _PIECE_BYTES = 1 << 16
@@ -27,12 +26,16 @@ _FILE = re.compile(r"/(?P<model>[^/]+/[^/]+)/resolve/(?P<revision>[^/]+)/(?P<nam
 
 
 class Hub(BaseHTTPRequestHandler):
-    """Answers a node, as far as the node's faults let it through. models: as hub_content makes it."""
+    """Answers a node, as far as the node's faults let it through. models: as hub_content makes it.
+
+    elsewhere: where large files are, at another name. A client of the real hub takes a redirect to the same name for a
+    repository that was renamed.
+    """
 
     protocol_version = "HTTP/1.1"
 
-    def __init__(self, *connection: object, models: Path, faults: Path) -> None:
-        self._models, self._folder = models, faults
+    def __init__(self, *connection: object, models: Path, elsewhere: str, faults: Path) -> None:
+        self._models, self._elsewhere, self._folder = models, elsewhere, faults
         super().__init__(*connection)  # type: ignore[arg-type]
 
     def do_GET(self) -> None:
@@ -51,7 +54,7 @@ class Hub(BaseHTTPRequestHandler):
         else:
             self._refuse(HTTPStatus.NOT_FOUND, "EntryNotFound", "there is no such page")
 
-    do_HEAD = do_GET
+    do_HEAD = do_GET  # noqa: N815  (the name is http.server's)
 
     def _describe(self, asked: re.Match[str], *, blobs: bool) -> None:
         record = self._find(asked["model"], asked["revision"] or "main")
@@ -59,14 +62,32 @@ class Hub(BaseHTTPRequestHandler):
             return
         files = record["files"]
         if asked["what"] == "tree":
-            listed = [{"type": "file", "path": name, "oid": one["oid"], "size": one["size"], **_lfs(one)} for name, one in files.items()]
+            listed = [
+                {"type": "file", "path": name, "oid": one["oid"], "size": one["size"], **_lfs(one)}
+                for name, one in files.items()
+            ]
             self._send_json(listed)
             return
         siblings = [_sibling(name, one) if blobs else {"rfilename": name} for name, one in files.items()]
-        about = {"_id": record["sha"][:24], "id": asked["model"], "modelId": asked["model"], "sha": record["sha"]}
-        about |= {"author": asked["model"].partition("/")[0], "private": False, "gated": False, "disabled": False}
+        about = {
+            "_id": record["sha"][:24],
+            "id": asked["model"],
+            "modelId": asked["model"],
+            "sha": record["sha"],
+        }
+        about |= {
+            "author": asked["model"].partition("/")[0],
+            "private": False,
+            "gated": False,
+            "disabled": False,
+        }
         about |= {"lastModified": "2026-01-01T00:00:00.000Z", "createdAt": "2026-01-01T00:00:00.000Z"}
-        about |= {"tags": ["glmprov-simulated", "safetensors"], "pipeline_tag": "text-generation", "downloads": 0, "likes": 0}
+        about |= {
+            "tags": ["glmprov-simulated", "safetensors"],
+            "pipeline_tag": "text-generation",
+            "downloads": 0,
+            "likes": 0,
+        }
         self._send_json(about | {"siblings": siblings})
 
     def _resolve(self, asked: re.Match[str]) -> None:
@@ -75,20 +96,24 @@ class Hub(BaseHTTPRequestHandler):
             return
         file = record["files"].get(asked["name"])
         if file is None:
-            self._refuse(HTTPStatus.NOT_FOUND, "EntryNotFound", "Entry not found", {"X-Repo-Commit": record["sha"]})
+            self._refuse(
+                HTTPStatus.NOT_FOUND, "EntryNotFound", "Entry not found", {"X-Repo-Commit": record["sha"]}
+            )
             return
         headers = {"X-Repo-Commit": record["sha"], "Accept-Ranges": "bytes"}
         if "sha256" not in file:
             self._send_file(self._blob(file["oid"]), headers | {"ETag": f'"{file["oid"]}"'}, self._faults)
             return
         headers |= {"X-Linked-Size": str(file["size"]), "X-Linked-Etag": f'"{file["sha256"]}"'}
-        place = f"https://{HUB_NAME}{_LARGE}{file['sha256']}"
+        place = f"{self._elsewhere}{_LARGE}{file['sha256']}"
         self._send(HTTPStatus.FOUND, b"", headers | {"Location": place})
 
     def _send_large(self, sha256: str) -> None:
         file = self._blob(sha256)
         if re.fullmatch("[0-9a-f]{64}", sha256) and file.exists():
-            self._send_file(file, {"ETag": f'"{sha256}"', "Accept-Ranges": "bytes"}, self._faults, is_large=True)
+            self._send_file(
+                file, {"ETag": f'"{sha256}"', "Accept-Ranges": "bytes"}, self._faults, is_large=True
+            )
         else:
             self._refuse(HTTPStatus.NOT_FOUND, "EntryNotFound", "no such object")
 
@@ -133,10 +158,18 @@ class Hub(BaseHTTPRequestHandler):
         self.close_connection |= cut <= last
 
     def _send_json(self, value: object) -> None:
-        self._send(HTTPStatus.OK, json.dumps(value).encode(), {"Content-Type": "application/json; charset=utf-8"})
+        self._send(
+            HTTPStatus.OK, json.dumps(value).encode(), {"Content-Type": "application/json; charset=utf-8"}
+        )
 
-    def _refuse(self, status: HTTPStatus, code: str, text: str, headers: Mapping[str, str] | None = None) -> None:
-        said = {"X-Error-Code": code, "X-Error-Message": text, "Content-Type": "application/json; charset=utf-8"}
+    def _refuse(
+        self, status: HTTPStatus, code: str, text: str, headers: Mapping[str, str] | None = None
+    ) -> None:
+        said = {
+            "X-Error-Code": code,
+            "X-Error-Message": text,
+            "Content-Type": "application/json; charset=utf-8",
+        }
         self._send(status, json.dumps({"error": text}).encode(), {**said, **(headers or {})})
 
     def _send(self, status: HTTPStatus, body: bytes, headers: Mapping[str, str]) -> None:
@@ -148,6 +181,7 @@ class Hub(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def address_string(self) -> str:
+        """Return the node's address, without asking for its name."""
         return str(self.client_address[0])
 
     def log_request(self, *_: object) -> None:

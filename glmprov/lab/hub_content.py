@@ -1,7 +1,7 @@
 """What the hub stand-in holds: GLM-4.7-FP8 with the real model's configuration and weights of a few kilobytes.
 
-The configuration's values are those of the published model (layers, heads, experts, context); tensors carry its names with
-made-up numbers in tiny shapes. Every repository says in its README.md that it is a stand-in.
+The configuration's values are those of the published model (layers, heads, experts, context); tensors carry its names
+with made-up numbers in tiny shapes. Every repository says in its README.md that it is a stand-in.
 """
 
 from __future__ import annotations
@@ -27,7 +27,13 @@ _QUANTIZATION = {
     "config_groups": {
         "group_0": {
             "targets": ["Linear"],
-            "weights": {"num_bits": 8, "type": "float", "strategy": "channel", "symmetric": True, "dynamic": False},
+            "weights": {
+                "num_bits": 8,
+                "type": "float",
+                "strategy": "channel",
+                "symmetric": True,
+                "dynamic": False,
+            },
             "input_activations": {
                 "num_bits": 8,
                 "type": "float",
@@ -103,7 +109,9 @@ def _store(blobs: Path, path: str, data: bytes) -> dict[str, Any]:
     about: dict[str, Any] = {"size": len(data)}
     if path.endswith(".safetensors") or len(data) > _LARGE_BYTES:
         about["sha256"] = hashlib.sha256(data).hexdigest()
-        pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{about['sha256']}\nsize {len(data)}\n"
+        pointer = (
+            f"version https://git-lfs.github.com/spec/v1\noid sha256:{about['sha256']}\nsize {len(data)}\n"
+        )
         about["oid"] = _git_hash(pointer.encode())
         (blobs / about["sha256"]).write_bytes(data)
     else:

@@ -28,7 +28,9 @@ _PATIENCE_SECONDS = 20.0
 _HOP_BY_HOP = {"connection", "transfer-encoding", "keep-alive", "server", "date"}
 
 
-def start(program: Path, storage: Path, scratch: Path, port: int, *, read_only: bool) -> subprocess.Popen[bytes]:
+def start(
+    program: Path, storage: Path, scratch: Path, port: int, *, read_only: bool
+) -> subprocess.Popen[bytes]:
     """Start docker-registry on a port of this network namespace's loopback, and wait until it answers."""
     # JSON is YAML. The storage may be shared by fleets, none of which writes.
     settings = {
@@ -88,7 +90,7 @@ class Registry(BaseHTTPRequestHandler):
             if spoilt:
                 self.wfile.write(b"\n")
 
-    do_HEAD = do_GET
+    do_HEAD = do_GET  # noqa: N815  (the name is http.server's)
 
     def _ask(self, path: str) -> http.client.HTTPResponse:
         if self._behind is None:
@@ -105,6 +107,7 @@ class Registry(BaseHTTPRequestHandler):
         return answer
 
     def address_string(self) -> str:
+        """Return the node's address, without asking for its name."""
         return str(self.client_address[0])
 
     def log_request(self, *_: object) -> None:

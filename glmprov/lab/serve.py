@@ -16,6 +16,7 @@ from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 
 from glmprov.lab import hub, namespaces, network, package_faults, registry, tls_server
+from glmprov.lab.authority import FILES_NAME
 from glmprov.lab.processes import say_ready
 from glmprov.lab.tls_server import TlsServer
 
@@ -75,7 +76,7 @@ def main(described: str) -> None:
     network.make_bridge()
     context = tls_server.context(Path(places.authority))
     faults = Path(places.service_faults)
-    models = partial(hub.Hub, models=Path(places.models), faults=faults)
+    models = partial(hub.Hub, models=Path(places.models), elsewhere=f"https://{FILES_NAME}", faults=faults)
     files = partial(_Files, faults=Path(places.package_faults), directory=places.packages)
     TlsServer(network.GATEWAY, context, files).start()
     TlsServer(network.HUB, context, models).start()

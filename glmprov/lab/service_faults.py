@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 from glmprov.errors import LabError
 
@@ -60,15 +61,17 @@ def change(file: Path, kind: str, words: list[str]) -> str:
 def _changed(faults: ServiceFaults, kind: str, words: list[str]) -> tuple[ServiceFaults, str]:
     word = words[0] if len(words) == 1 else ""
     service = kind.rpartition("-")[2]
+    change: dict[str, Any]
     if kind in ("registry", "hub") and word in ("down", "off"):
-        down = word == "down"
-        return replace(faults, **{f"{kind}_down": down}), f"the {kind} {'is down' if down else 'answers'}"
+        change = {f"{kind}_down": word == "down"}
+        return replace(faults, **change), f"the {kind} {'is down' if word == 'down' else 'answers'}"
     if kind in ("slow-registry", "slow-hub") and (word.isdigit() or word == "off"):
-        slow_ms = 0 if word == "off" else int(word)
-        said = f"the {service} sends each piece {slow_ms} ms later"
-        return replace(faults, **{f"{service}_slow_ms": slow_ms}), said
+        change = {f"{service}_slow_ms": 0 if word == "off" else int(word)}
+        return replace(
+            faults, **change
+        ), f"the {service} sends each piece {change[f'{service}_slow_ms']} ms later"
     if kind in ("wrong-digest", "moved-tag", "truncated-weights", "wrong-sha") and word in ("on", "off"):
-        is_on = word == "on"
+        change = {kind.replace("-", "_"): word == "on"}
         said = KINDS[kind].partition(": ")[2]
-        return replace(faults, **{kind.replace("-", "_"): is_on}), said if is_on else f"no longer: {said}"
+        return replace(faults, **change), said if word == "on" else f"no longer: {said}"
     raise LabError(f"say {KINDS[kind].partition(':')[0]}", place=kind)

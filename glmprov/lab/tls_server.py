@@ -12,7 +12,7 @@ from typing import Any
 
 
 class TlsServer(ThreadingHTTPServer):
-    """Serves on port 443 of an address of the fleet's network. request_queue_size: a node asks for many layers at once."""
+    """Serves on port 443 of an address of the fleet's network. A node asks for many layers at once."""
 
     request_queue_size = 128
 
@@ -23,12 +23,14 @@ class TlsServer(ThreadingHTTPServer):
         super().__init__((address, 443), handler)
 
     def finish_request(self, request: Any, client_address: Any) -> None:
+        """Greet a client, and answer it."""
         # The handshake belongs into the connection's thread: one slow client must not stop the others.
         request.settimeout(60)
         with self._context.wrap_socket(request, server_side=True) as encrypted:
             super().finish_request(encrypted, client_address)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
+        """Note what went wrong, without a traceback."""
         sys.stderr.write(f"{client_address[0]}: {sys.exception()}\n")
 
     def start(self) -> None:
@@ -39,5 +41,5 @@ class TlsServer(ThreadingHTTPServer):
 def context(authority: Path) -> ssl.SSLContext:
     """Return what the fleet's servers prove themselves with."""
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    made.load_cert_chain(authority / "services.crt", authority / "services.key")
+    made.load_cert_chain(authority / "servers.crt", authority / "servers.key")
     return made

@@ -65,6 +65,7 @@ def passes(value: object, test: object) -> bool:
     # Most patterns are plain words: comparing them costs less than making a regular expression of each.
     return fnmatchcase(str(value), pattern) if WILD.intersection(pattern) else str(value) == pattern
 
+
 def version_in(situation: Situation, range_: str, unsettled: str | None = None) -> Answer:
     """Return whether the launch's release is in the range. unsettled: nobody has looked at these releases."""
     if range_ == "any":

@@ -121,7 +121,9 @@ class Situation:
 
     @property
     def moe_configs(self) -> Mapping[str, Sequence[str]]:
-        """Tuned files of the fused-MoE kernel that the release ships, by folder."""
+        """Tuned files of the fused-MoE kernel, by folder: those of the image on the host, else those of the release."""
+        if self.target.moe_configs is not None:
+            return self.target.moe_configs
         return {} if self.catalogue is None else self.catalogue.moe_configs
 
     @property

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from glmprov.recipe.command import release, split, understood
+from glmprov.recipe.command import split, understood
+from glmprov.recipe.container import release
 from glmprov.recipe.launch import Change, Launch, changed
 from glmprov.recipe.model import Claim, Correction, Gate, Recipe, Requirements, Source
 
@@ -83,6 +84,7 @@ def built(content: Mapping[str, Any], place: str, reasons: Reasons, faults: list
         ),
         published=published,
         alias=content.get("alias") or "",
+        hardware=content.get("hardware", ""),
         revision=content.get("revision"),
         corrections=corrections,
         claims=tuple(_claims(content.get("claims", ()), cited)),

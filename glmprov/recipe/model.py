@@ -81,6 +81,8 @@ class Recipe:
     requires: Requirements
     published: Launch
     alias: str = ""
+    hardware: str = ""
+    """What its author ran it on."""
     revision: str | None = None
     """The model's revision. None: whatever `lock` resolves."""
     corrections: tuple[Correction, ...] = ()

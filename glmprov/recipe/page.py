@@ -64,7 +64,8 @@ def _overview(recipes: Sequence[Recipe]) -> str:
 
 def _recipe(recipe: Recipe) -> Iterator[str]:
     yield f"## {recipe.name}\n"
-    yield f"{recipe.title}. Published by {recipe.author} on {recipe.date}, for {recipe.model}.\n"
+    ran = f" They ran it on {recipe.hardware}." if recipe.hardware else ""
+    yield f"{recipe.title}. Published by {recipe.author}, {recipe.date}.{ran} Model: {recipe.model}.\n"
     for verb, instead in recipe.instead.items():
         yield f"It isn't served. To {verb}: {instead}\n"
     note = f" ({recipe.version_note})" if recipe.version_note else ""

@@ -12,6 +12,7 @@ alias: ""                        # a name that says what it is: glm-4.7-fp8-vllm
 title: One line that says what it serves, and on what
 author: who published the command
 date: {date}
+hardware: 4x RTX PRO 6000 Server Edition at 400 W
 model: zai-org/GLM-4.7-FP8       # the id on the hub
 requires: {{gpus: 4}}              # cards: [Server] and minimum_driver may be asked for too
 published:

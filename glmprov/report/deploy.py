@@ -7,11 +7,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from rich.console import RenderableType
+from rich.text import Text
 
 from glmprov.errors import ExitCode
 from glmprov.instance.environment import ORIGINS
 from glmprov.instance.model import Instance
 from glmprov.report.json import document, error_of
+from glmprov.report.recipe.text import corrections_text
 from glmprov.report.table.blocks import Block, summed_up
 from glmprov.report.table.rows import Row
 from glmprov.report.values import plain
@@ -30,7 +32,14 @@ _LOG_LINES = 12
 
 
 def planned(results: Sequence[HostDeploy], *, verbose: bool = False) -> Iterable[RenderableType]:
-    """Yield what would be done on each host, with the source of every value."""
+    """Yield what would be done on each host, with the source of every value, and what corrects what was published."""
+    by_recipe = {
+        each.instance.recipe: each.corrections for each in results if each.instance and each.declared
+    }
+    for recipe, corrections in by_recipe.items():
+        if corrections:
+            yield Text(f"{recipe} was published otherwise and is corrected", "bold")
+            yield from corrections_text(corrections)
     for each in results:
         summary = "nothing to do" if each.instance and not each.declared and not each.found else _doing(each)
         rows = tuple(_rows(each, verbose)) if each.instance and (each.declared or each.found) else ()
@@ -61,11 +70,19 @@ def _rows(each: HostDeploy, verbose: bool) -> Iterator[Row]:
         _bound(instance),
     )
     yield Row("port", "", "", f"{instance.listen}:{instance.port}", _key(instance))
-    for what in each.declared if each.previous else ():
+    for what in _changes(each, verbose):
         yield Row("changes", "", "cyan", what)
     for difference in each.found:
         yield Row(difference.key, "found", "yellow", plain(difference.observed), difference.reason)
     yield from _values(instance, verbose)
+
+
+def _changes(each: HostDeploy, verbose: bool) -> tuple[str, ...]:
+    """Return what is asked for otherwise than before. Of another recipe everything is: that is said above already."""
+    if each.previous is None or each.instance is None:
+        return ()
+    another = each.previous.recipe != each.instance.recipe and not verbose
+    return () if another else each.declared
 
 
 def _values(instance: Instance, verbose: bool) -> Iterator[Row]:
@@ -140,6 +157,8 @@ def _notes(each: HostDeploy) -> Iterator[str]:
         yield f"fetched: {what}" + ("; it stays" if each.error else "")
     for what in each.ended:
         yield f"ended: {what}, a process of the instance before that held its cards"
+    if each.known_failure:
+        yield f"known failure: {each.known_failure}"
     if each.log:
         lines = [line for line in each.log.splitlines() if line.strip()][-_LOG_LINES:]
         yield "\n".join(["the end of its log:", *lines])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from glmprov.errors import GlmprovError
 from glmprov.lint import LEVELS, Finding, Level, Side
 from glmprov.lint.linted import Linted
 
@@ -40,12 +42,15 @@ def lint_text(linted: Linted, *, verbose: bool = False) -> str:
     return "\n\n".join(parts)
 
 
-def lint_json(linted: Sequence[Linted], code: int) -> str:
-    """Return the findings as a document, one entry for each host; without hosts one."""
+def lint_json(linted: Sequence[Linted], errors: Sequence[GlmprovError], code: int) -> str:
+    """Return the findings as a document, one entry for each host; without hosts one. errors: hosts not read."""
+    import json  # not for a person's report, which should be there at once
+
     body = {
         "schema": "glmprov/recipe-lint/1",
         "exit_code": code,
         "results": [_result(each) for each in linted],
+        "errors": [{"host": error.host, "message": error.message} for error in errors],
     }
     return json.dumps(body, indent=2, ensure_ascii=False)
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from glmprov.actions.batches import ends_the_run, split
 from glmprov.actions.deploy.looking import Look
 from glmprov.actions.deploy.orders import DeployOrders
-from glmprov.actions.deploy.stages import Run, bring
+from glmprov.actions.deploy.rolling_back import LookBack
+from glmprov.actions.deploy.stages import Looks, Run, bring
 from glmprov.actions.deploy.swapping import Swap
 from glmprov.actions.deploy.work import Deployment
 from glmprov.actions.hooks import hooks_of
@@ -21,7 +22,7 @@ from glmprov.apply import Event, left_behind
 from glmprov.recipe.library import Library
 from glmprov.results import HookCall
 
-__all__ = ["Aborted", "DeployOrders", "Deployment", "deploy"]
+__all__ = ["Aborted", "DeployOrders", "Deployment", "deploy", "rollback"]
 
 _FRESH_SECONDS = 60.0
 
@@ -44,8 +45,38 @@ def deploy(
 
     A host that can't be brought there is left as it was; what became of each is in its deployment.
     """
-    left_behind.clear(lambda text: said("this machine", text))
     look = Look(fleet, orders, library, said, cwd)
+    return _carried_out(look, fleet, orders, confirm, said, on_event, told, interrupted)
+
+
+def rollback(
+    fleet: Fleet,
+    name: str,
+    orders: DeployOrders,
+    confirm: Confirm,
+    said: Said,
+    on_event: Callable[[Event], None],
+    *,
+    told: Callable[[HookCall], str] = lambda _: "{}",
+    interrupted: Callable[[], None] = lambda: None,
+) -> tuple[Deployment, ...]:
+    """Bring an instance back to the receipt before the one in force, on every host that has it; gated as any deploy."""
+    return _carried_out(
+        LookBack(fleet, name, said), fleet, orders, confirm, said, on_event, told, interrupted
+    )
+
+
+def _carried_out(
+    look: Looks,
+    fleet: Fleet,
+    orders: DeployOrders,
+    confirm: Confirm,
+    said: Said,
+    on_event: Callable[[Event], None],
+    told: Callable[[HookCall], str],
+    interrupted: Callable[[], None],
+) -> tuple[Deployment, ...]:
+    left_behind.clear(lambda text: said("this machine", text))
     works = look.first()
     ready = [work for work in works if work.todo]
     looked_at = time.monotonic()

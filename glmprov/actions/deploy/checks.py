@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from glmprov.actions.deploy.planning import Planned, require_clean, taken
 from glmprov.actions.recipe_fit import on_observed
-from glmprov.actions.recipe_lint import accepted_rules, lint_launch
 from glmprov.errors import GlmprovError, PlanError
 from glmprov.instance import Wanted
 from glmprov.lint import Finding, Target
+from glmprov.lint.linted import accepted_rules, lint_launch
 from glmprov.observation import Observation
 from glmprov.recipe import Recipe
 from glmprov.results import HostReview

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 from glmprov import drift
@@ -21,6 +22,7 @@ from glmprov.instance import DEFAULT_NAME, Image, Taken, Wanted, final
 from glmprov.inventory import Host
 from glmprov.operate import hub
 from glmprov.recipe import Recipe
+from glmprov.recipe.effects import made
 from glmprov.recipe.library import Library
 from glmprov.recipe.lock import RecipeLock, require
 from glmprov.remote import connect
@@ -148,10 +150,30 @@ class Look:
                 named_sets(work.host.variables.get(SETS)),
                 self._orders.provision_command(work.host.name),
             )
-            work.key = key_of(work.host.name, work.name, work.declared)
+            work.corrections = (
+                () if work.planned.instance.form == "as published" else made(self._recipe(work))
+            )
+            self._key(work)
         except GlmprovError as error:
             error.host = error.host or work.host.name
             work.error = error
+
+    def _key(self, work: Deployment) -> None:
+        """Take the key that the inventory gives; another one than the host has is a change like any other."""
+        work.key, planned = key_of(work.host.name, work.name, work.declared), work.planned
+        if (
+            work.key is None
+            or planned is None
+            or planned.previous is None
+            or planned.instance.key_file is None
+        ):
+            return
+        with connect(work.host, self._fleet.connection) as channel:
+            done = channel.run(["sha256sum", "--", planned.instance.key_file], become=True)
+        if not done.stdout.decode(errors="replace").startswith(
+            sha256(f"{work.key.reveal()}\n".encode()).hexdigest()
+        ):
+            work.planned = replace(planned, declared=(*planned.declared, "API key: another one"))
 
     def _planned(
         self, work: Deployment, image: Image | None, lock: RecipeLock, siblings: Sequence[Deployment] = ()

@@ -30,7 +30,8 @@ IN_PLACE = ("engine_service.restarts", "engine_service.files", "engine_service.u
 class Planned:
     """One instance on one host: what it is to be, what was deployed before, and what differs.
 
-    image_id is the host's own id of the image, None where it isn't there. declared says in words what is asked for
+    image_id is the host's own id of the image, None where it isn't there. replaces is the receipt to go back to from
+    here, None: the one that is in force now. declared says in words what is asked for
     otherwise than before; found is what isn't as it should be on the host.
     """
 
@@ -42,6 +43,7 @@ class Planned:
     declared: tuple[str, ...]
     found: tuple[Difference, ...]
     accepted: tuple[str, ...] = ()
+    replaces: int | None = None
 
     @property
     def restarts(self) -> bool:

@@ -75,13 +75,13 @@ def receipt_of(
     *,
     gated: Gated | None = None,
     accepted: tuple[str, ...] = (),
-    latest: int | None = None,
+    replaces: int | None = None,
 ) -> InstanceReceipt:
-    """Return the receipt of what was deployed. before is the one in force until now, latest the highest number."""
+    """Return the receipt of what was deployed. before is the one in force until now."""
     return InstanceReceipt(
         name=instance.name,
-        number=(latest if latest is not None else before.number if before else 0) + 1,
-        replaces=before.number if before else 0,
+        number=(before.number if before else 0) + 1,
+        replaces=(before.number if before else 0) if replaces is None else replaces,
         written_at=datetime.now(UTC).isoformat(timespec="seconds"),
         by=getpass.getuser(),
         controller=socket.gethostname(),

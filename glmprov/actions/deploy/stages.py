@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 from glmprov.actions import hooks
 from glmprov.actions.deploy.fetching import fetch_image, fetch_weights
-from glmprov.actions.deploy.looking import Look
 from glmprov.actions.deploy.orders import DeployOrders
 from glmprov.actions.deploy.swapping import Swap
 from glmprov.actions.deploy.work import Deployment
@@ -17,8 +16,22 @@ from glmprov.actions.interrupt import Interrupt
 from glmprov.actions.observe import Fleet
 from glmprov.actions.record import Recorder
 from glmprov.errors import GateError, GlmprovError, UnreachableError
+from glmprov.instance import Image
 from glmprov.remote import connect
 from glmprov.results import HookCall
+
+
+class Looks(Protocol):
+    """What is to run on which host: a recipe, or what ran before."""
+
+    def first(self) -> list[Deployment]:
+        """Look at every host, and plan."""
+
+    def again(self, works: Sequence[Deployment]) -> None:
+        """Look again under the lock, and refuse where something else would be done now."""
+
+    def with_image(self, work: Deployment, image: Image) -> None:
+        """Plan again with what is known of the image now that it is there."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +40,7 @@ class Run:
 
     fleet: Fleet
     orders: DeployOrders
-    look: Look
+    look: Looks
     swap: Swap
     recorder: Recorder
     interrupt: Interrupt

@@ -17,6 +17,7 @@ from glmprov.engines.stages import stages
 from glmprov.errors import ApplyError, GateError, GlmprovError, RestoreError
 from glmprov.instance import Instance
 from glmprov.instance.gate import loopback
+from glmprov.instance.model import STATE_HOME
 from glmprov.journal import instances
 from glmprov.operate import cards, docker, service
 from glmprov.remote import Channel, connect
@@ -157,7 +158,7 @@ class Swap:
             reason or "it didn't start",
             host=work.host.name,
             place=instance.unit,
-            next_step=work.known_failure or f"journalctl -u {instance.unit}",
+            next_step=f"glmprov logs {work.name}",
         )
 
     def settle(self, work: Deployment) -> None:
@@ -166,7 +167,12 @@ class Swap:
         planned = work.planned
         gated = Gated(work.tokens, work.answer, work.tool_call, work.engine_seconds, work.downtime_seconds)
         receipt = receipt_of(
-            planned.instance, planned.expected, planned.previous, gated=gated, accepted=planned.accepted
+            planned.instance,
+            planned.expected,
+            planned.previous,
+            gated=gated,
+            accepted=planned.accepted,
+            replaces=planned.replaces,
         )
         with connect(work.host, self.fleet.connection) as channel:
             instances.write(channel, receipt)
@@ -200,7 +206,8 @@ class Swap:
     def _stop_again(self, work: Deployment) -> None:
         assert work.planned is not None  # noqa: S101
         instance = work.planned.instance
-        self.said(work.host.name, f"{instance.unit} doesn't serve: {work.error}; stopping it")
+        reason = work.error.message if work.error else ""
+        self.said(work.host.name, f"{instance.unit} doesn't serve: {reason}; stopping it")
         with connect(work.host, self.fleet.connection) as channel:
             self._stop(channel, work, instance)
 
@@ -212,21 +219,22 @@ class Swap:
             work.restored = f"{what}, stopped as it was"
             return
         self.said(work.host.name, f"restoring {what}")
-        log, tokens_at = work.log, work.tokens_at
+        log, known, tokens_at = work.log, work.known_failure, work.tokens_at
         try:
             with connect(work.host, self.fleet.connection) as channel:
                 self._start(channel, work, instance)
         except GlmprovError as error:
             raise _not_restored(work, failed, receipt, error) from error
         finally:
-            work.log, work.tokens_at = log, work.tokens_at or tokens_at
+            work.log, work.known_failure, work.tokens_at = log, known, work.tokens_at or tokens_at
         work.restored = f"{what} serves again"
         work.error = failed
 
     def _erase(self, work: Deployment) -> None:
         assert work.planned is not None  # noqa: S101
         with connect(work.host, self.fleet.connection) as channel:
-            erase(channel, work.planned.instance)
+            instance = work.planned.instance
+            erase(channel, instance.unit, instance.home, f"{STATE_HOME}/{instance.name}")
         work.restored = "nothing served before; its files are removed, what was fetched stays"
 
     def _role(
@@ -246,14 +254,10 @@ class Swap:
             | connection_variables(work.host, self.fleet.connection)
             for work in works
         }
+        options = apply.Options("deploy", forks=self.fleet.forks or default_forks())
         try:
-            became = apply.run(
-                "deploy",
-                variables,
-                sections={name: ["engine_service"] for name in variables},
-                on_event=self.on_event,
-                forks=self.fleet.forks or default_forks(),
-            )
+            with apply.Session(options, self.on_event) as ansible:
+                became = ansible.apply(variables, {name: ["engine_service"] for name in variables})
         except ApplyError as error:
             return [(work, error) for work in works]
         return [(work, became[work.host.name].error) for work in works]
@@ -275,32 +279,33 @@ def _as_written(receipt: InstanceReceipt) -> InstanceState:
 def _not_restored(
     work: Deployment, failed: GlmprovError | None, receipt: InstanceReceipt, why: GlmprovError
 ) -> RestoreError:
+    first = failed.message if failed else ""
     return RestoreError(
-        f"{failed}\nand receipt {receipt.number} ({receipt.recipe}) could not be restored: {why.message}",
+        f"{first}\nand receipt {receipt.number} ({receipt.recipe}) could not be restored: {why.message}",
         host=work.host.name,
         place=receipt.name,
         next_step=f"glmprov logs {work.name}; glmprov rollback {work.name} once it is mended",
     )
 
 
-def erase(channel: Channel, instance: Instance) -> None:
+def erase(channel: Channel, unit: str, home: str, state_home: str) -> None:
     """Take an instance's files off a host: unit, environment, gate, key, receipts. What was fetched stays."""
-    script = (
-        "import os, shutil, subprocess, sys\n"
-        "unit, home, state = sys.argv[1:]\n"
-        "subprocess.run(['systemctl', 'disable', unit], capture_output=True)\n"
-        "path = '/etc/systemd/system/' + unit\n"
-        "os.path.lexists(path) and os.unlink(path)\n"
-        "shutil.rmtree(home, ignore_errors=True)\n"
-        "shutil.rmtree(state, ignore_errors=True)\n"
-        "subprocess.run(['systemctl', 'daemon-reload'], check=True)\n"
-        "subprocess.run(['systemctl', 'reset-failed', unit], capture_output=True)\n"
-    )
-    state = f"/var/lib/glmprov/instances/{instance.name}"
-    done = channel.run(
-        ["python3", "-I", "-", instance.unit, instance.home, state], stdin=script.encode(), become=True
-    )
+    argv = ["python3", "-I", "-", unit, home, state_home]
+    done = channel.run(argv, stdin=_ERASE.encode(), become=True)
     if done.returncode:
-        raise ApplyError(
-            done.stderr.decode(errors="replace").strip()[-300:], place=f"removing {instance.unit}"
-        )
+        raise ApplyError(done.stderr.decode(errors="replace").strip()[-300:], place=f"removing {unit}")
+
+
+_ERASE = """
+import os, shutil, subprocess, sys
+unit, home, state_home = sys.argv[1:]
+subprocess.run(["systemctl", "disable", unit], capture_output=True)
+path = "/etc/systemd/system/" + unit
+if os.path.lexists(path):
+    os.unlink(path)
+for folder in (home, state_home):
+    if os.path.isdir(folder):
+        shutil.rmtree(folder)
+subprocess.run(["systemctl", "daemon-reload"], check=True)
+subprocess.run(["systemctl", "reset-failed", unit], capture_output=True)
+"""

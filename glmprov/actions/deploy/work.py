@@ -9,6 +9,7 @@ from glmprov.actions.deploy.planning import Planned
 from glmprov.drift import Difference, Verdict
 from glmprov.errors import GlmprovError
 from glmprov.inventory import Host
+from glmprov.recipe.effects import Made
 from glmprov.results import Deployed, HostDeploy, HostProvision, HostReview, KeyResult, Mended
 from glmprov.secret import Secret
 from glmprov.settings.instances import Declared
@@ -24,6 +25,7 @@ class Deployment:
     declared: Declared | None = None
     planned: Planned | None = None
     notes: tuple[str, ...] = ()
+    corrections: tuple[Made, ...] = ()
     key: Secret | None = None
     error: GlmprovError | None = None
     hook_failure: GlmprovError | None = None
@@ -104,6 +106,7 @@ class Deployment:
             declared=planned.declared if planned else (),
             found=planned.found if planned else (),
             restarts=bool(planned and planned.restarts),
+            corrections=self.corrections,
             notes=(*(planned.instance.notes if planned else ()), *self.notes),
             error=self.error or self.hook_failure,
             batch=self.batch,

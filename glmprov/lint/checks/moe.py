@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from glmprov.engines.moe import Outlook, outlook
+from glmprov.engines.moe import Outlook, available_bytes, outlook, tuned_tiles
 from glmprov.lint.finding import Answer, unknown
 from glmprov.lint.situation import Situation
 
@@ -17,6 +17,23 @@ def fused_moe_default_tile(situation: Situation) -> Iterator[Answer]:
 def fused_moe_untuned(situation: Situation) -> Iterator[Answer]:
     """Without a tuned file, it starts slowly at best."""
     yield from _judged(situation, crashes=False)
+
+
+def moe_config_unusable(situation: Situation) -> Iterator[Answer]:
+    """A tuned file of one's own must be one, and each of its tiles must fit the card."""
+    text, model = situation.target.moe_config, situation.target.model
+    if text is None:
+        return
+    try:
+        tiles = tuned_tiles(text)
+    except ValueError as error:
+        yield Answer(True, values={"what": str(error)})
+        return
+    size = 2 if model is not None and model.quantization == "none" else 1
+    largest = max((tile.shared_memory_bytes(size) for tile in tiles), default=0)
+    if largest > available_bytes():
+        what = f"a tile of it wants {largest:,} B of shared memory, the card has {available_bytes():,} B"
+        yield Answer(True, values={"what": what})
 
 
 def _judged(situation: Situation, *, crashes: bool) -> Iterator[Answer]:

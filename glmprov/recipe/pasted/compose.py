@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from glmprov.errors import RecipeError
-from glmprov.recipe.command import Pasted, in_image
+from glmprov.recipe.container import Pasted, in_image
 from glmprov.recipe.launch import Value
 
 _SAME = frozenset(

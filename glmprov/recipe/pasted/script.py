@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from glmprov.errors import RecipeError
-from glmprov.recipe.command import Pasted, launcher_of, understood
+from glmprov.recipe.arguments import launcher_of
+from glmprov.recipe.command import Pasted, understood
 from glmprov.recipe.pasted.tokens import Word, simple_commands
 
 _PROMPT = re.compile(r"^\s*(?:\([\w.-]+\)\s*)?(?:[\w.-]+@[\w.-]+[^$#]*[$#]|\$|>)\s+")

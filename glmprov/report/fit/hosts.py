@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from glmprov.errors import ExitCode, GlmprovError
-from glmprov.fit.seats import HostFit, Seat
+from glmprov.fit.hosts import HostFit
+from glmprov.fit.seats import Seat
 from glmprov.report.fit import arithmetic, fit_data, head, verdict
 from glmprov.report.values import short
 from glmprov.results import HostRecipeFit

@@ -21,9 +21,9 @@ def recipe_json(recipe: Recipe) -> str:
     return _document("recipe", recipe=_whole(recipe))
 
 
-def rendered_json(recipe: Recipe, launch: Launch) -> str:
-    """Return the launch that a recipe makes."""
-    return _document("rendered", recipe=recipe.name, launch=_launch(launch))
+def rendered_json(recipe: Recipe, launch: Launch | None, script: str | None = None) -> str:
+    """Return the launch that a recipe makes, or the script of one that isn't served."""
+    return _document("rendered", recipe=recipe.name, launch=launch and _launch(launch), script=script)
 
 
 def _document(kind: str, **body: Any) -> str:
@@ -38,6 +38,7 @@ def _head(recipe: Recipe) -> dict[str, Any]:
         "kind": recipe.kind,
         "author": recipe.author,
         "date": recipe.date.isoformat(),
+        "hardware": recipe.hardware or None,
         "model": recipe.model,
         "revision": recipe.revision,
         "engine": recipe.corrected.engine,

@@ -76,11 +76,13 @@ def recipe_text(recipe: Recipe, *, published: bool = False) -> Iterable[Renderab
             yield from _claim(claim)
 
 
-def rendered_text(recipe: Recipe, launch: Launch, *, origins: bool = False) -> Iterable[RenderableType]:
+def script_text(script: str) -> Iterable[RenderableType]:
+    """Yield a script, to be copied."""
+    yield _code(script)
+
+
+def rendered_text(launch: Launch, *, origins: bool = False) -> Iterable[RenderableType]:
     """Yield the command for a shell; with origins, who set each value."""
-    if recipe.kind != "serve":
-        yield _code(recipe.corrected_text or recipe.published_text)
-        return
     yield _code(shell_text(launch))
     if origins:
         table = Table.grid(padding=(0, 2, 0, 0))
@@ -94,7 +96,8 @@ def _about(recipe: Recipe) -> Iterator[tuple[str, str]]:
     requires = recipe.requires
     cards = f" ({', '.join(requires.cards)})" if requires.cards else ""
     driver = f", driver {requires.minimum_driver} or newer" if requires.minimum_driver else ""
-    yield "published", f"by {recipe.author}, {recipe.date}"
+    on = f", on {recipe.hardware}" if recipe.hardware else ""
+    yield "published", f"by {recipe.author}, {recipe.date}{on}"
     yield "model", f"{recipe.model}{'@' + recipe.revision if recipe.revision else ''}"
     yield "needs", f"{requires.gpus} GPU{'s' if requires.gpus > 1 else ''}{cards}{driver}"
     if recipe.kind == "serve":
@@ -109,6 +112,14 @@ def _about(recipe: Recipe) -> Iterator[tuple[str, str]]:
     for verb, instead in recipe.instead.items():
         yield f"to {verb}", instead
     yield "from", recipe.place
+
+
+def corrections_text(corrections: Sequence[Made]) -> Iterable[RenderableType]:
+    """Yield corrections, a line for each thing that changes with the reason behind it."""
+    for each in corrections:
+        for effect in each.effects:
+            line = Text.assemble("  ", _effect(effect), ("  " + each.correction.reason, "dim"))
+            yield _Indented(line, 0)
 
 
 def _correction(each: Made) -> Iterator[RenderableType]:

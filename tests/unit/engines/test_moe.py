@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from glmprov.catalog.models import models
-from glmprov.engines.moe import Experts, Mount, Tile, experts_of, file_name, mount, outlook, tiles
+from glmprov.engines.flags import catalogue
+from glmprov.engines.moe import (
+    Experts,
+    Mount,
+    Tile,
+    experts_of,
+    file_name,
+    listing,
+    listing_argv,
+    mount,
+    outlook,
+    tiles,
+    tuned_tiles,
+)
 from glmprov.recipe import Launch, Value
 
 SERVER = "NVIDIA RTX PRO 6000 Blackwell Server Edition"
@@ -34,16 +51,22 @@ def name(launch: Launch, model: object = FP8, device: str = SERVER) -> str:
 
 
 def test_the_names_are_those_of_files_that_the_releases_ship() -> None:
-    """Each of these is a file in the package of that release, but for the shape's own card."""
+    """Held against what each release's own package lists."""
+    for version, found in (
+        ("0.5.9", name(sglang("0.5.9", tp_size="8"), device=MAX_Q)),
+        ("0.5.14", name(sglang("0.5.14", tp_size="8"), device=MAX_Q)),
+        ("0.5.23", name(sglang("0.5.23", tp_size="8"), BF16, MAX_Q)),
+    ):
+        listed = catalogue("sglang", version).moe_configs
+        assert any(found in names for names in listed.values()), found
+    h200 = Experts(160, 384, "fp8")
+    [vllm_names] = catalogue("vllm", "0.33.0").moe_configs.values()
+    assert file_name("vllm", "0.33.0", h200, "NVIDIA B200") in vllm_names
+
+
+def test_the_oldest_sglang_keeps_the_shared_expert_apart_and_never_says_per_channel() -> None:
     assert name(sglang("0.5.5.post3"), device=MAX_Q) == (
-        "E=161,N=384,device_name=NVIDIA_RTX_PRO_6000_Blackwell_Max-Q_Workstation_Edition,dtype=fp8_w8a8.json"
-    )
-    assert name(sglang("0.5.14", tp_size="8"), device=MAX_Q) == (
-        "E=161,N=192,device_name=NVIDIA_RTX_PRO_6000_Blackwell_Max-Q_Workstation_Edition,dtype=fp8_w8a8"
-        ",per_channel_quant=True.json"
-    )
-    assert name(sglang("0.5.14", tp_size="8"), BF16, MAX_Q) == (
-        "E=161,N=192,device_name=NVIDIA_RTX_PRO_6000_Blackwell_Max-Q_Workstation_Edition.json"
+        "E=160,N=384,device_name=NVIDIA_RTX_PRO_6000_Blackwell_Max-Q_Workstation_Edition,dtype=fp8_w8a8.json"
     )
 
 
@@ -120,3 +143,27 @@ def test_a_file_of_ones_own_is_mounted_where_the_engine_looks() -> None:
     assert mount(vllm(), FP8, SERVER) == Mount("VLLM_TUNED_CONFIG_FOLDER", name(vllm()))
     found = mount(sglang(), FP8, SERVER)
     assert found == Mount("SGLANG_MOE_CONFIG_DIR", f"configs/triton_3_4_0/{name(sglang())}")
+
+
+def test_the_files_of_an_image_are_listed_by_a_command_that_runs_in_it(tmp_path: Path) -> None:
+    folder = tmp_path / "vllm" / "model_executor" / "layers" / "fused_moe" / "configs"
+    folder.mkdir(parents=True)
+    (folder / name(vllm())).write_text("{}")
+    (folder / "README").write_text("")
+    (tmp_path / "vllm" / "__init__.py").write_text("raise SystemExit('imported')")
+    argv = [sys.executable, *listing_argv("vllm")[1:]]
+    ran = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert listing(ran.stdout) == {str(folder): [name(vllm())]}
+    assert outlook(vllm(), FP8, SERVER, listing(ran.stdout)).found == str(folder)  # type: ignore[union-attr]
+    other = subprocess.run(
+        [*argv[:-1], "sglang_that_is_not_there"], capture_output=True, text=True, check=True
+    )
+    assert listing(other.stdout) == {}
+    with pytest.raises(ValueError, match="no listing"):
+        listing("[]")
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"1": 2}', '{"1": {"BLOCK_SIZE_M": 1}}'])
+def test_a_tuned_file_that_is_none_is_told(text: str) -> None:
+    with pytest.raises(ValueError, match="no tuned file"):
+        tuned_tiles(text)

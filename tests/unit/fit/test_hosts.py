@@ -12,7 +12,7 @@ from unit.test_plan_profiles import summary
 from glmprov.actions.recipe_fit import on_observed
 from glmprov.errors import ExitCode, UnreachableError
 from glmprov.fit import asked_by
-from glmprov.fit.seats import Strategy
+from glmprov.fit.hosts import Strategy
 from glmprov.observation import Observation
 from glmprov.recipe.reading import read_shipped
 from glmprov.report.fit import hosts as report

@@ -11,7 +11,8 @@ from unit.test_plan_profiles import summary
 
 from glmprov.errors import ExitCode, InventoryError, UnreachableError
 from glmprov.fit import asked_by, model_of
-from glmprov.fit.seats import Host, HostFit, Strategy, on_cards, on_host
+from glmprov.fit.hosts import HostFit, Strategy, on_host
+from glmprov.fit.seats import Host, on_cards
 from glmprov.hardware import Hardware
 from glmprov.recipe.launch import Launch
 from glmprov.recipe.model import Requirements

@@ -7,8 +7,10 @@ from dataclasses import replace
 import pytest
 from unit.fit.launches import FP8, GIB, fitted, sglang, vllm
 
+from glmprov.engines.flags import catalogue, versions
 from glmprov.errors import ExitCode
 from glmprov.fit import FitError, asked_by, model_of
+from glmprov.fit.constants import constants
 from glmprov.recipe.launch import Launch
 
 
@@ -105,3 +107,11 @@ def test_an_unknown_kind_of_kv_cache_is_taken_as_16_bits_and_said() -> None:
     found = fitted(sglang(0.97, kv_cache_dtype="turbo3"))
     assert found.pool.token_bytes == 94_208
     assert any("turbo3" in note for note in found.notes)
+
+
+def test_what_changes_memory_and_is_left_out_is_said() -> None:
+    found = fitted(vllm(0.95, max_model_len="32768", cpu_offload_gb="10"))
+    assert "not counted: --cpu-offload-gb" in found.notes
+    for engine in constants().engines.values():
+        known = {name for each in versions(engine.name) for name in catalogue(engine.name, each).spellings}
+        assert {f"--{name}" for name in engine.not_counted} <= known

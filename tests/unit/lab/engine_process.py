@@ -137,8 +137,15 @@ class Client:
 
     def chat(self, question: str, **more: Any) -> dict[str, Any]:
         """Ask the model. Return the first choice, with "usage" beside it."""
-        answer = self.ask("/v1/chat/completions", {"messages": [{"role": "user", "content": question}], **more})
+        answer = self.ask(
+            "/v1/chat/completions", {"messages": [{"role": "user", "content": question}], **more}
+        )
         return {**answer["choices"][0], "usage": answer["usage"]}
+
+    def metric(self, name: str) -> float:
+        """Return a metric's value."""
+        row = next(line for line in self.text("/metrics").splitlines() if line.startswith(f"{name}{{"))
+        return float(row.rpartition(" ")[2])
 
     def end(self, what: int = signal.SIGTERM) -> float:
         """Send a signal and wait for the end. Return how long it took, in seconds."""

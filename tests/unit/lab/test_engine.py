@@ -6,10 +6,10 @@ import json
 import signal
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-
 from engine_process import Client, Machine, free_port, machine
 
 GIB = float(1 << 30)
@@ -53,21 +53,36 @@ def test_vllm_answers_calls_tools_and_says_that_it_is_simulated(host: Machine) -
         assert said["usage"]["completion_tokens"] > 0
         called = client.chat(WEATHER, tools=[TOOL])["message"]["tool_calls"][0]["function"]
         assert (called["name"], json.loads(called["arguments"])) == ("get_weather", {"city": "Paris"})
-        assert client.ask("/v1/completions", {"prompt": "The capital of France is"})["choices"][0]["text"] == " Paris"
+        assert (
+            client.ask("/v1/completions", {"prompt": "The capital of France is"})["choices"][0]["text"]
+            == " Paris"
+        )
         assert client.ask("/v1/models")["data"][0]["id"] == "glm"
         assert "simulator" in client.ask("/v1/models")["data"][0]["owned_by"]
         assert "SIMULATED" in client.ask("/version")["simulated"]
     assert "SIMULATED" in client.log.splitlines()[0]
-    for stage in ("shards: 100%", "GPU KV cache size: 88,", "Capturing CUDA graphs", "Application startup complete."):
+    for stage in (
+        "shards: 100%",
+        "GPU KV cache size: 88,",
+        "Capturing CUDA graphs",
+        "Application startup complete.",
+    ):
         assert stage in client.log
 
 
 def test_sglang_logs_what_operators_wait_for(host: Machine) -> None:
     with host.serving(*sglang(host, *PARSERS, "--enable-metrics")) as client:
-        assert client.chat("Say only OK.", chat_template_kwargs={"enable_thinking": False})["message"]["content"] == "OK"
+        said = client.chat("Say only OK.", chat_template_kwargs={"enable_thinking": False})
+        assert said["message"]["content"] == "OK"
         assert "sglang:generation_tokens_total" in client.text("/metrics")
         assert client.ask("/model_info")["model_path"] == str(host.model)
-    for stage in ("Load weight end.", "KV Cache is allocated. #tokens: 16", "Capture cuda graph end.", "ready to roll!"):
+    stages = (
+        "Load weight end.",
+        "KV Cache is allocated. #tokens: 16",
+        "Capture cuda graph end.",
+        "ready to roll!",
+    )
+    for stage in stages:
         assert stage in client.log
     assert "SIMULATED" in client.log.splitlines()[0]
 
@@ -86,23 +101,24 @@ def test_requests_that_run_are_counted_and_so_are_their_tokens(host: Machine) ->
     with host.serving(*vllm(host)) as client:
         host.fail("slow-tokens 0.05")
         body = {"prompt": "Count.", "max_tokens": 40, "ignore_eos": True}
-        asking = subprocess.Popen(
-            ["curl", "-s", f"http://127.0.0.1:{client.port}/v1/completions", "-d", json.dumps(body)],
-            stdout=subprocess.PIPE,
-        )
-        deadline = time.monotonic() + 10
-        while "vllm:num_requests_running{" not in (text := client.text("/metrics")) or "} 1.0" not in text.split("vllm:num_requests_running{")[1].splitlines()[0]:
-            assert time.monotonic() < deadline
-        answer = json.loads(asking.communicate()[0])
+        with ThreadPoolExecutor(1) as pool:
+            asking = pool.submit(client.ask, "/v1/completions", body)
+            deadline = time.monotonic() + 10
+            while client.metric("vllm:num_requests_running") != 1:
+                assert time.monotonic() < deadline
+            answer = asking.result()
         assert answer["usage"]["completion_tokens"] == 40
         assert answer["choices"][0]["finish_reason"] == "length"
-        assert 'vllm:generation_tokens_total{model_name="' in client.text("/metrics")
+        assert client.metric("vllm:num_requests_running") == 0
+        assert client.metric("vllm:generation_tokens_total") == 40
 
 
 def test_a_stream_brings_the_same_answer_in_pieces(host: Machine) -> None:
     with host.serving(*vllm(host, *PARSERS, AUTO)) as client:
         ask = {"messages": [{"role": "user", "content": "Repeat: one two three"}], "stream": True}
-        lines = client.text("/v1/chat/completions", {**ask, "stream_options": {"include_usage": True}}).split("\n\n")
+        lines = client.text("/v1/chat/completions", {**ask, "stream_options": {"include_usage": True}}).split(
+            "\n\n"
+        )
         events = [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: {")]
         deltas = [choice["delta"] for event in events for choice in event["choices"]]
         assert "".join(delta.get("content") or "" for delta in deltas) == "one two three"
@@ -125,7 +141,9 @@ def test_without_a_parser_a_call_is_raw_text_and_vllm_refuses_it(host: Machine) 
 
 def test_the_parser_of_an_older_model_loses_calls_without_a_word(host: Machine) -> None:
     with host.serving(*sglang(host, "--tool-call-parser", "glm45")) as client:
-        message = client.chat(WEATHER, tools=[TOOL], chat_template_kwargs={"enable_thinking": False})["message"]
+        message = client.chat(WEATHER, tools=[TOOL], chat_template_kwargs={"enable_thinking": False})[
+            "message"
+        ]
         assert (message.get("tool_calls"), message["content"]) == (None, "")
 
 
@@ -152,9 +170,21 @@ def test_sglang_guards_all_but_health_and_metrics(host: Machine) -> None:
 @pytest.mark.parametrize(
     ("engine", "arguments", "words"),
     [
-        ("vllm", (*FOUR, "--kv-cache-dtype", "fp8_e5m2"), "fp8_e5m2 kv-cache is not supported with fp8 checkpoints."),
-        ("vllm", (*FOUR, "--quantization", "fp8"), "(compressed-tensors) does not match the quantization method"),
-        ("vllm", ("--tensor-parallel-size", "8"), "World size (8) is larger than the number of available GPUs (4)"),
+        (
+            "vllm",
+            (*FOUR, "--kv-cache-dtype", "fp8_e5m2"),
+            "fp8_e5m2 kv-cache is not supported with fp8 checkpoints.",
+        ),
+        (
+            "vllm",
+            (*FOUR, "--quantization", "fp8"),
+            "(compressed-tensors) does not match the quantization method",
+        ),
+        (
+            "vllm",
+            ("--tensor-parallel-size", "8"),
+            "World size (8) is larger than the number of available GPUs (4)",
+        ),
         ("vllm", (*FOUR, "--gpu-memory-utilization", "0.88"), "No available memory for the cache blocks"),
         ("vllm", (*FOUR, "--gpu-memory-utilization", "0.95"), "the estimated maximum model length is 44"),
         ("vllm", ("--tensor-parallel-size", "2"), "CUDA out of memory"),
@@ -181,7 +211,12 @@ def test_what_the_engine_refuses_is_refused_in_its_words(
 @pytest.mark.parametrize(
     ("engine", "version", "arguments", "words"),
     [
-        ("sglang", "0.5.23", ("--cuda-graph-max-bs", "8"), "ambiguous option: --cuda-graph-max-bs could match"),
+        (
+            "sglang",
+            "0.5.23",
+            ("--cuda-graph-max-bs", "8"),
+            "ambiguous option: --cuda-graph-max-bs could match",
+        ),
         ("sglang", "0.5.14", ("--kv-cache-dtype", "fp8"), "argument --kv-cache-dtype: invalid choice: 'fp8'"),
         ("vllm", "0.23.0", ("--swap-space", "4"), "unrecognized arguments: --swap-space"),
         ("vllm", "0.16.0", ("--tensor-parallel-size",), "expected one argument"),
@@ -200,7 +235,9 @@ def test_abbreviations_and_a_configuration_file_are_taken_as_the_engine_takes_th
     file = host.folder / "config.yaml"
     file.write_text("api-key: secret\nmem-fraction-static: 0.5\n")
     more = ("--tp", "4", "--mem-fraction-static", "0.95", "--kv-cache-dtype", "fp8_e4m3")
-    with host.serving("sglang", "0.5.14", "--model-path", str(host.model), "--config", str(file), *more) as client:
+    with host.serving(
+        "sglang", "0.5.14", "--model-path", str(host.model), "--config", str(file), *more
+    ) as client:
         assert client.status("/v1/models") == 401
 
 
@@ -221,7 +258,9 @@ def test_a_card_that_is_full_and_a_port_that_is_taken_are_refused(host: Machine)
         code, said = host.run(*vllm(host, "--port", str(client.port)))
         assert (code, "Address already in use" in said) == (1, True), said
         code, said = host.run(*vllm(host))
-        assert (code, "CUDA out of memory" in said or "less than desired GPU memory" in said) == (1, True), said
+        assert (code, "CUDA out of memory" in said or "less than desired GPU memory" in said) == (1, True), (
+            said
+        )
 
 
 def test_weights_that_are_not_whole_are_refused(host: Machine) -> None:
@@ -240,7 +279,10 @@ def test_weights_that_are_not_whole_are_refused(host: Machine) -> None:
 
 @pytest.mark.parametrize(
     ("words", "said"),
-    [("crash-at-load", "OutOfResources: out of resource: shared memory"), ("out-of-memory", "CUDA out of memory")],
+    [
+        ("crash-at-load", "OutOfResources: out of resource: shared memory"),
+        ("out-of-memory", "CUDA out of memory"),
+    ],
 )
 def test_it_fails_while_loading(host: Machine, words: str, said: str) -> None:
     host.fail(words)
@@ -262,7 +304,11 @@ def test_it_hangs_at_warm_up(host: Machine, engine: str) -> None:
     running = host.start(*(vllm if engine == "vllm" else sglang)(host, "--port", str(port)))
     client = Client(port, running)
     assert running.stdout
-    last = "Capturing CUDA graphs (mixed prefill-decode, PIECEWISE):  25%" if engine == "vllm" else "Uvicorn running"
+    last = (
+        "Capturing CUDA graphs (mixed prefill-decode, PIECEWISE):  25%"
+        if engine == "vllm"
+        else "Uvicorn running"
+    )
     for line in running.stdout:
         if last in line:
             break
@@ -309,7 +355,9 @@ def test_an_orphan_outlives_the_engine_and_goes_on_holding_memory(host: Machine)
         told = client.process
         children = Path(f"/proc/{told.pid}/task/{told.pid}/children").read_text().split()
         client.end()
-    left = [pid for pid in map(int, children) if Path(f"/proc/{pid}").exists() and _name(pid).startswith("VLLM")]
+    left = [
+        pid for pid in map(int, children) if Path(f"/proc/{pid}").exists() and _name(pid).startswith("VLLM")
+    ]
     try:
         assert len(left) == 1
         assert len(host.holders()) == 1

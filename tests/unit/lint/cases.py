@@ -72,6 +72,8 @@ def target_of(case: Case, launch: Launch) -> Target:
         tuple(case.get("cards", [SERVER])),
         case.get("driver"),
         models().known.get(named),
+        case.get("moe_text"),
+        case.get("moe_configs"),
         case.get("host_environment", {}),
     )
 

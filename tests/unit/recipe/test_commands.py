@@ -99,7 +99,13 @@ def test_orders_change_values_and_are_named_as_their_origin(capsys: pytest.Captu
 
 
 def test_a_script_is_rendered_as_it_works(capsys: pytest.CaptureFixture[str]) -> None:
-    compile(answer(capsys, "render", "recipe-5"), "recipe-5", "exec")
+    script = answer(capsys, "render", "recipe-5")
+    compile(script, "recipe-5", "exec")
+    assert document(capsys, "render", "recipe-5")["script"] == script
+    assert answer(capsys, "render", "recipe-5", "--as-published") == answer(
+        capsys, "show", "recipe-5", "--published"
+    )
+    assert run(["recipe", "render", "recipe-5", "--port", "1"]) == 2
 
 
 def test_import_reads_what_is_pasted(
@@ -126,3 +132,12 @@ def test_an_error_has_its_exit_code_and_is_json_where_that_is_asked_for(
     assert run(["recipe", *words, "--json"]) == 2
     told = json.loads(capsys.readouterr().out)
     assert (told["schema"], told["error"]["kind"]) == ("glmprov/error/1", "RecipeError")
+
+
+def test_names_are_completed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_GLMPROV_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", "glmprov recipe show glm-4.7-fp8-v")
+    monkeypatch.setenv("COMP_CWORD", "3")
+    with pytest.raises(SystemExit):
+        run([])
+    assert capsys.readouterr().out.split(",")[-1].strip() == "glm-4.7-fp8-vllm-tp4"

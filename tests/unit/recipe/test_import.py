@@ -8,13 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from glmprov.actions.recipe_import import Head, recipe_import
 from glmprov.errors import RecipeError
 from glmprov.recipe import Launch
-from glmprov.recipe.command import DOCKER_SWITCHES
+from glmprov.recipe.container import DOCKER_SWITCHES
 from glmprov.recipe.library import Library
 from glmprov.recipe.pasted import from_text
 from glmprov.recipe.reading import read
@@ -106,6 +106,11 @@ def launches(draw: st.DrawFn) -> Launch:
 
 
 @given(launches())
+@example(
+    Launch(
+        "vllm", "", ("python3", "-m", "vllm.entrypoints.openai.api_server"), {"x": ("a", "/")}, image="a/b"
+    )
+)
 def test_what_is_rendered_and_pasted_again_is_the_same_launch(launch: Launch) -> None:
     assert from_text(text(launch), "x").launch == launch
 

@@ -69,7 +69,7 @@ def test_the_file_passes_the_check_that_is_skipped_when_it_is_used(name: str) ->
 @pytest.mark.parametrize("name", NAMES)
 def test_every_correction_has_a_reason_and_a_source(name: str) -> None:
     recipe = read_shipped(name)
-    assert recipe.name == name and recipe.alias and recipe.corrections
+    assert recipe.name == name and recipe.alias and recipe.hardware and recipe.corrections
     for correction in recipe.corrections:
         assert len(correction.reason) > 30 and correction.source.text, correction
     assert set(recipe.requires.cards) <= {card.edition for card in catalog.load().cards}

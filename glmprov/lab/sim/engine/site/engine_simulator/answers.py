@@ -8,7 +8,11 @@ from typing import Any
 from engine_simulator.faults import Fault
 
 GARBAGE = "!" * 32
-_WORDS = {word: number for number, word in enumerate("zero one two three four five six seven eight nine ten".split())}
+_NAMES_OF_NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_WORDS = {word: number for number, word in enumerate(_NAMES_OF_NUMBERS)}
+_NOTHING_TO_SAY = (
+    "This is the engine simulator of the rehearsal fleet. It has no model, so it answers with this sentence."
+)
 _SIGNS = {
     **dict.fromkeys(("times", "x", "*", "×", "multiplied by"), lambda a, b: a * b),
     **dict.fromkeys(("plus", "+", "and"), lambda a, b: a + b),
@@ -16,8 +20,22 @@ _SIGNS = {
     **dict.fromkeys(("divided by", "/", "÷"), lambda a, b: a // b if b else 0),
 }
 _NUMBER = rf"(\d+|{'|'.join(_WORDS)})"
-_SUM = re.compile(rf"{_NUMBER}\s*({'|'.join(map(re.escape, sorted(_SIGNS, key=len, reverse=True)))})\s*{_NUMBER}", re.I)
-_CAPITALS = {"france": "Paris", "germany": "Berlin", "italy": "Rome", "japan": "Tokyo", "spain": "Madrid", "china": "Beijing"}
+_SUM = re.compile(
+    rf"{_NUMBER}\s*({'|'.join(map(re.escape, sorted(_SIGNS, key=len, reverse=True)))})\s*{_NUMBER}", re.I
+)
+_CAPITALS = {
+    "france": "Paris",
+    "germany": "Berlin",
+    "italy": "Rome",
+    "japan": "Tokyo",
+    "spain": "Madrid",
+    "china": "Beijing",
+}
+_ORDER = re.compile(
+    r"\b(?:say|reply with|repeat|answer with|respond with)\b[:\s]+"
+    r"(?:only\s+|just\s+|exactly\s+)?(?:the\s+words?\s+)?[\"'`]?([^\"'`.?!\n]+)",
+    re.I,
+)
 _PLACE = re.compile(r"\b(?:in|for|at|of)\s+((?:[A-Z][\w'-]*)(?:\s+[A-Z][\w'-]*)*)")
 
 
@@ -59,9 +77,9 @@ def _text(question: str) -> str:
     for country, capital in _CAPITALS.items():
         if "capital" in question.lower() and country in question.lower():
             return capital
-    if found := re.search(r"\b(?:say|reply with|repeat|answer with|respond with)\b[:\s]+(?:only\s+|just\s+|exactly\s+)?(?:the\s+words?\s+)?[\"'`]?([^\"'`.?!\n]+)", question, re.I):
+    if found := _ORDER.search(question):
         return found[1].strip()
-    return "This is the engine simulator of the rehearsal fleet. It has no model, so it answers every question with this sentence."
+    return _NOTHING_TO_SAY
 
 
 def _number(word: str) -> int:
@@ -76,7 +94,14 @@ def _call(question: str, tools: list[dict[str, Any]], choice: Any) -> tuple[str,
         choice = "required"
     said = set(re.findall(r"\w+", question.lower()))
     for one in functions:
-        about = set(re.findall(r"[a-z]+", f"{one.get('name', '')} {one.get('description', '')}".lower())) - {"the", "a", "of", "for", "in", "get"}
+        about = set(re.findall(r"[a-z]+", f"{one.get('name', '')} {one.get('description', '')}".lower())) - {
+            "the",
+            "a",
+            "of",
+            "for",
+            "in",
+            "get",
+        }
         if choice == "required" or about & said:
             return str(one.get("name")), _arguments(question, one.get("parameters", {}))
     return None
@@ -92,7 +117,9 @@ def _value(question: str, schema: dict[str, Any]) -> Any:
     number = re.search(r"\d+", question)
     kind = schema.get("type", "string")
     if schema.get("enum"):
-        return next((one for one in schema["enum"] if str(one).lower() in question.lower()), schema["enum"][0])
+        return next(
+            (one for one in schema["enum"] if str(one).lower() in question.lower()), schema["enum"][0]
+        )
     if kind in ("integer", "number"):
         return int(number[0]) if number else 1
     if kind == "boolean":

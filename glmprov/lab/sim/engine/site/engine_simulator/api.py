@@ -4,9 +4,10 @@ import json
 import socketserver
 import time
 import uuid
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Callable, Iterator
+from typing import Any
 
 from engine_simulator import answers, faults
 from engine_simulator.answers import Answer
@@ -56,7 +57,7 @@ class Server(ThreadingHTTPServer):
         """A client that goes away is no error."""
 
 
-class _Refusal(Exception):
+class _RefusalError(Exception):
     def __init__(self, status: int, kind: str, text: str) -> None:
         super().__init__(text)
         self.status, self.kind = status, kind
@@ -71,12 +72,18 @@ class _Handler(BaseHTTPRequestHandler):
         pages: dict[str, Callable[[], None]] = {
             "/health": self._health,
             "/v1/models": self._models,
-            "/version": lambda: self._json({"version": settings.identity.version, "simulated": settings.identity.notice}),
+            "/version": lambda: self._json(
+                {"version": settings.identity.version, "simulated": settings.identity.notice}
+            ),
             "/metrics": self._metrics,
             "/ping": self._health,
         }
         if not settings.identity.is_vllm:
-            about = {"model_path": settings.model, "is_generation": True, "version": settings.identity.version}
+            about = {
+                "model_path": settings.model,
+                "is_generation": True,
+                "version": settings.identity.version,
+            }
             about["simulated"] = settings.identity.notice
             for name in ("/model_info", "/get_model_info", "/server_info", "/get_server_info"):
                 pages[name] = lambda: self._json(about)
@@ -98,7 +105,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self._json({"detail": "Not Found"}, 404)
             else:
                 pages[path]()
-        except _Refusal as refusal:
+        except _RefusalError as refusal:
             error = {"message": str(refusal), "type": refusal.kind, "param": None, "code": refusal.status}
             is_vllm = self._settings.identity.is_vllm
             self._json({"error": error} if is_vllm else {"object": "error", **error}, refusal.status)
@@ -107,8 +114,16 @@ class _Handler(BaseHTTPRequestHandler):
     def _is_admitted(self, path: str) -> bool:
         """vLLM guards what begins with /v1 and nothing else; SGLang all but health and metrics."""
         keys = self._settings.api_keys
-        is_guarded = path.startswith("/v1") if self._settings.identity.is_vllm else not path.startswith(("/health", "/metrics"))
-        return not keys or not is_guarded or self.headers.get("Authorization") in {f"Bearer {key}" for key in keys}
+        is_guarded = (
+            path.startswith("/v1")
+            if self._settings.identity.is_vllm
+            else not path.startswith(("/health", "/metrics"))
+        )
+        return (
+            not keys
+            or not is_guarded
+            or self.headers.get("Authorization") in {f"Bearer {key}" for key in keys}
+        )
 
     # --- pages ---
 
@@ -123,8 +138,17 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _models(self) -> None:
         settings = self._settings
-        model = {"id": settings.served_name, "object": "model", "created": int(time.time()), "root": settings.model}
-        model |= {"owned_by": "glmprov engine simulator", "parent": None, "max_model_len": self._engine.context_tokens}
+        model = {
+            "id": settings.served_name,
+            "object": "model",
+            "created": int(time.time()),
+            "root": settings.model,
+        }
+        model |= {
+            "owned_by": "glmprov engine simulator",
+            "parent": None,
+            "max_model_len": self._engine.context_tokens,
+        }
         self._json({"object": "list", "data": [model]})
 
     def _complete(self) -> None:
@@ -142,7 +166,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._check_tools(tools, choice)
         thinks = asked.get("chat_template_kwargs", {}).get("enable_thinking", True)
         was_answered = any(message.get("role") == "tool" for message in asked.get("messages", []))
-        said = answers.answer(question, [] if was_answered else tools, choice, thinks=thinks, fault=self._engine.fault())
+        said = answers.answer(
+            question, [] if was_answered else tools, choice, thinks=thinks, fault=self._engine.fault()
+        )
         form = _Chat(self._settings, said)
         self._generate(asked, question, form.content, form)
 
@@ -151,17 +177,17 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if "enable-auto-tool-choice" not in self._settings.given or not self._settings.tool_parser:
             text = '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set'
-            raise _Refusal(400, "BadRequestError", text)
+            raise _RefusalError(400, "BadRequestError", text)
 
     def _asked(self) -> dict[str, Any]:
         """Return a request's JSON. Refuse what the engine refuses: no JSON, another model, too many tokens."""
         try:
             asked = json.loads(self._body)
         except ValueError:
-            raise _Refusal(400, "BadRequestError", "the body is not valid JSON") from None
+            raise _RefusalError(400, "BadRequestError", "the body is not valid JSON") from None
         model = asked.get("model")
         if self._settings.identity.is_vllm and model not in (None, self._settings.served_name):
-            raise _Refusal(404, "NotFoundError", f"The model `{model}` does not exist.")
+            raise _RefusalError(404, "NotFoundError", f"The model `{model}` does not exist.")
         return dict(asked)
 
     def _generate(self, asked: dict[str, Any], question: str, text: str, form: Any) -> None:
@@ -178,7 +204,11 @@ class _Handler(BaseHTTPRequestHandler):
             pieces *= limit // len(pieces) + 1
         finish = "length" if len(pieces) > limit else form.finish
         pieces = pieces[:limit]
-        used = {"prompt_tokens": prompt, "completion_tokens": len(pieces) + hidden, "total_tokens": prompt + len(pieces) + hidden}
+        used = {
+            "prompt_tokens": prompt,
+            "completion_tokens": len(pieces) + hidden,
+            "total_tokens": prompt + len(pieces) + hidden,
+        }
         with self._engine.metrics.request(prompt):
             self._engine.metrics.generated(hidden)
             if asked.get("stream"):
@@ -200,10 +230,12 @@ class _Handler(BaseHTTPRequestHandler):
         if self._settings.identity.is_vllm:
             text = f"max_tokens={limit} cannot be greater than max_model_len={longest} less {prompt} tokens of input."
         else:
-            text = f"Requested token count exceeds the model's maximum context length of {longest} tokens. Input: {prompt}."
-        raise _Refusal(400, "BadRequestError", text)
+            text = f"Requested token count exceeds the model's maximum context length of {longest} tokens."
+        raise _RefusalError(400, "BadRequestError", text)
 
-    def _stream(self, form: Any, pieces: Iterator[str], finish: str, used: dict[str, int], asked: dict[str, Any]) -> None:
+    def _stream(
+        self, form: Any, pieces: Iterator[str], finish: str, used: dict[str, int], asked: dict[str, Any]
+    ) -> None:
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream; charset=utf-8")
         self.send_header("Connection", "close")
@@ -258,7 +290,12 @@ class _Completion:
     hidden, finish = "", "stop"
 
     def __init__(self, model: str) -> None:
-        self._head = {"id": f"cmpl-{uuid.uuid4().hex}", "object": "text_completion", "created": int(time.time()), "model": model}
+        self._head = {
+            "id": f"cmpl-{uuid.uuid4().hex}",
+            "object": "text_completion",
+            "created": int(time.time()),
+            "model": model,
+        }
 
     def whole(self, text: str, finish: str, used: dict[str, int]) -> dict[str, Any]:
         return {**self._head, "choices": [self._choice(text, finish)], "usage": used}
@@ -284,7 +321,11 @@ class _Chat:
 
     def __init__(self, settings: Settings, said: Answer) -> None:
         self._settings = settings
-        self._head = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": settings.served_name}
+        self._head = {
+            "id": f"chatcmpl-{uuid.uuid4().hex}",
+            "created": int(time.time()),
+            "model": settings.served_name,
+        }
         self._thoughts = said.thoughts if settings.reasoning_parser else ""
         self._call = said.call if said.call and self._parses() else None
         raw = said.raw_call if said.call and not self._call and not settings.tool_parser else ""

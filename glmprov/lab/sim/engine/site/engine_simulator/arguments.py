@@ -28,7 +28,9 @@ def parse(who: Identity, command: str, argv: list[str]) -> tuple[dict[str, Any],
     found = parsed_by_catalogue(catalogue, words, command=command)
     if found.refused:
         # argparse ends at the first, and looks for what it doesn't know last of all.
-        first = min(found.refused, key=lambda fault: (fault.kind is Kind.UNKNOWN, fault.index is None, fault.index))
+        first = min(
+            found.refused, key=lambda fault: (fault.kind is Kind.UNKNOWN, fault.index is None, fault.index)
+        )
         refuse(command, first.sentence)
     given = {one.flag.destination.replace("_", "-"): one.value for one in found.given if one.wins}
     given |= {"model" if who.is_vllm else "model-path": found.model} if found.model else {}
@@ -44,7 +46,7 @@ def refuse(command: str, text: str) -> NoReturn:
 
 
 def _with_configuration(argv: list[str]) -> list[str]:
-    """Put the lines of a configuration file (--config) before the other flags, which then win. Knows `name: value` only."""
+    """Put the lines of a file (--config) before the other flags, which then win. Knows `name: value` only."""
     for place, word in enumerate(argv):
         name, equals, file = word.partition("=")
         if name == "--config" and (equals or place + 1 < len(argv)):

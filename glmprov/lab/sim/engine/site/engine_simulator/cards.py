@@ -1,7 +1,7 @@
 """The simulated cards that this process may use, and holding their memory so that the simulated NVML shows it.
 
-A process holds memory by a locked file, holders/lock-…: whoever asks the kernel who locks it learns the number of the process
-as seen from where it asks, also across containers, and the lock ends with the process however it ends.
+A process holds memory by a locked file, holders/lock-…: whoever asks the kernel who locks it learns the number of the
+process as seen from where it asks, also across containers, and the lock ends with the process however it ends.
 """
 
 import fcntl

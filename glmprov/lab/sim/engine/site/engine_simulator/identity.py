@@ -26,14 +26,15 @@ class Identity:
         return _numbers(self.version) >= _numbers(version)
 
     def catalogue(self) -> dict[str, Any]:
-        """Return what is known of this version: its flags, and what it ships. Of one that nobody catalogued, nothing."""
+        """Return what is known of this version: its flags, and what it ships; of one without a catalogue, nothing."""
         file = self.folder / "flags.json"
         return json.loads(file.read_text()) if file.exists() else {}
 
     @property
     def notice(self) -> str:
         """What the simulator says of itself wherever somebody may take it for the engine."""
-        return f"GLMPROV SIMULATED: this is the rehearsal fleet's engine simulator; it plays {self.engine} {self.version}"
+        plays = f"{self.engine} {self.version}"
+        return f"GLMPROV SIMULATED: this is the rehearsal fleet's engine simulator; it plays {plays}"
 
 
 def load() -> Identity:

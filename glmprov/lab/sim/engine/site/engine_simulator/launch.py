@@ -1,4 +1,4 @@
-"""From a command line to a server that answers, as the engine goes: parse, check, load, capture, serve; and to its end."""
+"""From a command line to a server that answers, as the engine goes: parse, check, load, capture, serve, end."""
 
 import os
 import signal
@@ -10,9 +10,9 @@ from typing import NoReturn
 from engine_simulator import arguments, cards, faults, identity, memory, model, refusals, settings
 from engine_simulator.api import Engine, Server
 from engine_simulator.log import Log
-from engine_simulator.model import Model, ModelMissing
+from engine_simulator.model import Model, ModelMissingError
 from engine_simulator.ranks import Ranks
-from engine_simulator.refusals import Refused
+from engine_simulator.refusals import RefusedError
 from engine_simulator.settings import Settings
 
 _START_SECONDS = 0.6
@@ -20,11 +20,9 @@ _DIES_AFTER_SECONDS = 3.0
 _GRAPHS = 4
 _FOREVER = 10.0**9
 _WHILE_LOADING = ("crash-at-load", "out-of-memory")
-KINDS = (*_WHILE_LOADING, "hang-at-warm-up", "no-tokens", "garbage", "slow-start", "slow-tokens", "ignore-sigterm",
-         "orphan", "dies-later", "no-tool-calls")  # fmt: skip
 
 
-class _Stopped(Exception):
+class _StoppedError(Exception):
     """Somebody asked the engine to end."""
 
 
@@ -50,10 +48,10 @@ class Launch:
             engine, server = self._open(found)
             self._start(found, engine, server)
             return self._serve(engine)
-        except (Refused, ModelMissing) as problem:
+        except (RefusedError, ModelMissingError) as problem:
             self.log.traceback(str(problem))
             return 1
-        except _Stopped:
+        except _StoppedError:
             return 0
         finally:
             if self.ranks:
@@ -76,18 +74,29 @@ class Launch:
         except OSError as error:
             where = (self.settings.host, self.settings.port)
             if self.settings.identity.is_vllm:
-                raise Refused(f"OSError: [Errno {error.errno}] {error.strerror}") from None
-            raise Refused(f"ERROR:    [Errno {error.errno}] error while attempting to bind on address {where}: {(error.strerror or '').lower()}") from None
+                raise RefusedError(f"OSError: [Errno {error.errno}] {error.strerror}") from None
+            said = f"[Errno {error.errno}] error while attempting to bind on address {where}"
+            raise RefusedError(f"ERROR:    {said}: {(error.strerror or '').lower()}") from None
 
     def _start(self, found: Model, engine: Engine, server: Server) -> None:
-        """Load and warm up, in steps that take a second altogether. Raise Refused where the engine would end."""
+        """Load and warm up, in steps that take a second altogether. Raise RefusedError where the engine would end."""
         visible, fault = cards.visible(), self.fault()
         refusals.check(self.settings, found, visible)
         used = visible[: self.settings.ranks]
         demands = [memory.demand(self.settings, found, card) for card in used]
         demand, first = min(demands, key=lambda one: one.tokens), used[0]
         untuned = not refusals.has_tuned_file(self.settings, found, first)
-        self.log.device(self.settings, found, first, str(refusals.tuned_folder(self.settings.identity) / refusals.tuned_name(self.settings, found, first)) if untuned and found.number("n_routed_experts") else None)
+        self.log.device(
+            self.settings,
+            found,
+            first,
+            str(
+                refusals.tuned_folder(self.settings.identity)
+                / refusals.tuned_name(self.settings, found, first)
+            )
+            if untuned and found.number("n_routed_experts")
+            else None,
+        )
         self.ranks = Ranks(self.settings, used, fault.kind)
         self.ranks.hold(memory.CONTEXT_BYTES)
         began = time.monotonic()
@@ -96,7 +105,7 @@ class Launch:
         self.ranks.hold(memory.CONTEXT_BYTES + demand.weight_bytes)
         self.log.end_loading(first, found, demand, time.monotonic() - began)
         if said := refusals.tile(self.settings, found, first):
-            raise Refused(said)
+            raise RefusedError(said)
         self.ranks.hold(demand.final_bytes)
         self.log.cache(self.settings, first, demand)
         self.log.begin_capture(first)
@@ -117,14 +126,16 @@ class Launch:
     def _load(self, found: Model, fault: faults.Fault, card: cards.Card) -> None:
         whole = max(len(found.shards), 1)
         if found.missing:
-            raise Refused(f"FileNotFoundError: No such file or directory: '{found.folder / found.missing[0]}'")
+            raise RefusedError(
+                f"FileNotFoundError: No such file or directory: '{found.folder / found.missing[0]}'"
+            )
         seconds = fault.seconds if fault.kind == "slow-start" else _START_SECONDS / 2
         for number in range(whole + 1):
             self.log.shard(number, whole)
             if number == (whole + 1) // 2 and fault.kind in _WHILE_LOADING:
-                raise Refused(_LOAD_FAILURES[fault.kind](card))
+                raise RefusedError(_LOAD_FAILURES[fault.kind](card))
             if number < len(found.shards) and (said := model.fault_of(found.shards[number])):
-                raise Refused(f"safetensors_rust.SafetensorError: {said}")
+                raise RefusedError(f"safetensors_rust.SafetensorError: {said}")
             self._wait(seconds / (whole + 1))
 
     def _serve(self, engine: Engine) -> int:
@@ -132,8 +143,12 @@ class Launch:
         assert assigned
         while not self.stopped.wait(0.1):
             fault = self.fault()
-            if fault.kind == "dies-later" and time.monotonic() - began > (fault.seconds or _DIES_AFTER_SECONDS):
-                self.log.traceback("torch.AcceleratorError: CUDA error: an illegal memory access was encountered")
+            if fault.kind == "dies-later" and time.monotonic() - began > (
+                fault.seconds or _DIES_AFTER_SECONDS
+            ):
+                self.log.traceback(
+                    "torch.AcceleratorError: CUDA error: an illegal memory access was encountered"
+                )
                 return 1
             # Who ends all processes of a unit at once ends the ranks as well.
             if (number := assigned.dead()) is not None and not self.stopped.wait(0.3):
@@ -144,14 +159,11 @@ class Launch:
 
     def _wait(self, seconds: float) -> None:
         if self.stopped.wait(min(seconds, threading.TIMEOUT_MAX)):
-            raise _Stopped
+            raise _StoppedError
 
 
 _LOAD_FAILURES = {
-    "crash-at-load": lambda card: (
-        "triton.runtime.errors.OutOfResources: out of resource: shared memory, Required: 147456, Hardware limit: 101376. "
-        "Reducing block sizes or `num_stages` may help."
-    ),
+    "crash-at-load": lambda card: refusals.OUT_OF_SHARED_MEMORY,
     "out-of-memory": lambda card: memory.out_of_memory(card, 2 * cards.GIB),
 }
 

@@ -40,7 +40,11 @@ class Log:
         """Write an error as the engine leaves it: the cause up in the log, and less at its end."""
         if self.identity.is_vllm:
             process = who or "EngineCore_DP0"
-            for part in ("EngineCore failed to start.", "Traceback (most recent call last):", *text.splitlines()):
+            for part in (
+                "EngineCore failed to start.",
+                "Traceback (most recent call last):",
+                *text.splitlines(),
+            ):
                 self.say(part, process, "ERROR")
             last = "RuntimeError: Engine core initialization failed. See root cause above. Failed core proc(s): {}"
             self.line(f"(APIServer pid={os.getpid()}) Traceback (most recent call last):")
@@ -53,7 +57,9 @@ class Log:
     def bar(self, what: str, part: int, whole: int, who: str) -> None:
         """Write one step of a progress bar."""
         percent = 100 * part // whole
-        self.line(f"{f'({who} pid={os.getpid()}) ' if self.identity.is_vllm else ''}{what}: {percent:3}% Completed | {part}/{whole} [00:00<00:00,  9.99it/s]")
+        self.line(
+            f"{f'({who} pid={os.getpid()}) ' if self.identity.is_vllm else ''}{what}: {percent:3}% Completed | {part}/{whole} [00:00<00:00,  9.99it/s]"
+        )
 
     # --- stages ---
 
@@ -64,22 +70,40 @@ class Log:
             shown = {name: value for name, value in settings.given.items() if name != "api-key"}
             self.say(f"non-default args: {shown}")
         else:
-            keyless = {name.replace("-", "_"): value for name, value in settings.given.items() if name != "api-key"}
-            self.say(f"server_args=ServerArgs({', '.join(f'{name}={value!r}' for name, value in keyless.items())})")
+            keyless = {
+                name.replace("-", "_"): value for name, value in settings.given.items() if name != "api-key"
+            }
+            self.say(
+                f"server_args=ServerArgs({', '.join(f'{name}={value!r}' for name, value in keyless.items())})"
+            )
 
     def device(self, settings: Settings, model: Model, card: Card, tuned: str | None) -> None:
         if self.identity.is_vllm:
             self.say(f"Resolved architecture: {model.architecture}")
-            self.say(f"Initializing a V1 LLM engine (v{self.identity.version}) with config: model={settings.model!r}", "EngineCore_DP0")
+            self.say(
+                f"Initializing a V1 LLM engine (v{self.identity.version}) with config: model={settings.model!r}",
+                "EngineCore_DP0",
+            )
             self.say("vLLM is using nccl==2.28.9", "Worker_TP0")
             if tuned:
-                self.say(f"Using default MoE config. Performance might be sub-optimal! Config file not found at {tuned}", "Worker_TP0", "WARNING")
+                self.say(
+                    f"Using default MoE config. Performance might be sub-optimal! Config file not found at {tuned}",
+                    "Worker_TP0",
+                    "WARNING",
+                )
         else:
             self.say("Init torch distributed begin.", "TP0")
             self.say("sglang is using nccl==2.28.9", "TP0")
-            self.say(f"Init torch distributed ends. mem usage=0.60 GB, avail mem={card.free_bytes() / GIB:.2f} GB", "TP0")
+            self.say(
+                f"Init torch distributed ends. mem usage=0.60 GB, avail mem={card.free_bytes() / GIB:.2f} GB",
+                "TP0",
+            )
             if tuned:
-                self.say(f"Using default MoE kernel config. Performance might be sub-optimal! Config file not found at {tuned}", "TP0", "WARNING")
+                self.say(
+                    f"Using default MoE kernel config. Performance might be sub-optimal! Config file not found at {tuned}",
+                    "TP0",
+                    "WARNING",
+                )
 
     def begin_loading(self, card: Card, model: Model) -> None:
         if self.identity.is_vllm:
@@ -97,7 +121,10 @@ class Log:
             self.say(f"Model loading took {size:.4f} GiB and {seconds:.6f} seconds", "Worker_TP0")
         else:
             free = card.free_bytes() / GIB
-            self.say(f"Load weight end. type={model.architecture}, dtype=torch.bfloat16, avail mem={free:.2f} GB, mem usage={size:.2f} GB.", "TP0")
+            self.say(
+                f"Load weight end. type={model.architecture}, dtype=torch.bfloat16, avail mem={free:.2f} GB, mem usage={size:.2f} GB.",
+                "TP0",
+            )
 
     def cache(self, settings: Settings, card: Card, demand: Demand) -> None:
         size, dtype = demand.cache_bytes / GIB, settings.kv_cache_dtype
@@ -106,26 +133,45 @@ class Log:
             self.say(f"Available KV cache memory: {size:.2f} GiB", "Worker_TP0")
             self.say(f"GPU KV cache size: {demand.tokens:,} tokens", "EngineCore_DP0")
             ratio = demand.tokens / demand.context_tokens
-            self.say(f"Maximum concurrency for {demand.context_tokens:,} tokens per request: {ratio:.2f}x", "EngineCore_DP0")
+            self.say(
+                f"Maximum concurrency for {demand.context_tokens:,} tokens per request: {ratio:.2f}x",
+                "EngineCore_DP0",
+            )
         else:
             self.say(f"Using KV cache dtype: {dtype}", "TP0")
-            self.say(f"KV Cache is allocated. #tokens: {demand.tokens}, K size: {size / 2:.2f} GB, V size: {size / 2:.2f} GB", "TP0")
+            self.say(
+                f"KV Cache is allocated. #tokens: {demand.tokens}, K size: {size / 2:.2f} GB, V size: {size / 2:.2f} GB",
+                "TP0",
+            )
             self.say(f"Memory pool end. avail mem={card.free_bytes() / GIB:.2f} GB", "TP0")
 
     def begin_capture(self, card: Card) -> None:
         if not self.identity.is_vllm:
-            self.say(f"Capture cuda graph begin. This can take up to several minutes. avail mem={card.free_bytes() / GIB:.2f} GB", "TP0")
+            self.say(
+                f"Capture cuda graph begin. This can take up to several minutes. avail mem={card.free_bytes() / GIB:.2f} GB",
+                "TP0",
+            )
 
     def capture(self, part: int, whole: int) -> None:
-        what = "Capturing CUDA graphs (mixed prefill-decode, PIECEWISE)" if self.identity.is_vllm else "Capturing batches (bs=8)"
+        what = (
+            "Capturing CUDA graphs (mixed prefill-decode, PIECEWISE)"
+            if self.identity.is_vllm
+            else "Capturing batches (bs=8)"
+        )
         self.bar(what, part, whole, "Worker_TP0")
 
     def end_capture(self, card: Card, settings: Settings, demand: Demand, seconds: float) -> None:
         if self.identity.is_vllm:
             self.say(f"Graph capturing finished in {seconds:.0f} secs, took 0.51 GiB", "Worker_TP0")
-            self.say(f"init engine (profile, create kv cache, warmup model) took {seconds:.2f} seconds", "EngineCore_DP0")
+            self.say(
+                f"init engine (profile, create kv cache, warmup model) took {seconds:.2f} seconds",
+                "EngineCore_DP0",
+            )
         else:
-            self.say(f"Capture cuda graph end. Time elapsed: {seconds:.2f} s. mem usage=0.51 GB. avail mem={card.free_bytes() / GIB:.2f} GB.", "TP0")
+            self.say(
+                f"Capture cuda graph end. Time elapsed: {seconds:.2f} s. mem usage=0.51 GB. avail mem={card.free_bytes() / GIB:.2f} GB.",
+                "TP0",
+            )
             running = settings.max_requests or 2048
             self.say(
                 f"max_total_num_tokens={demand.tokens}, chunked_prefill_size={settings.given.get('chunked-prefill-size', 8192)}, "
@@ -137,10 +183,16 @@ class Log:
     def serving(self, settings: Settings) -> None:
         if self.identity.is_vllm:
             self.say(f"Starting vLLM API server 0 on http://{settings.host}:{settings.port}")
-        for text in (f"Started server process [{os.getpid()}]", "Waiting for application startup.", "Application startup complete."):
+        for text in (
+            f"Started server process [{os.getpid()}]",
+            "Waiting for application startup.",
+            "Application startup complete.",
+        ):
             self.line(f"{f'(APIServer pid={os.getpid()}) ' if self.identity.is_vllm else ''}INFO:     {text}")
         if not self.identity.is_vllm:
-            self.line(f"INFO:     Uvicorn running on http://{settings.host}:{settings.port} (Press CTRL+C to quit)")
+            self.line(
+                f"INFO:     Uvicorn running on http://{settings.host}:{settings.port} (Press CTRL+C to quit)"
+            )
 
     def warm(self) -> None:
         if not self.identity.is_vllm:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from engine_simulator.cards import GIB, Card
 from engine_simulator.model import Model
-from engine_simulator.refusals import Refused
+from engine_simulator.refusals import RefusedError
 from engine_simulator.settings import Settings
 
 CONTEXT_BYTES = 0.6 * GIB
@@ -29,7 +29,7 @@ class Demand:
 
 
 def demand(settings: Settings, model: Model, card: Card) -> Demand:
-    """Return what a launch takes of a card. Raise Refused, in the engine's words, where it isn't enough."""
+    """Return what a launch takes of a card. Raise RefusedError, in the engine's words, where it isn't enough."""
     versions = _DEFAULT_FRACTION[settings.identity.engine]
     default = next(value for version, value in versions if settings.identity.at_least(version))
     fraction = settings.memory_fraction or default
@@ -41,7 +41,7 @@ def demand(settings: Settings, model: Model, card: Card) -> Demand:
     token = model.kv_bytes_per_token(settings.tensor_parallel, settings.kv_element_bytes, with_mtp=with_mtp)
     token /= settings.pipeline_parallel
     if CONTEXT_BYTES + weights > card.free_bytes():
-        raise Refused(out_of_memory(card, weights))
+        raise RefusedError(out_of_memory(card, weights))
     plan = _vllm if settings.identity.is_vllm else _sglang
     return plan(settings, model, card, fraction, weights, token)
 
@@ -62,7 +62,7 @@ def _sglang(
     after_load = card.free_bytes() - CONTEXT_BYTES - weights
     cache = after_load - (1 - fraction) * card.usable_bytes
     if cache / token < 1:
-        raise Refused(
+        raise RefusedError(
             "RuntimeError: Not enough memory. Please try to increase --mem-fraction-static. "
             f"Current value: self.server_args.mem_fraction_static={fraction}"
         )
@@ -76,21 +76,21 @@ def _vllm(
 ) -> Demand:
     allowed = fraction * card.usable_bytes
     if card.free_bytes() < allowed:
-        raise Refused(
+        raise RefusedError(
             f"ValueError: Free memory on device cuda:0 ({card.free_bytes() / GIB:.2f}/{card.usable_bytes / GIB:.2f} GiB) on "
             f"startup is less than desired GPU memory utilization ({fraction}, {allowed / GIB:.2f} GiB). Decrease GPU memory "
             "utilization or reduce GPU memory used by other processes."
         )
     cache = allowed - weights - _VLLM_OVERHEAD_BYTES
     if cache <= 0:
-        raise Refused(
+        raise RefusedError(
             "ValueError: No available memory for the cache blocks. Try increasing `gpu_memory_utilization` when "
             "initializing the engine."
         )
     tokens = int(cache / token) // 16 * 16
     context = settings.context_tokens or model.context_tokens
     if context > tokens:
-        raise Refused(
+        raise RefusedError(
             f"ValueError: To serve at least one request with the models's max seq len ({context}), "
             f"({context * token / GIB:.2f} GiB KV cache is needed, which is larger than the available KV cache memory "
             f"({cache / GIB:.2f} GiB). Based on the available memory, the estimated maximum model length is {tokens}. "

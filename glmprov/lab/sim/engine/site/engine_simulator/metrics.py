@@ -1,8 +1,8 @@
 """What the engine counts, under the engine's own names, as Prometheus reads it."""
 
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Iterator
 
 from engine_simulator.settings import Settings
 
@@ -57,7 +57,11 @@ class Metrics:
                 ("sglang:num_requests_total", "counter", self.requests),
             ]
         label = f'{{model_name="{self._settings.served_name}"}}'
-        lines = [f"# HELP glmprov_simulated {self._settings.identity.notice}", "# TYPE glmprov_simulated gauge", "glmprov_simulated 1"]
+        lines = [
+            f"# HELP glmprov_simulated {self._settings.identity.notice}",
+            "# TYPE glmprov_simulated gauge",
+            "glmprov_simulated 1",
+        ]
         for name, kind, value in rows:
             lines += [f"# HELP {name} Simulated.", f"# TYPE {name} {kind}", f"{name}{label} {float(value)}"]
         return "\n".join(lines) + "\n"

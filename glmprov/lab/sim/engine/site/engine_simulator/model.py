@@ -9,7 +9,7 @@ from typing import Any
 BYTES = {"fp8": 1, "int8": 1, "nvfp4": 0.5625, "int4": 0.53125, "bf16": 2}
 
 
-class ModelMissing(Exception):
+class ModelMissingError(Exception):
     """There is no such folder, or something that belongs into it isn't there."""
 
 
@@ -61,12 +61,16 @@ class Model:
         linear = 1.0 if is_quantized else 2.0
         hidden, layers = self.number("hidden_size"), self.number("num_hidden_layers")
         head = self.number("head_dim", 128)
-        attention = hidden * head * 2 * (self.number("num_attention_heads") + self.number("num_key_value_heads"))
+        attention = (
+            hidden * head * 2 * (self.number("num_attention_heads") + self.number("num_key_value_heads"))
+        )
         dense = 3 * hidden * self.number("intermediate_size")
         expert = 3 * hidden * self.number("moe_intermediate_size")
         experts = self.number("n_routed_experts") + self.number("n_shared_experts")
         sparse_layers = layers - self.number("first_k_dense_replace") if experts else 0
-        total = linear * (layers * attention + (layers - sparse_layers) * dense + sparse_layers * experts * expert)
+        total = linear * (
+            layers * attention + (layers - sparse_layers) * dense + sparse_layers * experts * expert
+        )
         total += 2 * (2 * self.number("vocab_size") * hidden + sparse_layers * experts * hidden)
         if with_mtp:
             total += linear * (attention + experts * expert + 2 * hidden * hidden)
@@ -80,14 +84,16 @@ class Model:
 
 
 def load(name: str) -> Model:
-    """Return the model of a folder, or of an id that is in the hub's cache on this disk. Raise ModelMissing."""
+    """Return the model of a folder, or of an id that is in the hub's cache on this disk. Raise ModelMissingError."""
     folder = _folder(name)
     try:
         config = json.loads((folder / "config.json").read_text())
     except FileNotFoundError:
-        raise ModelMissing(f"{folder} does not appear to have a file named config.json.") from None
+        raise ModelMissingError(f"{folder} does not appear to have a file named config.json.") from None
     except ValueError:
-        raise ModelMissing(f"It looks like the config file at '{folder}/config.json' is not a valid JSON file.") from None
+        raise ModelMissingError(
+            f"It looks like the config file at '{folder}/config.json' is not a valid JSON file."
+        ) from None
     index = folder / "model.safetensors.index.json"
     if index.exists():
         weights: dict[str, str] = json.loads(index.read_text())["weight_map"]
@@ -113,7 +119,9 @@ def fault_of(shard: Path) -> str | None:
             return "Error while deserializing header: invalid header"
     end = max((one["data_offsets"][1] for name, one in header.items() if name != "__metadata__"), default=0)
     is_whole = shard.stat().st_size == 8 + length + end
-    return None if is_whole else "Error while deserializing header: incomplete metadata, file not fully covered"
+    return (
+        None if is_whole else "Error while deserializing header: incomplete metadata, file not fully covered"
+    )
 
 
 def _folder(name: str) -> Path:
@@ -125,6 +133,6 @@ def _folder(name: str) -> Path:
         revision = (cache / "refs/main").read_text().strip()
         return next(path for path in (cache / "snapshots").iterdir() if path.name == revision)
     except (OSError, StopIteration):
-        raise ModelMissing(
+        raise ModelMissingError(
             f"{name} is not a local folder and is not in the hub's cache: the simulator downloads nothing."
         ) from None

@@ -27,7 +27,7 @@ class Ranks:
                 env=environment,
                 text=True,
             )
-            for number, (card, how) in enumerate(zip(cards, hows))
+            for number, (card, how) in enumerate(zip(cards, hows, strict=True))
         ]
 
     def hold(self, size: float) -> None:

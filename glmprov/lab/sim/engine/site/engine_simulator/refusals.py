@@ -11,20 +11,26 @@ from engine_simulator.identity import Identity
 from engine_simulator.model import Model
 from engine_simulator.settings import Settings
 
-_TILE_BYTES = 147456  # (128 · 128 + 128 · 256) · 3 stages that are in flight: the default tile for FP8 without blocks
+_TILE_BYTES = (
+    147456  # (128 · 128 + 128 · 256) · 3 stages that are in flight: the default tile for FP8 without blocks
+)
 _SM120_BYTES = 101376
+OUT_OF_SHARED_MEMORY = (
+    f"triton.runtime.errors.OutOfResources: out of resource: shared memory, Required: {_TILE_BYTES}, "
+    f"Hardware limit: {_SM120_BYTES}. Reducing block sizes or `num_stages` may help."
+)
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The engine ends, with these words as the last line of its traceback."""
 
 
 def check(settings: Settings, model: Model, cards: list[Card]) -> None:
-    """Raise Refused with the first thing that is wrong."""
+    """Raise RefusedError with the first thing that is wrong."""
     rules = (_architecture, _ranks, _quantization, _kv_cache, _blocks, _heads, _draft, _context)
     for rule in rules:
         if said := rule(settings, model, cards):
-            raise Refused(said)
+            raise RefusedError(said)
 
 
 def _architecture(settings: Settings, model: Model, _: list[Card]) -> str | None:
@@ -70,7 +76,11 @@ def _kv_cache(settings: Settings, model: Model, _: list[Card]) -> str | None:
     has_scales = model.quantization.get("kv_cache_scheme") is not None
     by_checkpoint = model.quant_method == "fp8" or (model.is_fp8 and has_scales)
     by_checkpoint |= model.is_fp8 and not settings.identity.at_least("0.32.0")
-    return "ValueError: fp8_e5m2 kv-cache is not supported with fp8 checkpoints." if by_argument or by_checkpoint else None
+    return (
+        "ValueError: fp8_e5m2 kv-cache is not supported with fp8 checkpoints."
+        if by_argument or by_checkpoint
+        else None
+    )
 
 
 def _blocks(settings: Settings, model: Model, _: list[Card]) -> str | None:
@@ -104,7 +114,11 @@ def _draft(settings: Settings, model: Model, _: list[Card]) -> str | None:
 def _context(settings: Settings, model: Model, _: list[Card]) -> str | None:
     if not settings.context_tokens or settings.context_tokens <= model.context_tokens:
         return None
-    allowed = "VLLM_ALLOW_LONG_MAX_MODEL_LEN" if settings.identity.is_vllm else "SGLANG_ALLOW_OVERWRITE_LONGER_CONTEXT_LEN"
+    allowed = (
+        "VLLM_ALLOW_LONG_MAX_MODEL_LEN"
+        if settings.identity.is_vllm
+        else "SGLANG_ALLOW_OVERWRITE_LONGER_CONTEXT_LEN"
+    )
     if os.environ.get(allowed, "0").lower() in ("1", "true"):
         return None
     return (
@@ -120,10 +134,7 @@ def tile(settings: Settings, model: Model, card: Card) -> str | None:
         return None
     if card.capability != (12, 0) or has_tuned_file(settings, model, card):
         return None
-    return (
-        f"triton.runtime.errors.OutOfResources: out of resource: shared memory, Required: {_TILE_BYTES}, "
-        f"Hardware limit: {_SM120_BYTES}. Reducing block sizes or `num_stages` may help."
-    )
+    return OUT_OF_SHARED_MEMORY
 
 
 def has_tuned_file(settings: Settings, model: Model, card: Card) -> bool:

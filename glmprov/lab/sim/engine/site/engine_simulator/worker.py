@@ -13,6 +13,7 @@ from engine_simulator import cards
 
 
 def main(bus_id: str, how: str) -> None:
+    """Hold what standard input says until it ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # A signal of one's own makes reading end, and with it the holding.
     signal.signal(signal.SIGTERM, signal.SIG_IGN if how in ("deaf", "orphan") else lambda *_: sys.exit(0))
