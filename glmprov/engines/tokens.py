@@ -12,7 +12,7 @@ from typing import Any
 from glmprov.engines.flags import Catalogue
 
 NEGATIVE_NUMBER = re.compile(r"-\d+|-\d*\.\d+")
-MODEL = re.compile(r"--model(=.+)?")
+MODEL_FLAG = re.compile(r"--model(=.+)?")
 HELP = ("-h", "--help")
 
 
@@ -75,7 +75,7 @@ def _beginning_with(text: str, known: Iterable[str]) -> tuple[str, ...]:
 
 def _model_first(found: list[Token]) -> list[Token]:
     """Put what --model names to the front, where `vllm serve` wants it."""
-    place = next((i for i, token in enumerate(found) if MODEL.fullmatch(token.text)), None)
+    place = next((i for i, token in enumerate(found) if MODEL_FLAG.fullmatch(token.text)), None)
     if place is None:
         return found
     token = found[place]

@@ -15,17 +15,42 @@ SI = re.compile(r"\d+(?:\.\d+)?[kMGT]|\d+[KMGT]i")
 FUNCTIONS = {
     "human-int": "human_readable_int",
     "human-int-or-auto": "human_readable_int_or_auto",
-    "si-int": "human_readable_int",
     "json": "loads",
     "json-value": "loads",
+    "json-or-str": "loads",
 }
 CLASSES = ("int", "float", "str", "bool")
+
+
+WANTS = {"?": "at most one argument", "+": "at least one argument", "1": "1 argument"}
+
+
+def counts(flag: Flag, most: int) -> tuple[int, int]:
+    """Return how many values a flag takes at least and at most."""
+    match flag.nargs:
+        case None:
+            return 1, 1
+        case "?":
+            return 0, 1
+        case "*":
+            return 0, most
+        case "+":
+            return 1, most
+        case number:
+            return int(number), int(number)
+
+
+def wanted(flag: Flag) -> str:
+    """Return how argparse says what a flag expects."""
+    return "one argument" if flag.nargs is None else WANTS.get(str(flag.nargs), f"{flag.nargs} arguments")
 
 
 def fault_of(flag: Flag, value: str) -> tuple[Kind, str] | None:
     """Return what the parser has against a value of a flag; None: nothing."""
     if flag.optional and value in ("", "None"):
-        return None
+        # It becomes None, which is fine; but where the text "None" is a choice (vLLM up to 0.23), None isn't.
+        refused = Kind.BAD_CHOICE, f"argument {flag.label}: {_choice_message(flag, 'None')}"
+        return refused if "None" in (flag.choices or ()) else None
     if not _converts(flag.type, value):
         return Kind.BAD_TYPE, f"argument {flag.label}: {_conversion_message(flag, value)}"
     if flag.choices is not None and not _is_choice(flag, value):
@@ -48,7 +73,9 @@ def _converts(kind: str, value: str) -> bool:
             case "json" | "json-value" | "json-list":
                 json.loads(value)
             case "json-config":
-                json.loads(HUMAN_INSIDE_JSON.sub(lambda match: match[1] or match[2], value))
+                return isinstance(
+                    json.loads(HUMAN_INSIDE_JSON.sub(lambda match: match[1] or match[2], value)), dict
+                )
             case "json-or-str" if re.match(r"(?s)^\s*{.*}\s*$", value):
                 json.loads(value)
             case _:
@@ -63,9 +90,12 @@ def _conversion_message(flag: Flag, value: str) -> str:
     name = FUNCTIONS.get(flag.type, flag.type)
     if flag.type == "json-list":
         return f"Invalid JSON list: {value}. Please provide a valid JSON list."
-    if flag.type in ("json-config", "json-or-str"):
-        return f"not valid JSON: {value}"
-    if flag.optional or flag.type == "json-value":
+    if flag.type == "si-int":
+        return f"Invalid integer value: {value!r}."
+    if flag.type == "json-config":
+        # Here pydantic says something longer.
+        return f"not a JSON object: {value}"
+    if flag.optional or flag.type in ("json-value", "json-or-str"):
         # vLLM wraps the converter of what may be None; the address of the function, at the end, is left out here.
         converter = f"<class '{name}'>" if name in CLASSES else f"<function {name}>"
         return f"Value {value} cannot be converted to {converter}."
@@ -92,8 +122,10 @@ def _choice_message(flag: Flag, value: str) -> str:
     found = converted(flag.type, value)
     if not flag.checked:
         return f"{value!r} isn't one of {', '.join(flag.choices or ())}; the engine looks at it after parsing"
-    shown = (
+    shown = [
         repr(int(c)) if flag.type == "int" and c.lstrip("-").isdigit() else repr(c)
         for c in flag.choices or ()
-    )
+    ]
+    if flag.optional and "None" not in (flag.choices or ()):
+        shown.append("None")
     return f"invalid choice: {found if flag.type == 'int' else repr(found)} (choose from {', '.join(shown)})"

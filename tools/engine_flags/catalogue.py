@@ -24,7 +24,8 @@ MUST_HAVE = {
         "--model", "--host", "--port", "--api-key", "--tensor-parallel-size", "-tp", "--kv-cache-dtype",
         "--quantization", "-q", "--gpu-memory-utilization", "--max-model-len", "--enable-expert-parallel",
         "--speculative-config", "--tool-call-parser", "--reasoning-parser", "--enable-auto-tool-choice",
-        "--config", "--served-model-name", "--enable-log-requests", "--disable-custom-all-reduce", "--compilation-config", "--max-num-seqs",
+        "--config", "--served-model-name", "--enable-log-requests", "--disable-custom-all-reduce",
+        "--compilation-config", "--max-num-seqs",
     ),
     "sglang": (
         "--model-path", "--model", "--host", "--port", "--api-key", "--tp-size", "--tensor-parallel-size", "--dp-size",

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .expressions import Expressions
-from .values import Class, External, Function, Member, Unknown
+from .values import Class, External, Function, Member, Optional, Unknown
 
 BOOLEAN_PAIR = "BooleanOptionalAction"
 SUPPRESS = "argparse.SUPPRESS"
@@ -62,23 +62,26 @@ class Recorder:
         record["type"] = kind
         if nargs is not None:
             record["nargs"] = nargs
-        if (choices := _texts(named.get("choices"))) is not None:
-            record["choices"] = choices
-        if (
-            known := _texts(named.get("metavar") if not isinstance(named.get("metavar"), str) else None)
-        ) is not None:
-            record |= {"choices": known, "checked": False}
-        if id(named.get("choices")) in self.extensible:
-            record["open"] = True
+        record |= self._choices(named)
         if action.appends:
             record["appends"] = True
-        if named.get("optional"):
+        if isinstance(named.get("type"), Optional):
             record["optional"] = True
+        if action.name == "store_true" or action.name.endswith("StoreTrueAction"):
+            named.setdefault("default", False)
         if "default" in named and text(named["default"]) != SUPPRESS:
             record["default"] = text(named["default"])
         if named.get("required") is True:
             record["required"] = True
         return record | _deprecation({**named, "names": names}, action)
+
+    def _choices(self, named: dict[str, Any]) -> dict[str, Any]:
+        """Return the values that are understood; a list as metavar is only shown, not checked."""
+        if (choices := _texts(named.get("choices"))) is not None:
+            return {"choices": choices} | ({"open": True} if id(named["choices"]) in self.extensible else {})
+        shown = named.get("metavar")
+        known = None if isinstance(shown, str) else _texts(shown)
+        return {} if known is None else {"choices": known, "checked": False}
 
     def _action(self, action: Any) -> Action:
         if isinstance(action, str):
@@ -136,6 +139,8 @@ def type_name(kind: Any) -> str:
             return "str"
         case str():
             return kind
+        case Optional():
+            return type_name(kind.of)
         case External(name="json.loads"):
             return "json"
         case External():
@@ -154,7 +159,7 @@ def text(value: Any) -> str:
         case External():
             return value.name
         case Member():
-            return f"{value.owner}.{value.name}"
+            return str(value.value) if isinstance(value.value, int) else f"{value.owner}.{value.name}"
         case Class():
             return value.node.name
         case Unknown():

@@ -10,8 +10,9 @@ import ast
 import re
 from typing import Any
 
-from .expressions import Expressions, UnresolvedError
-from .values import Class, Default, External, Hint, Unknown
+from .classes import UnresolvedError
+from .expressions import Expressions
+from .values import Class, Default, External, Hint, Optional, Unknown
 
 TRANSPARENT = ("Annotated", "SkipValidation", "InstanceOf", "Final", "ClassVar")
 NAMES = {
@@ -40,7 +41,7 @@ def kinds(hint: Any) -> list[Any]:
             return [Hint(NAMES.get(hint.origin, hint.origin), hint.arguments)]
         case External():
             return [NAMES.get(hint.last, hint.last)]
-        case Class() if any(ast.unparse(base) == "dict" for base in hint.node.bases):
+        case Class() if any(ast.unparse(base).partition("[")[0] == "dict" for base in hint.node.bases):
             return ["dict"]
         case _:
             return [hint]
@@ -56,6 +57,9 @@ class Fields:
     def __init__(self, expressions: Expressions, module: str) -> None:
         self.expressions = expressions
         self.human, self.human_or_auto = self._human_integers(module)
+        self.none_as_text = "append('None')" in ast.unparse(
+            expressions.package.bindings(module)["_compute_kwargs"]
+        )
 
     def _human_integers(self, module: str) -> tuple[set[str], set[str]]:
         """Return the fields that take 32k, and those that take -1 or auto besides."""
@@ -101,8 +105,9 @@ class Fields:
         if isinstance(literal, Hint) and literal.origin == "Literal":
             result |= _literal([literal])
         if "None" in found and not _of(found, "bool"):
-            result["optional"] = True
-            if result.get("choices"):
+            result["type"] = Optional(result["type"])
+            # Up to 0.23 the text "None" became a choice, which no value can be: "None" is converted to None.
+            if result.get("choices") and self.none_as_text:
                 result["choices"] = [*result["choices"], "None"]
         return result
 

@@ -39,12 +39,25 @@ def flags(package: Package) -> tuple[Recorder, Interpreter]:
         "_declared_default": declared_default,
         "_reasoning_parser_choices": lambda: reasoning_parsers(interpreter),
         "_tool_call_parser_choices": lambda: tool_parsers(interpreter),
+        "Envs": lambda: _class(package, "sglang.srt.environ", "Envs"),
+        **dict.fromkeys(("EnvBool", "EnvInt", "EnvStr", "EnvFloat"), Unset),
     }
     add_cli_args = next(
         s for s in server_args.node.body if isinstance(s, ast.FunctionDef) and s.name == "add_cli_args"
     )
     interpreter.call(Function(MODULE, add_cli_args), [recorder], {})
     return recorder, interpreter
+
+
+class Unset:
+    """A variable of environ.py that nobody has set: envs.NAME.get() gives its default."""
+
+    def __init__(self, default: Any, **_: Any) -> None:
+        self.default = default
+
+    def get(self) -> Any:
+        """Return the default."""
+        return self.default
 
 
 def _class(package: Package, module: str, name: str) -> Class:

@@ -73,6 +73,13 @@ class Hint:
 
 
 @dataclass(frozen=True)
+class Optional:
+    """A converter that lets "" and "None" stand for no value, as vLLM's optional_type() makes it."""
+
+    of: Any
+
+
+@dataclass(frozen=True)
 class Default:
     """A field's default, as dataclasses.field(), pydantic's Field() or msgspec's field() gives it."""
 

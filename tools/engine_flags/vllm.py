@@ -9,7 +9,7 @@ from .flags import Recorder
 from .hints import Fields
 from .source import Package
 from .statements import Interpreter
-from .values import Class
+from .values import Class, Optional
 
 ENGINE = "vllm"
 
@@ -29,7 +29,7 @@ def flags(package: Package) -> tuple[Recorder, Interpreter]:
 
     interpreter.handlers |= {
         "get_kwargs": get_kwargs,
-        "optional_type": lambda of: of,
+        "optional_type": Optional,
         "parse_type": lambda of: of,
         "load_general_plugins": lambda: None,
     }

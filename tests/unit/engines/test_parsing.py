@@ -205,8 +205,15 @@ def test_a_wrong_type_is_said_in_argparses_words() -> None:
 
 def test_the_model_of_vllm_serve_comes_without_a_flag() -> None:
     assert vllm("0.33.0", "--port 1 m -tp 4").model == "m"
-    assert vllm("0.33.0", "--model m").model == "m"
+    assert vllm("0.33.0", "-tp 4 --model=m").model == "m"
     assert vllm("0.33.0", "m").faults == ()
+
+
+def test_naming_the_model_by_a_flag_is_deprecated_in_vllm_serve_only() -> None:
+    fault = only(vllm("0.11.2", "-tp 4 --model m"), Kind.DEPRECATED)
+    assert (fault.index, fault.refuses) == (2, False)
+    assert vllm("0.11.2", "--model m", "python -m vllm.entrypoints.openai.api_server").faults == ()
+    assert vllm("0.11.2", "m --model n").refused
 
 
 def test_a_flag_of_many_values_swallows_the_model() -> None:
