@@ -156,7 +156,9 @@ def test_bad_arguments_and_a_fault_on_demand_end_the_engine(provisioned: Fleet, 
 
 
 @pytest.mark.parametrize("how", ["--gpus all", "--runtime nvidia -e NVIDIA_VISIBLE_DEVICES=all"])
-def test_an_orphan_outlives_its_container_and_is_known_by_it(provisioned: Fleet, node: Node, how: str) -> None:
+def test_an_orphan_outlives_its_container_and_is_known_by_it(
+    provisioned: Fleet, node: Node, how: str
+) -> None:
     provisioned.fault(node.name, "engine", "orphan", "for", "sglang")
     try:
         container = node.ssh(f"{RUN} --detach {how} --name leaving {SGLANG} {LAUNCH} --port 30000")
