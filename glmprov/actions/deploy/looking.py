@@ -9,10 +9,10 @@ from hashlib import sha256
 from pathlib import Path
 
 from glmprov import drift
-from glmprov.actions.deploy.checks import check
+from glmprov.actions.deploy.checks import HOST_SCOPE, check
 from glmprov.actions.deploy.fetching import known
 from glmprov.actions.deploy.orders import DeployOrders, key_of, wanted_of
-from glmprov.actions.deploy.planning import Planned, plan
+from glmprov.actions.deploy.planning import Planned, not_clean, plan, require_clean
 from glmprov.actions.deploy.work import Deployment
 from glmprov.actions.observe import Fleet, Said, look, look_at_all, read_settings, review
 from glmprov.actions.recipe_lock import lock_of, resolved
@@ -119,7 +119,8 @@ class Look:
         for work in works:
             by_host.setdefault(work.host.name, []).append(work)
         hosts = [each[0].host for each in by_host.values()]
-        for work in works:
+        # A host that isn't as provisioned may have no Docker to resolve with: it is asked only if no other is there.
+        for work in sorted(works, key=lambda work: bool(not_clean(work.review))):
             if work.error is None:
                 self._lock(work)
 
@@ -137,6 +138,7 @@ class Look:
         try:
             lock = self._locks[self._lock_key(work)]
             if isinstance(lock, GlmprovError):
+                self._require_clean(work)
                 raise lock
             _readable(work)
             with connect(work.host, self._fleet.connection) as channel:
@@ -157,6 +159,11 @@ class Look:
         except GlmprovError as error:
             error.host = error.host or work.host.name
             work.error = error
+
+    def _require_clean(self, work: Deployment) -> None:
+        """Raise PlanError if the host isn't as provisioned: that counts for more than what comes of it."""
+        if HOST_SCOPE not in self._wanted(work).accepted:
+            require_clean(work.review, self._orders.provision_command(work.host.name))
 
     def _key(self, work: Deployment) -> None:
         """Take the key that the inventory gives; another one than the host has is a change like any other."""
