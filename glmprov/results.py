@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from glmprov.deployed import InstanceReceipt
 from glmprov.drift import Difference, Verdict, waiting
@@ -345,6 +345,13 @@ def offers_code(results: Sequence[HostOffers]) -> ExitCode:
     return worst(codes)
 
 
-def errors_code(results: Iterable[HostFacts | HostLock | HostTrust | HostHistory | HostInstance]) -> ExitCode:
+class _Ended(Protocol):
+    """What ended well, or with an error."""
+
+    @property
+    def error(self) -> GlmprovError | None: ...
+
+
+def errors_code(results: Iterable[_Ended]) -> ExitCode:
     """Return the exit code of a command that only looks: the worst host's error."""
     return worst([result.error.exit_code for result in results if result.error])

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -41,6 +40,7 @@ batch_options = stack(
 @main.command(short_help="Bring a recipe to hosts as a service that answers.")
 @fleet_options
 @click.option("-y", "--yes", is_flag=True, help="Don't ask.")
+@click.option("-C", "--check", is_flag=True, help="Show what would be done, and why; change nothing.")
 @click.option("--recipes", "folders", multiple=True, metavar="DIR", help="A folder of own recipes.")
 @click.option(
     "--set", "sets", multiple=True, metavar="FLAG=VALUE", help="Change a value; =null takes it away."
@@ -60,7 +60,7 @@ batch_options = stack(
 )
 @batch_options
 @click.argument("recipe", required=False)
-def deploy(yes: bool, **options: Any) -> None:
+def deploy(yes: bool, check: bool, **options: Any) -> None:
     """Bring a recipe to hosts as a systemd service, and believe only tokens.
 
     Image and weights are fetched while the old service serves. If the new one doesn't answer, the old one is restored.
@@ -83,16 +83,20 @@ def deploy(yes: bool, **options: Any) -> None:
                 fleet,
                 orders,
                 library,
-                _confirmation(terminal, yes),
+                _nobody if check else _confirmation(terminal, yes),
                 said,
                 terminal.event,
                 cwd=Path.cwd(),
                 told=_hook_input,
                 interrupted=terminal.finishing,
             )
-    except Aborted:
+    except Aborted as aborted:
+        if check:
+            _report_plan(terminal, aborted.args[0])
         click.echo("nothing was changed", err=True)
         leave(1)
+    if check:
+        _report_plan(terminal, results)
     _report(terminal, results)
 
 
@@ -103,6 +107,8 @@ def deploy(yes: bool, **options: Any) -> None:
 @click.argument("name", default="glm")
 def rollback(name: str, yes: bool, **options: Any) -> None:
     """Deploy the receipt before the one in force, with its files as they were written then. Gated as any deploy."""
+    from dataclasses import replace
+
     from glmprov.actions.deploy import Aborted
     from glmprov.actions.deploy import rollback as act
 
@@ -187,6 +193,25 @@ def _confirmation(terminal: Terminal, yes: bool) -> Callable[[Sequence[Deploymen
         return yes or terminal.asked("Deploy this?")
 
     return confirm
+
+
+def _nobody(_: Sequence[Deployment]) -> bool:
+    """Answer for a person who only wants to see."""
+    return False
+
+
+def _report_plan(terminal: Terminal, works: Sequence[Deployment]) -> NoReturn:
+    from glmprov.report.console import show
+    from glmprov.report.deploy import as_json, planned
+    from glmprov.results import errors_code
+
+    results = [work.told for work in works]
+    code = errors_code(results)
+    if terminal.as_json:
+        click.echo(as_json(results, code))
+    else:
+        show(terminal.out, planned(results, verbose=terminal.verbose > 0))
+    leave(code)
 
 
 def _report(terminal: Terminal, works: Sequence[Deployment]) -> None:

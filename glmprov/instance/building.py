@@ -78,7 +78,13 @@ def final(recipe: Recipe, wanted: Wanted) -> tuple[Launch, tuple[str, ...]]:
         launch = recipe.published
         notes = ("as published: the recipe's corrections are left out",)
         if launch.image is None and recipe.corrected.image is not None:
-            launch = replace(launch, image=recipe.corrected.image, options=recipe.corrected.options)
+            as_corrected = recipe.corrected
+            launch = replace(
+                launch,
+                image=as_corrected.image,
+                options=as_corrected.options,
+                version=as_corrected.version,
+            )
             notes = (*notes, f"it was published without an image: {launch.image}, as corrected, runs it")
     launch = given(launch, wanted.inventory, "inventory")
     launch = given(launch, wanted.sets, "--set")

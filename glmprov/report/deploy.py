@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -39,7 +38,7 @@ def planned(results: Sequence[HostDeploy], *, verbose: bool = False) -> Iterable
     for recipe, corrections in by_recipe.items():
         if corrections:
             yield Text(f"{recipe} was published otherwise and is corrected", "bold")
-            yield from corrections_text(corrections)
+            yield from corrections_text(corrections, verbose=verbose)
     for each in results:
         summary = "nothing to do" if each.instance and not each.declared and not each.found else _doing(each)
         rows = tuple(_rows(each, verbose)) if each.instance and (each.declared or each.found) else ()
@@ -167,11 +166,6 @@ def _notes(each: HostDeploy) -> Iterator[str]:
 def as_json(results: Sequence[HostDeploy], code: ExitCode) -> str:
     """Return the results as a document."""
     return document("deploy", code, [_one(each) for each in results])
-
-
-def planned_json(results: Sequence[HostDeploy]) -> str:
-    """Return the plan as JSON, without what can't have happened yet."""
-    return json.dumps([_one(each) for each in results], indent=2, ensure_ascii=False)
 
 
 def _one(each: HostDeploy) -> dict[str, Any]:

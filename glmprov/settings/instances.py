@@ -31,27 +31,27 @@ class InstanceSettings(BaseModel):
 
     recipe: str | None = Field(default=None, description="Its recipe, by name, alias or path.")
     gpus: str | int | list[str] | None = Field(default=None, description="UUIDs, a set's name, or how many.")
-    port: int | None = Field(default=None, ge=1, le=65535)
+    port: int | None = Field(default=None, ge=1, le=65535, description="The host's port.")
     listen: str | None = Field(default=None, description="The host's address to listen at.")
     model: str | None = Field(default=None, description="Another model on the hub, by id.")
     weights: str | None = Field(default=None, description="A folder on the host that holds the model.")
-    image: str | None = None
+    image: str | None = Field(default=None, description="Another image than the recipe's.")
     venv: str | None = Field(
         default=None, description="A virtual environment on the host, instead of an image."
     )
     set: dict[str, Scalar] = Field(
         default={}, description="Arguments of the engine by name; null takes one away."
     )
-    environment: dict[str, Scalar] = {}
+    environment: dict[str, Scalar] = Field(default={}, description="Variables of the engine; null takes one away.")
     docker: dict[str, Scalar | list[str]] = Field(default={}, description="Options of `docker run`.")
-    auth: Literal["key", "none"] | None = None
+    auth: Literal["key", "none"] | None = Field(default=None, description="`none`: it asks for no key.")
     api_key_command: str | None = Field(
         default=None, description="Prints the API key; run on the control machine."
     )
     bind: bool = Field(default=True, description="Bound to the CPUs and memory of its cards' socket.")
-    start_seconds: int | None = Field(default=None, ge=1)
-    stop_seconds: int | None = Field(default=None, ge=1)
-    as_published: bool = False
+    start_seconds: int | None = Field(default=None, ge=1, description="How long a start may take until tokens come.")
+    stop_seconds: int | None = Field(default=None, ge=1, description="How long it may take to stop; then it is killed.")
+    as_published: bool = Field(default=False, description="The published form, without the corrections.")
     accept: list[str] = Field(default=[], description="Findings of the lint that are accepted.")
 
     @field_validator("listen")
@@ -62,6 +62,12 @@ class InstanceSettings(BaseModel):
         if value is not None:
             ip_address(value)
         return value
+
+
+def meanings() -> dict[str, str]:
+    """Return what each setting of an instance means, for docs/settings.md."""
+    said = {name: field.description or "" for name, field in InstanceSettings.model_fields.items()}
+    return said | {"api_key": "The API key, best as a vault value. Without one the host makes one."}
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from glmprov.settings import instances
 from glmprov.settings.models import MODELS, VARIABLES, words
 from glmprov.settings.sets import MEANING, SETS, WANTS
 
@@ -22,4 +23,13 @@ def table() -> str:
         said, meaning = words(section, option), MODELS[section].model_fields[option].description
         rows.append(f"| `{name}` | {said['wants']} | {said['default']} | {meaning} |")
     rows.append(f"| `{SETS}` | {WANTS} | none | {MEANING} |")
+    rows += [
+        f"| `{instances.MODEL_ROOT}` | a folder | /var/lib/glmprov/models | {instances.MODEL_ROOT_MEANING} |",
+        f"| `{instances.INSTANCES}` | {instances.WANTS} | none | {instances.MEANING} |",
+        "",
+        f"## An instance in `{instances.INSTANCES}`\n",
+        "| setting | meaning |",
+        "| --- | --- |",
+        *(f"| `{name}` | {meaning} |" for name, meaning in instances.meanings().items()),
+    ]
     return "\n".join(rows) + "\n"

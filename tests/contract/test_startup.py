@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -62,3 +63,12 @@ def test_a_locale_without_our_characters_does_not_cost_the_report() -> None:
     ascii_only = {**os.environ, "PYTHONIOENCODING": "ascii"}
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=ascii_only)
     assert (ran.returncode, ran.stdout) == (0, "absent ? yes\n")
+
+
+def test_output_that_goes_to_a_full_disk_is_no_fault_of_ours() -> None:
+    with Path("/dev/full").open("w") as full:
+        ran = subprocess.run(
+            [sys.executable, "-m", "glmprov", "--help"], stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert ran.returncode == 1
+    assert ran.stderr == "glmprov: the output can't be written: the disk that it goes to is full\n"

@@ -81,7 +81,7 @@ def _carried_out(
     ready = [work for work in works if work.todo]
     looked_at = time.monotonic()
     if ready and not confirm(works):
-        raise Aborted
+        raise Aborted(tuple(works))
     run = Run(
         fleet,
         orders,

@@ -6,16 +6,18 @@ from collections.abc import Iterator
 
 from glmprov.actions.deploy.planning import Planned, require_clean, taken
 from glmprov.actions.recipe_fit import on_observed
+from glmprov.engines.meaning import engine_of
 from glmprov.errors import GlmprovError, PlanError
 from glmprov.instance import Wanted
 from glmprov.lint import Finding, Target
 from glmprov.lint.linted import accepted_rules, lint_launch
 from glmprov.observation import Observation
-from glmprov.recipe import Recipe
+from glmprov.recipe import Change, Recipe, changed
 from glmprov.results import HostReview
 from glmprov.state import Setting, Unknown
 from glmprov.topology import NamedSets
 
+_FIT_RULE = "does-not-fit"
 HOST_SCOPE = "host-scope"
 """What may be accepted beside the lint's rules: a host that isn't as provisioned."""
 
@@ -37,7 +39,10 @@ def check(
     findings = findings_of(planned, recipe, observation)
     faults += [_told(each) for each in findings if each.level == "refuse" and each.rule not in accepted]
     unfit, notes = _fit(planned, recipe, observation, named)
-    faults += unfit
+    if not any(
+        each.rule == _FIT_RULE for each in findings
+    ):  # the lint says it better, and it can be accepted there
+        faults += unfit
     if faults:
         raise PlanError(
             "\n".join(faults),
@@ -84,8 +89,12 @@ def _fit(
     planned: Planned, recipe: Recipe, observation: Observation, named: NamedSets
 ) -> tuple[list[str], Iterator[str]]:
     holders = {other.name: other.gpus for other in taken(observation) if other.name != planned.instance.name}
+    launch = planned.instance.launch
+    name = engine_of(launch).name_in(launch, "model")
+    if name is not None:  # whatever id was published, these are the weights
+        launch = changed(launch, Change(arguments={name: planned.instance.weights.model}), "host")
     try:
-        found = on_observed(observation, recipe, planned.instance.launch, named=named, holders=holders)
+        found = on_observed(observation, recipe, launch, named=named, holders=holders)
     except GlmprovError as error:
         return [], iter((f"whether it fits can't be said: {error.message}",))
     if found.strategy is None:

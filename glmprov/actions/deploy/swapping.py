@@ -61,7 +61,10 @@ class Swap:
         assert work.planned is not None  # noqa: S101  (a deployment without a plan isn't begun)
         instance, host = work.planned.instance, work.host.name
         with connect(work.host, self.fleet.connection) as channel:
-            work.served_before = service.state(channel, host, instance.unit).active == "active"
+            before = service.state(channel, host, instance.unit)
+            work.served_before = before.active == "active"
+            # One that systemd is about to start again was meant to serve; one that a person stopped wasn't.
+            work.meant_to_serve = before.active != "inactive"
             work.marks = self._marks(channel, work, instance)
             self._others(channel, work)
             if work.served_before and work.planned.previous is not None:
@@ -215,7 +218,7 @@ class Swap:
         """Start what a receipt is of and gate it. The deployment's error says how it ended."""
         failed, instance = work.error, instance_of(receipt)
         what = f"receipt {receipt.number} ({receipt.recipe})"
-        if not work.served_before:
+        if not work.meant_to_serve:
             work.restored = f"{what}, stopped as it was"
             return
         self.said(work.host.name, f"restoring {what}")
@@ -254,14 +257,10 @@ class Swap:
             | connection_variables(work.host, self.fleet.connection)
             for work in works
         }
+        options = apply.Options("deploy", forks=self.fleet.forks or default_forks())
         try:
-            became = apply.run(
-                "deploy",
-                variables,
-                sections={name: ["engine_service"] for name in variables},
-                on_event=self.on_event,
-                forks=self.fleet.forks or default_forks(),
-            )
+            with apply.Session(options, self.on_event) as ansible:
+                became = ansible.apply(variables, {name: ["engine_service"] for name in variables})
         except ApplyError as error:
             return [(work, error) for work in works]
         return [(work, became[work.host.name].error) for work in works]

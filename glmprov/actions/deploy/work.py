@@ -36,6 +36,7 @@ class Deployment:
     begun: float = field(default_factory=time.monotonic)
     stopped_at: float | None = None
     served_before: bool = False
+    meant_to_serve: bool = False
     started_at: float | None = None
     tokens_at: float | None = None
     tokens: int = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -114,12 +115,14 @@ def _about(recipe: Recipe) -> Iterator[tuple[str, str]]:
     yield "from", recipe.place
 
 
-def corrections_text(corrections: Sequence[Made]) -> Iterable[RenderableType]:
-    """Yield corrections, a line for each thing that changes with the reason behind it."""
+def corrections_text(corrections: Sequence[Made], *, verbose: bool = False) -> Iterable[RenderableType]:
+    """Yield corrections, a line each: what changes, and the first sentence of why; verbose: all of it."""
     for each in corrections:
-        for effect in each.effects:
-            line = Text.assemble("  ", _effect(effect), ("  " + each.correction.reason, "dim"))
-            yield _Indented(line, 0)
+        if each.effects:
+            reason = each.correction.reason
+            shown = reason if verbose else re.split(r"(?<=[.:;]) ", reason, maxsplit=1)[0].rstrip(":;")
+            effects = Text("; ").join(_effect(effect) for effect in each.effects)
+            yield _Indented(Text.assemble(effects, ("  " + shown, "dim")), 2)
 
 
 def _correction(each: Made) -> Iterator[RenderableType]:
