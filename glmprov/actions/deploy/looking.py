@@ -45,6 +45,7 @@ class Look:
         self._settings = read_settings(fleet.hosts)
         self._recipes: dict[str, Recipe] = {}
         self._locks: dict[tuple[str, str | None], RecipeLock | GlmprovError] = {}
+        self._by_host: dict[str, list[Deployment]] = {}
 
     def first(self) -> list[Deployment]:
         """Look at every host, lock what isn't, and plan. Raise what makes the whole order meaningless."""
@@ -95,7 +96,7 @@ class Look:
         """Plan again with what is known of the image now that it is there: its id, and what it sets itself."""
         planned = work.planned
         assert planned is not None and planned.lock is not None  # noqa: S101
-        work.planned = self._planned(work, image, planned.lock)
+        work.planned = self._planned(work, image, planned.lock, self._by_host[work.host.name])
 
     def _asked(self, host: Host) -> Mapping[str, Declared]:
         """Return the instances that are asked for on a host, with what the inventory says of each."""
@@ -118,6 +119,7 @@ class Look:
         by_host: dict[str, list[Deployment]] = {}
         for work in works:
             by_host.setdefault(work.host.name, []).append(work)
+        self._by_host |= by_host
         hosts = [each[0].host for each in by_host.values()]
         # A host that isn't as provisioned may have no Docker to resolve with: it is asked only if no other is there.
         for work in sorted(works, key=lambda work: bool(not_clean(work.review))):
