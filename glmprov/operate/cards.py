@@ -77,18 +77,39 @@ def free(
     Ours is a process of whose control group a part holds one of marks (the unit's name, the container's id), or that
     was recorded as (pid, started). Raise ApplyError, and end nobody, if somebody else holds memory there.
     """
-    orders = {
+    orders = free_orders(uuids, marks, recorded=recorded, limit_seconds=limit_seconds)
+
+    def progress(said: Mapping[str, Any]) -> None:
+        if heard is not None:
+            heard(waiting(said))
+
+    said = _ask(channel, host, "free", orders, limit_seconds + LOOK_SECONDS, progress)
+    return Freed(said["seconds"], tuple(map(_process, said["ended"])))
+
+
+def free_orders(
+    uuids: Sequence[str],
+    marks: Sequence[str],
+    *,
+    recorded: Sequence[tuple[int, str]] = (),
+    limit_seconds: float = LIMIT_SECONDS,
+) -> dict[str, Any]:
+    """Return what the payload is told that proves cards free."""
+    return {
         "nvml": nvml_source(), "uuids": list(uuids), "marks": [mark for mark in marks if mark],
         "recorded": [{"pid": pid, "started": started} for pid, started in recorded],
         "term_seconds": TERM_SECONDS, "limit_seconds": limit_seconds, "idle_bytes": IDLE_BYTES,
     }  # fmt: skip
 
-    def progress(said: Mapping[str, Any]) -> None:
-        if heard is not None:
-            heard(f"waiting for {in_words(said['used_bytes'])} of VRAM, held by {said['holding']} processes")
 
-    said = _ask(channel, host, "free", orders, limit_seconds + LOOK_SECONDS, progress)
-    return Freed(said["seconds"], tuple(map(_process, said["ended"])))
+def waiting(said: Mapping[str, Any]) -> str:
+    """Return the payload's progress in words."""
+    return f"waiting for {said['used_bytes'] / 1e9:.1f} GB of VRAM, held by {said['holding']} processes"
+
+
+def processes(said: Sequence[Mapping[str, Any]]) -> tuple[Process, ...]:
+    """Return processes as the payload tells them."""
+    return tuple(map(_process, said))
 
 
 def listener(channel: Channel, host: str, port: int) -> Process | None:
@@ -115,10 +136,11 @@ def _ask(
     try:
         return ask(channel, host, ("cards",), act, orders, deadline_seconds=deadline_seconds, heard=heard)
     except Fault as fault:
-        raise _explained(fault, host) from fault
+        raise explained(fault, host) from fault
 
 
-def _explained(fault: Fault, host: str) -> GlmprovError:
+def explained(fault: Fault, host: str) -> GlmprovError:
+    """Return what a fault about cards means."""
     who = ", ".join(str(_process(each)) for each in fault.more.get("processes", ()))
     if fault.kind == "others":
         return ApplyError(

@@ -92,9 +92,18 @@ def start(
         if heard is not None:
             heard(StageProgress(**said))
 
+    orders = {"unit": unit, **start_orders(stages)}
+    return started(_ask(channel, host, "start", orders, start_seconds + MARGIN_SECONDS, progress))
+
+
+def start_orders(stages: Sequence[Stage]) -> dict[str, Any]:
+    """Return what the payload is told that starts a unit."""
     patterns = [{"stage": stage.name, "pattern": stage.pattern} for stage in stages]
-    orders = {"unit": unit, "stages": patterns, "lines": LOG_LINES}
-    said = _ask(channel, host, "start", orders, start_seconds + MARGIN_SECONDS, progress)
+    return {"stages": patterns, "lines": LOG_LINES}
+
+
+def started(said: Mapping[str, Any]) -> Started:
+    """Return a start as the payload tells it."""
     return Started(said["started"], said["seconds"], _state(said["state"]), said["said"], said["log"])
 
 
@@ -170,11 +179,15 @@ def _ask(
     try:
         return ask(channel, host, ("service",), act, orders, deadline_seconds=deadline_seconds, heard=heard)
     except Fault as fault:
-        unit = orders["unit"]
-        what = f"does not come to rest: {fault.text}" if fault.kind == "does-not-stop" else fault.text
-        raise ApplyError(
-            what, host=host, place=unit, next_step=f"systemctl status {unit}; journalctl -u {unit} -n 50"
-        ) from fault
+        raise explained(fault, host, orders["unit"]) from fault
+
+
+def explained(fault: Fault, host: str, unit: str) -> ApplyError:
+    """Return what a fault about a unit means."""
+    what = f"does not come to rest: {fault.text}" if fault.kind == "does-not-stop" else fault.text
+    return ApplyError(
+        what, host=host, place=unit, next_step=f"systemctl status {unit}; journalctl -u {unit} -n 50"
+    )
 
 
 def _state(said: Mapping[str, str]) -> UnitState:

@@ -82,18 +82,12 @@ def _carried_out(
     looked_at = time.monotonic()
     if ready and not confirm(works):
         raise Aborted(tuple(works))
-    run = Run(
-        fleet,
-        orders,
-        look,
-        Swap(fleet, said, on_event),
-        Recorder(fleet, orders.run.reason, said, command=orders.command, keeps_before=False),
-        Interrupt(interrupted),
-        told,
-        {host.name: hooks_of(host, orders.run) for host in fleet.hosts},
-    )
-    with run.interrupt.heard():
-        _in_batches(run, ready, time.monotonic() - looked_at < _FRESH_SECONDS)
+    recorder = Recorder(fleet, orders.run.reason, said, command=orders.command, keeps_before=False)
+    called = {host.name: hooks_of(host, orders.run) for host in fleet.hosts}
+    with Swap(fleet, said, on_event) as swap:
+        run = Run(fleet, orders, look, swap, recorder, Interrupt(interrupted), told, called)
+        with run.interrupt.heard():
+            _in_batches(run, ready, time.monotonic() - looked_at < _FRESH_SECONDS)
     return tuple(works)
 
 

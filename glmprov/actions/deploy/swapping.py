@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Self
 
 from glmprov import apply
 from glmprov.actions.deploy import acts
@@ -20,6 +22,7 @@ from glmprov.instance.gate import loopback
 from glmprov.instance.model import STATE_HOME
 from glmprov.journal import instances
 from glmprov.operate import cards, docker, service
+from glmprov.operate.swap import swap
 from glmprov.remote import Channel, connect
 from glmprov.remote.fan_out import default_forks, for_each
 from glmprov.remote.for_ansible import connection_variables
@@ -36,7 +39,19 @@ class Swap:
     def __init__(self, fleet: Fleet, said: Said, on_event: Callable[[apply.Event], None]) -> None:
         self.fleet = fleet
         self.said = said
-        self.on_event = on_event
+        options = apply.Options("deploy", forks=fleet.forks or default_forks())
+        self._ansible = apply.Session(options, on_event)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._ansible.__exit__(exc_type, exc, traceback)
 
     def each(self, works: Sequence[Deployment], act: Callable[[Deployment], None]) -> None:
         """Do something for each at once; what goes wrong is its error."""
@@ -52,6 +67,8 @@ class Swap:
         ready = [work for work in works if work.error is None and work.planned is not None]
         states = {work.host.name: work.planned.expected for work in ready if work.planned}
         keys = {work.host.name: work.key for work in ready}
+        if ready:  # one start of Ansible does for putting files back too, while nothing serves
+            self._ansible.prepare([["engine_service"], ["engine_service"]])
         for work, error in self._role(ready, states, keys):
             work.written = error is None
             work.error = error
@@ -69,8 +86,7 @@ class Swap:
             self._others(channel, work)
             if work.served_before and work.planned.previous is not None:
                 self._drain(channel, work, instance_of(work.planned.previous))
-            self._stop(channel, work, instance)
-            self._start(channel, work, instance)
+            self._swap(channel, work, instance)
 
     def _marks(self, channel: Channel, work: Deployment, instance: Instance) -> tuple[str, ...]:
         """Return by what the control groups of our own processes are known: the unit's name, and the container's id."""
@@ -116,21 +132,35 @@ class Swap:
     def _stop(self, channel: Channel, work: Deployment, instance: Instance) -> None:
         """Stop until nothing of it runs, and prove that its cards' memory is free."""
         host = work.host.name
-        if work.served_before:
-            self.said(host, f"stopping {instance.unit}")
-        work.stopped_at = work.stopped_at or time.monotonic()
-        work.stop_seconds = service.stop(
-            channel, host, instance.unit, stop_seconds=instance.stop_seconds + STOP_MARGIN_SECONDS
-        )
+        service.stop(channel, host, instance.unit, stop_seconds=instance.stop_seconds + STOP_MARGIN_SECONDS)
         freed = cards.free(
             channel, host, work.cards, marks=work.marks, heard=lambda text: self.said(host, text)
         )
         work.ended = (*work.ended, *map(str, freed.ended))
 
+    def _swap(self, channel: Channel, work: Deployment, instance: Instance) -> None:
+        """Stop what serves and start the instance, in one go on the host: each pause here is one of the service's."""
+        host = work.host.name
+        what = "stopping what serves, starting" if work.served_before else "starting"
+        self.said(host, f"{what} {instance.unit}: {instance.recipe}")
+        work.stopped_at = time.monotonic()
+        found = swap(
+            channel,
+            host,
+            instance.unit,
+            work.cards,
+            marks=work.marks,
+            stop_seconds=instance.stop_seconds + STOP_MARGIN_SECONDS,
+            start_seconds=instance.gate.start_seconds + START_MARGIN_SECONDS,
+            stages=stages(instance.launch.engine),
+            heard=lambda text: self.said(host, text),
+        )
+        work.stop_seconds, work.ended = found.stop_seconds, tuple(map(str, found.ended))
+        self._gate(channel, work, instance, found.start)
+
     def _start(self, channel: Channel, work: Deployment, instance: Instance) -> None:
         host = work.host.name
         self.said(host, f"starting {instance.unit}: {instance.recipe}")
-        work.started_at = time.monotonic()
         found = service.start(
             channel,
             host,
@@ -139,7 +169,11 @@ class Swap:
             stages=stages(instance.launch.engine),
             heard=lambda stage: self.said(host, str(stage)),
         )
-        work.start_seconds = found.seconds
+        self._gate(channel, work, instance, found)
+
+    def _gate(self, channel: Channel, work: Deployment, instance: Instance, found: service.Started) -> None:
+        """Believe a start once tokens came and sane text did. Raise GateError otherwise."""
+        host, work.start_seconds = work.host.name, found.seconds
         if not found.ok:
             said = acts.last_word(found.log.splitlines())
             raise self._gate_error(work, instance, said.reason if said else found.said, found.log)
@@ -257,10 +291,8 @@ class Swap:
             | connection_variables(work.host, self.fleet.connection)
             for work in works
         }
-        options = apply.Options("deploy", forks=self.fleet.forks or default_forks())
         try:
-            with apply.Session(options, self.on_event) as ansible:
-                became = ansible.apply(variables, {name: ["engine_service"] for name in variables})
+            became = self._ansible.apply(variables, {name: ["engine_service"] for name in variables})
         except ApplyError as error:
             return [(work, error) for work in works]
         return [(work, became[work.host.name].error) for work in works]
