@@ -29,9 +29,7 @@ except urllib.error.HTTPError as error:
 except OSError as error:
     print(json.dumps({"refused": str(error)}))
 """
-_IDENTITY = (
-    "systemctl show -P InvocationID -P ExecMainPID -P NRestarts {unit}; docker inspect -f '{{{{.Id}}}}' {container}"
-)
+_IDENTITY = "systemctl show -P InvocationID -P ExecMainPID -P NRestarts {unit}; docker inspect -f '{{{{.Id}}}}' {container}"
 
 
 @dataclass(frozen=True)
@@ -106,7 +104,9 @@ def removed(fleet: Fleet, *names: str) -> None:
     for node in fleet.nodes.values():
         instances = node.ssh("ls /etc/glmprov/instances 2>/dev/null || true").split()
         for name in names or instances:
-            node.try_ssh(f"systemctl disable --now glmprov-{name}; rm -f /etc/systemd/system/glmprov-{name}.service")
+            node.try_ssh(
+                f"systemctl disable --now glmprov-{name}; rm -f /etc/systemd/system/glmprov-{name}.service"
+            )
             node.try_ssh(f"rm -rf /etc/glmprov/instances/{name} /var/lib/glmprov/instances/{name}")
         node.try_ssh("systemctl daemon-reload; systemctl reset-failed; docker ps -aq | xargs -r docker rm -f")
         node.try_ssh("docker image prune --all --force; docker volume prune --all --force")

@@ -16,7 +16,12 @@ from rehearsal import Fleet
 
 pytestmark = pytest.mark.fleet
 
-SWAPS = [("recipe-3", "genoa-4x"), ("recipe-1", "genoa-4x"), ("recipe-2", "genoa-4x"), ("recipe-4", "turin-8x")]
+SWAPS = [
+    ("recipe-3", "genoa-4x"),
+    ("recipe-1", "genoa-4x"),
+    ("recipe-2", "genoa-4x"),
+    ("recipe-4", "turin-8x"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +56,20 @@ def test_what_quantizes_is_not_served_and_what_to_type_instead_is_said(up: Fleet
     assert "kind quantize" in found["error"]["message"]
     assert "glmprov deploy recipe-3" in found["error"]["next_step"]
     assert "glmprov recipe render recipe-5" in found["error"]["next_step"]
+
+
+def test_a_disk_without_room_for_the_image_is_seen_before_it_is_fetched(up: Fleet) -> None:
+    node = up.nodes["turin-8x"]
+    node.ssh("systemctl stop docker.socket docker && mount -t tmpfs -o size=24m small /var/lib/docker")
+    try:
+        node.ssh("systemctl start docker")
+        found = deployed(deploy(up, node.name, "recipe-3", "--json").expect(1))
+        assert node.ssh("docker images -q") == ""
+    finally:
+        node.ssh("systemctl stop docker.socket docker && umount /var/lib/docker && systemctl start docker")
+    assert "vllm/vllm-openai:v0.32.0 needs about" in found["error"]["message"]
+    assert found["error"]["place"] == "/var/lib/docker" and "make room" in found["error"]["next_step"]
+    assert "instances" not in node.ssh("ls /etc/glmprov")
 
 
 @pytest.mark.parametrize(("recipe", "host"), SWAPS)

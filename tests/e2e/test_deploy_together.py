@@ -1,4 +1,4 @@
-"""Several instances on a host, several controllers at once, and what an audit names of an instance that isn't as deployed."""
+"""Several instances on a host, several controllers at once, and an audit of what isn't as it was deployed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from rehearsal import Fleet
 
 pytestmark = pytest.mark.fleet
 
-TWO = ("-e", json.dumps({"glmprov_instances": {"one": {"recipe": "recipe-3"}, "two": {"recipe": "recipe-1"}}}))
+TWO = (
+    "-e",
+    json.dumps({"glmprov_instances": {"one": {"recipe": "recipe-3"}, "two": {"recipe": "recipe-1"}}}),
+)
 
 
 @pytest.fixture(scope="module")
