@@ -29,7 +29,10 @@ except urllib.error.HTTPError as error:
 except OSError as error:
     print(json.dumps({"refused": str(error)}))
 """
-_IDENTITY = "systemctl show -P InvocationID -P ExecMainPID -P NRestarts {unit}; docker inspect -f '{{{{.Id}}}}' {container}"
+_IDENTITY = (
+    "systemctl show -P InvocationID -P ExecMainPID -P NRestarts {unit}; "
+    "docker inspect -f '{{{{.Id}}}}' {container}"
+)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Recipes from a provisioned host to a service that answers, over a reboot; and what is refused before anything changes.
+"""Recipes from a provisioned host to a service that answers, over a reboot; what is refused with nothing changed.
 
 The engines are the fleet's simulator: what is shown is the way of a service, not how fast or how well an engine runs.
 The tests of this module share the fleet and go in order: a recipe takes the place of the one before.

@@ -9,7 +9,7 @@ from threading import Thread
 
 import pytest
 from deployed import HUB, Service, deploy, removed
-from glmprov_program import Ran, finish, run, start
+from glmprov_program import Ran, run, start
 from rehearsal import Fleet
 
 pytestmark = pytest.mark.fleet

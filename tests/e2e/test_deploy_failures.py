@@ -27,7 +27,7 @@ FAILURES = {
     "garbage": ("garbage", 60, "'!!!!", ""),
     "no-tool-calls": ("no-tool-calls", 60, "asked for a tool call, got none", ""),
 }
-"""What fails → the engine's fault, the budget of the start in seconds, and what a person reads of it: words, known failure."""
+"""What fails → the engine's fault, the seconds that a start may take, and what a person reads: words, known failure."""
 
 
 def within(seconds: int, **settings: object) -> tuple[str, str]:
