@@ -4,8 +4,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 
-# What tests run besides Python: real SSH servers, sudo, gpg, a compiler for the simulated NVML, and a trace of what starts.
-TEST_PACKAGES := openssh-client openssh-server sudo gnupg gcc libc6-dev strace
+# What tests run besides Python: real SSH servers, rsync, sudo, gpg, a compiler for the simulated NVML, and a trace of what starts.
+TEST_PACKAGES := openssh-client openssh-server rsync sudo gnupg gcc libc6-dev strace
 
 .PHONY: help demo test lint unit fleet bench docs clean
 

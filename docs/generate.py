@@ -6,13 +6,22 @@ import runpy
 from pathlib import Path
 
 from glmprov import catalog, settings
+from glmprov.fit.page import page as fit
+from glmprov.lint.page import rules_page, verdicts
 from glmprov.plan import saved
+from glmprov.recipe import document
+from glmprov.recipe.library import Library
+from glmprov.recipe.page import page as recipes
 
 DOCS = Path(__file__).parent
 PAGES = {
     "settings.md": settings.table,
     "cards.md": catalog.table,
+    "fit.md": fit,
     "schemas/saved-plan-1.json": saved.json_schema,
+    "recipe.schema.json": document.json_schema,
+    "recipes.md": lambda: recipes(verdicts(Library().recipes())),
+    "rules.md": rules_page,
 }
 
 if __name__ == "__main__":

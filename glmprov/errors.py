@@ -100,8 +100,30 @@ class PlanError(GlmprovError):
     """The host can't be brought to what the inventory asks for. The message holds every reason, one a line."""
 
 
+class CatalogueError(GlmprovError):
+    """There is no catalogue of this engine, or of this version of it."""
+
+    exit_code = ExitCode.USAGE
+
+
 class ApplyError(GlmprovError):
     """A change failed on the host."""
+
+
+class FetchError(GlmprovError):
+    """An image or a model can't be had: not there, out of reach, damaged, or no room for it."""
+
+
+class GateError(GlmprovError):
+    """An instance was started and didn't serve; the host is as it was before."""
+
+    exit_code = ExitCode.GATE_FAILED
+
+
+class RestoreError(GlmprovError):
+    """An instance was started and didn't serve, and what served before doesn't either."""
+
+    exit_code = ExitCode.RESTORE_FAILED
 
 
 class MovedOnError(GlmprovError):
@@ -123,3 +145,9 @@ class LockError(GlmprovError):
 
 class LabError(GlmprovError):
     """The rehearsal fleet can't do what was asked."""
+
+
+class RecipeError(GlmprovError):
+    """A recipe can't be found, read or understood. The message holds every fault, one a line, each with its place."""
+
+    exit_code = ExitCode.USAGE

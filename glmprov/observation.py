@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from glmprov.deployed import ObservedInstance
 from glmprov.hardware import Hardware
 from glmprov.receipt import Packages, Receipt
 from glmprov.state import HostState, Unknown
@@ -15,6 +16,7 @@ class Observation:
     """A host at one moment. files are sha256 sums of the files under our names, None in it: unreadable or a link.
 
     packages are those that provisioning brought or moved.
+    instances are those that glmprov deployed, by name.
     serving names the instances that run now, containers all running containers; hung names calls that didn't come back
     within their deadline.
     """
@@ -29,4 +31,5 @@ class Observation:
     serving: tuple[str, ...] = ()
     containers: tuple[str, ...] = ()
     hung: tuple[str, ...] = ()
+    instances: Mapping[str, ObservedInstance] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()

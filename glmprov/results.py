@@ -5,15 +5,23 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from glmprov.deployed import InstanceReceipt
 from glmprov.drift import Difference, Verdict, waiting
 from glmprov.errors import ExitCode, GlmprovError, worst
 from glmprov.history import Act
+from glmprov.instance.model import Instance
 from glmprov.observation import Observation
 from glmprov.plan import HostPlan
 from glmprov.receipt import LockState
-from glmprov.state import Disruption, Manage
+from glmprov.recipe.effects import Made
+from glmprov.recipe.lock import RecipeLock
+from glmprov.state import Disruption, Manage, Unknown
+
+if TYPE_CHECKING:
+    from glmprov.fit.hosts import HostFit
+    from glmprov.recipe.model import Recipe
 
 
 @dataclass(frozen=True)
@@ -27,6 +35,24 @@ class HostFacts:
     observation: Observation | None = None
     error: GlmprovError | None = None
     named: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class HostRecipeFit:
+    """A recipe held against a host's cards, or why the host could not be read."""
+
+    host: str
+    found: HostFit | None = None
+    error: GlmprovError | None = None
+
+
+@dataclass(frozen=True)
+class HostOffers:
+    """The recipes for a purpose, each held against a host's cards, the likeliest first."""
+
+    host: str
+    offers: tuple[tuple[Recipe, HostFit], ...] = ()
+    error: GlmprovError | None = None
 
 
 @dataclass(frozen=True)
@@ -120,6 +146,70 @@ class HostProvision:
     def count(self, result: Mended) -> int:
         """Return how many keys had this result."""
         return sum(key.result is result for key in self.keys)
+
+
+class Deployed(StrEnum):
+    """What became of one instance on one host."""
+
+    DEPLOYED = "DEPLOYED"
+    UNCHANGED = "UNCHANGED"
+    WRITTEN = "WRITTEN"
+    """Files that somebody had changed were written again; the service went on."""
+    RESTORED = "RESTORED"
+    """It didn't serve, and the host is as it was before."""
+    FAILED = "FAILED"
+    NOT_BEGUN = "NOT BEGUN"
+
+
+@dataclass(frozen=True)
+class HostDeploy:
+    """One instance on one host: what it is to be, and what became of it.
+
+    previous is what was deployed there before; declared says in words what is asked for otherwise, found what isn't
+    as it was deployed. restarts: the service has to be started anew. log is the end of a failed start, known_failure
+    what we know of it. downtime_seconds is from the stop of what served to the first tokens, None where nothing served.
+    """
+
+    host: str
+    name: str
+    word: Deployed = Deployed.NOT_BEGUN
+    instance: Instance | None = None
+    lock: RecipeLock | None = None
+    previous: InstanceReceipt | None = None
+    declared: tuple[str, ...] = ()
+    found: tuple[Difference, ...] = ()
+    restarts: bool = False
+    corrections: tuple[Made, ...] = ()
+    notes: tuple[str, ...] = ()
+    error: GlmprovError | None = None
+    batch: int = 0
+    not_begun: str = ""
+    fetched: tuple[str, ...] = ()
+    restored: str = ""
+    known_failure: str = ""
+    log: str = ""
+    ended: tuple[str, ...] = ()
+    tokens: int = 0
+    answer: str = ""
+    tool_call: bool = False
+    downtime_seconds: float | None = None
+    stop_seconds: float = 0.0
+    start_seconds: float = 0.0
+    engine_seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class HostInstance:
+    """One instance on one host as it is. active is systemd's word; done says what was done with it just now."""
+
+    host: str
+    name: str
+    receipt: InstanceReceipt | Unknown | None = None
+    active: str = ""
+    restarts: int | Unknown | None = None
+    differences: tuple[Difference, ...] = ()
+    error: GlmprovError | None = None
+    done: str = ""
 
 
 @dataclass(frozen=True)
@@ -232,6 +322,29 @@ def provision_code(results: Iterable[HostProvision]) -> ExitCode:
     return worst(codes)
 
 
-def errors_code(results: Iterable[HostFacts | HostLock | HostTrust | HostHistory]) -> ExitCode:
+def deploy_code(results: Iterable[HostDeploy]) -> ExitCode:
+    """Return the exit code of `deploy`: each host's error; a host that was not begun is a change pending, 3."""
+    codes = [each.error.exit_code for each in results if each.error]
+    codes += [ExitCode.DRIFT for each in results if each.word is Deployed.NOT_BEGUN and not each.error]
+    return worst(codes)
+
+
+def fit_code(results: Sequence[HostRecipeFit]) -> ExitCode:
+    """Return the exit code of `recipe fit` with an inventory: a host's error counts, and that no host can run it."""
+    codes = [result.error.exit_code for result in results if result.error]
+    if not any(result.found and result.found.strategy for result in results):
+        codes.append(ExitCode.FAILED)
+    return worst(codes)
+
+
+def offers_code(results: Sequence[HostOffers]) -> ExitCode:
+    """Return the exit code of `recipe suggest` with an inventory, by the same rule."""
+    codes = [result.error.exit_code for result in results if result.error]
+    if not any(found.strategy for result in results for _, found in result.offers):
+        codes.append(ExitCode.FAILED)
+    return worst(codes)
+
+
+def errors_code(results: Iterable[HostFacts | HostLock | HostTrust | HostHistory | HostInstance]) -> ExitCode:
     """Return the exit code of a command that only looks: the worst host's error."""
     return worst([result.error.exit_code for result in results if result.error])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -9,34 +10,34 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.live import Live
 from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
 from glmprov.errors import ExitCode, UsageError
+from glmprov.report.console import console
 from glmprov.results import HostReview
 from glmprov.state import Disruption
 
 if TYPE_CHECKING:
     from glmprov.apply import Event
 
-_PIPED_WIDTH = 200
 _LIVE_HOSTS = 24
-
-
-def _console(stream: Any) -> Console:
-    """Return a console that honors NO_COLOR and doesn't fold lines of a pipe."""
-    return Console(
-        file=stream, width=None if stream.isatty() else _PIPED_WIDTH, soft_wrap=not stream.isatty()
-    )
+_PLAIN_SECONDS = 30.0
+"""How often a line that only counts on (bytes, percent) is printed where there is no terminal."""
+_COUNT = re.compile(r"\d[\d.,]*( (bytes|[kMGT]B)\b)?")
 
 
 @dataclass
 class _Line:
     text: str = ""
     since: float = field(default_factory=time.monotonic)
+    printed: float = 0.0
+
+    def goes_on_with(self, text: str) -> bool:
+        """Say whether a text only counts on from this one."""
+        return _COUNT.sub("#", text) == _COUNT.sub("#", self.text)
 
 
 class _Board:
@@ -72,8 +73,8 @@ class Terminal:
         self.diff = diff
         self.check = check
         self.verbose = verbose
-        self.out = _console(sys.stdout)
-        self.err = _console(sys.stderr)
+        self.out = console(sys.stdout)
+        self.err = console(sys.stderr)
         self._live: Live | None = None
         self._board: _Board | None = None
         self._steps = {"rebooting", "hook before", "hook after"}
@@ -98,13 +99,18 @@ class Terminal:
             raise
 
     def _say_plainly(self, host: str, text: str) -> None:
-        self._say_on_board(host, text)
-        if text != "probed" or self.verbose:
+        line = self._say_on_board(host, text)
+        if time.monotonic() - line.printed >= _PLAIN_SECONDS and (text != "probed" or self.verbose):
+            line.printed = time.monotonic()
             self.err.print(Text(f"{host}: {text}"), highlight=False)
 
-    def _say_on_board(self, host: str, text: str) -> None:
-        if self._board is not None:
-            self._board.lines[host] = _Line(text)
+    def _say_on_board(self, host: str, text: str) -> _Line:
+        lines = self._board.lines if self._board is not None else {}
+        line = lines.get(host)
+        if line is None or not line.goes_on_with(text):
+            line = lines[host] = _Line()
+        line.text = text
+        return line
 
     def _say_where_each_host_is(self) -> None:
         """After an interrupt: what each host was at. Hosts that were only looked at are as they were."""
@@ -157,6 +163,10 @@ class Terminal:
             return yes or self._ask("Change these hosts?", "say --yes to go ahead without a terminal")
 
         return confirm
+
+    def asked(self, question: str) -> bool:
+        """Ask a person yes or no. Raise UsageError if nobody is there."""
+        return self._ask(question, "say --yes to go ahead without a terminal")
 
     def key_confirmation(self, yes: bool) -> Callable[[str], bool]:
         """Return the question that `host trust` asks for each key."""

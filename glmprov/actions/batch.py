@@ -26,36 +26,62 @@ def bring(run: Run, works: Sequence[Work], *, fresh: bool) -> None:
     changes = {work.host.name: work.changes(run.orders.reboot) for work in works}
     for work in works:
         work.started = time.monotonic()
-    with run.recorder.locked([work.host for work in works]) as refused:
-        for work in works:
-            work.error = refused.get(work.host.name)
-        if not fresh:
-            _look_once_more(run, _well(works), changes)
-        ready = _well(works)
-        if run.interrupt.asked:
-            for work in ready:
-                work.not_begun = "interrupted"
-            return
-        _call(run, "before", ready, changes)
-        begun = _well(ready)
-        _converge(run, begun)
-        record(run, begun)
-        _call(run, "after", begun, changes)
+    with _ansible(run) as ansible:
+        _start_early(ansible, works)
+        with run.recorder.locked([work.host for work in works]) as refused:
+            for work in works:
+                work.error = refused.get(work.host.name)
+            if not fresh:
+                _look_once_more(run, _well(works), changes)
+            _under_lock(run, _well(works), changes, ansible)
 
 
-def apply_stage(run: Run, works: Sequence[Work]) -> None:
+def _under_lock(
+    run: Run, ready: Sequence[Work], changes: dict[str, tuple[Difference, ...]], ansible: apply.Session
+) -> None:
+    if run.interrupt.asked:
+        for work in ready:
+            work.not_begun = "interrupted"
+        return
+    _call(run, "before", ready, changes)
+    begun = _well(ready)
+    _converge(run, begun, ansible)
+    record(run, begun)
+    _call(run, "after", begun, changes)
+
+
+def check(run: Run, works: Sequence[Work]) -> None:
+    """Let Ansible tell what it would change on the hosts, and change nothing."""
+    with _ansible(run) as ansible:
+        _apply(run, works, ansible)
+
+
+def _ansible(run: Run) -> apply.Session:
+    options = apply.Options(
+        run.errand.playbook,
+        check=run.orders.check,
+        diff=run.orders.diff,
+        forks=run.fleet.forks or default_forks(),
+    )
+    return apply.Session(options, run.on_event)
+
+
+def _start_early(ansible: apply.Session, works: Sequence[Work]) -> None:
+    """Start Ansible while the hosts are locked, for the stages that can be foreseen."""
+    now = {section for work in works for section in work.sections}
+    later = {section for work in works for section in work.later_sections} - now
+    if now:
+        ansible.prepare([now, later] if later else [now])
+
+
+def _apply(run: Run, works: Sequence[Work], ansible: apply.Session) -> None:
     """Let Ansible apply the sections that differ, on the hosts where they differ."""
     if not works:
         return
     try:
-        became = apply.run(
-            run.errand.playbook,
+        became = ansible.apply(
             {work.host.name: _variables(run, work) for work in works},
-            sections={work.host.name: work.sections for work in works},
-            on_event=run.on_event,
-            check=run.orders.check,
-            diff=run.orders.diff,
-            forks=run.fleet.forks or default_forks(),
+            {work.host.name: work.sections for work in works},
         )
     except ApplyError as error:  # Ansible itself failed; what became of other batches is still to be told
         for work in works:
@@ -99,11 +125,12 @@ def _look_once_more(run: Run, works: Sequence[Work], shown: dict[str, tuple[Diff
             )
 
 
-def _converge(run: Run, works: Sequence[Work]) -> None:
+def _converge(run: Run, works: Sequence[Work], ansible: apply.Session) -> None:
     """Apply and look again until nothing is left; reboot where that is ordered, and once more."""
-    _stages(run, works)
+    _stages(run, works, ansible)
     if not run.orders.reboot:
         return
+    ansible.end()
     due = [work for work in _well(works) if work.pending_reboot]
     for work in due:
         work.not_rebooted = _why_not(run, work)
@@ -113,7 +140,7 @@ def _converge(run: Run, works: Sequence[Work]) -> None:
         work.error = result if isinstance(result, GlmprovError) else work.error
         work.stuck = False  # what could not be mended before the reboot may be now
     run.look_again(_well(rebooted))
-    _stages(run, rebooted)
+    _stages(run, rebooted, ansible)
 
 
 def _why_not(run: Run, work: Work) -> str:
@@ -127,7 +154,7 @@ def _why_not(run: Run, work: Work) -> str:
     return run.nothing_new()
 
 
-def _stages(run: Run, works: Sequence[Work]) -> None:
+def _stages(run: Run, works: Sequence[Work], ansible: apply.Session) -> None:
     for _ in range(_STAGES):
         todo = [work for work in works if work.goes_on]
         if todo and run.interrupt.asked:
@@ -138,7 +165,7 @@ def _stages(run: Run, works: Sequence[Work]) -> None:
         if not todo:
             return
         before = {work.host.name: {each.key for each in work.actionable} for work in todo}
-        apply_stage(run, todo)
+        _apply(run, todo, ansible)
         run.look_again(todo)
         for work in todo:
             left = {each.key for each in work.actionable}

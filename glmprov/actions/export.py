@@ -22,7 +22,7 @@ from glmprov import __version__, state
 from glmprov.actions.observe import Fleet
 from glmprov.actions.saved_plan import write_whole
 from glmprov.apply import ansible_home
-from glmprov.apply.inventory_file import yaml_text
+from glmprov.apply.stage_inventory import yaml_text
 from glmprov.errors import UsageError
 from glmprov.inventory import Host
 from glmprov.results import HostReview

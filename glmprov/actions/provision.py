@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-from glmprov.actions.batch import apply_stage, bring, record
+from glmprov.actions.batch import bring, check, record
 from glmprov.actions.batches import ends_the_run, split
 from glmprov.actions.errand import PROVISION, Errand
 from glmprov.actions.hooks import hooks_of
@@ -72,7 +72,7 @@ def provision(
     works = run.first_look()
     ready = [work for work in works if work.changes(orders.reboot)]
     if orders.check:
-        apply_stage(run, ready)
+        check(run, ready)
     else:
         looked_at = time.monotonic()
         if ready and not confirm([work.latest for work in works]):

@@ -17,11 +17,12 @@ from glmprov.errors import GlmprovError
 from glmprov.history import Change, Entry, Event
 from glmprov.inventory import Host
 from glmprov.observation import Observation
-from glmprov.operate import reboot
+from glmprov.operate.reboot import reboot
 from glmprov.plan import HostPlan
 from glmprov.receipt import Receipt
 from glmprov.remote import connect
 from glmprov.remote.fan_out import for_each
+from glmprov.remote.for_ansible import shared_options
 from glmprov.results import HostProvision, Mended
 from glmprov.settings import HostSettings
 from glmprov.state import Unknown
@@ -56,31 +57,30 @@ class Recorder:
         self._begun: dict[str, set[str]] = {}
         self._before: dict[str, Mapping[str, Any]] = {}
         self._said = said
-        # Two: a channel that is opened after a reboot must outlive the lock that was taken before it.
         self._channels = ExitStack()
-        self._held = ExitStack()
         self._locks: dict[str, journal.Lock] = {}
 
     @contextmanager
     def locked(self, hosts: Sequence[Host]) -> Iterator[Mapping[str, GlmprovError]]:
         """Hold the lock of each host; yield why it could not be had, by host."""
-        with self._channels, self._held:
-            refused = {}
-            for host, result in for_each(hosts, self._acquire, self._fleet.forks):
-                if isinstance(result, GlmprovError):
-                    refused[host.name] = result
-            yield refused
+        with self._channels:
+            try:
+                yield self._on_each(hosts, self._acquire)
+            finally:
+                held = [host for host in hosts if host.name in self._locks]
+                self._on_each(held, self._release)
 
     def _acquire(self, host: Host) -> None:
-        channel = self._channels.enter_context(connect(host, self._fleet.connection))
+        # Ansible comes next: one login for both.
+        channel = self._channels.enter_context(connect(host, shared_options(host, self._fleet.connection)))
         lock = journal.Lock(channel, host.name, self._reason or self._command, home=self._home)
         self._locks[host.name] = lock.__enter__()
-        self._held.callback(self._release, lock)
         if lock.expired is not None:
             why = "its process is gone" if lock.expired.live else "its lease has run out"
             self._said(host.name, f"took over the lock of {lock.expired.owner}: {why}")
 
-    def _release(self, lock: journal.Lock) -> None:
+    def _release(self, host: Host) -> None:
+        lock = self._locks.pop(host.name)
         try:
             lock.__exit__(None, None, None)
         except GlmprovError as error:
@@ -164,7 +164,7 @@ class Recorder:
         def work(host: Host) -> None:
             receipt = new[host.name]
             with connect(host, self._fleet.connection) as channel:
-                if host.name in anew:
+                if host.name in anew and host.name not in self._before:
                     before = {**receipt.before, **journal.read_before(channel, home=self._home)}
                     receipt = replace(receipt, before=before)
                 journal.write_receipt(channel, receipt, forgotten[host.name], home=self._home)

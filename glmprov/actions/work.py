@@ -186,6 +186,12 @@ class Work:
         found = {each.section for each in self.actionable}
         return tuple(section for section in state.SECTIONS if section in found)
 
+    @property
+    def later_sections(self) -> tuple[str, ...]:
+        """The sections of which something is known only when others are applied."""
+        found = {each.section for each in self.latest.having(Verdict.LATER) if each.manage is Manage.ENFORCE}
+        return tuple(section for section in state.SECTIONS if section in found)
+
 
 def grown(before: Collection[Difference], now: Collection[Difference]) -> tuple[str, ...]:
     """Return the keys that would be changed now and were not to be before, or to another value."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 
@@ -20,7 +20,14 @@ class Card:
     target_watts: int
     minimum_branch: int
     minimum_version: str
+    memory_mib: int
+    reserved_mib: int
     sources: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def usable_bytes(self) -> int:
+        """What an engine can have of an empty card, as torch counts it."""
+        return (self.memory_mib - self.reserved_mib) * 2**20
 
 
 @dataclass(frozen=True)
@@ -95,7 +102,7 @@ def read(name: str) -> dict[str, Any]:
 
     # The compiled loader, where PyYAML has it, is five times as fast.
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    text = files(__name__).joinpath(name).read_text(encoding="utf-8")
+    text = Path(__file__).with_name(name).read_text(encoding="utf-8")
     content: dict[str, Any] = yaml.load(text, Loader=loader)  # noqa: S506  (both are safe loaders)
     return content
 

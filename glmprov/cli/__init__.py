@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import io
 import re
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 
 import click
 
-from glmprov.cli import access, changing, looking, reverting
+from glmprov.cli import access, changing, deploying, looking, recipes, reverting
 from glmprov.cli.group import main
 from glmprov.errors import ExitCode, GlmprovError
 
-__all__ = ["access", "changing", "looking", "main", "reverting", "run"]
+__all__ = ["access", "changing", "deploying", "looking", "main", "recipes", "reverting", "run"]
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -43,12 +45,17 @@ def run(arguments: Sequence[str] | None = None) -> int:
         click.echo("interrupted", err=True)
         return int(ExitCode.INTERRUPTED)
     except Exception as error:  # the last line of defense: a person gets a sentence, -vv the traceback
-        fault = GlmprovError(
-            f"a fault of glmprov itself: {type(error).__name__}: {error}",
-            next_step="run it again with -vv, and report what it prints",
-        )
-        _tell(fault, "--json" in arguments)
+        _tell(_own_fault(error), "--json" in arguments)
         return int(ExitCode.FAILED)
+
+
+def _own_fault(error: Exception) -> GlmprovError:
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC and error.filename is None:
+        return GlmprovError("the output can't be written: the disk that it goes to is full")
+    return GlmprovError(
+        f"a fault of glmprov itself: {type(error).__name__}: {error}",
+        next_step="run it again with -vv, and report what it prints",
+    )
 
 
 def _tell(error: GlmprovError, as_json: bool) -> None:
@@ -56,7 +63,8 @@ def _tell(error: GlmprovError, as_json: bool) -> None:
     if as_json:
         from glmprov.report.json import failure
 
-        click.echo(failure(error))
+        with suppress(OSError):  # where nothing more can be written, the line below still says why
+            click.echo(failure(error))
     click.echo(f"glmprov: {error}", err=True)
     if error.next_step:
         click.echo(f"next: {error.next_step}", err=True)

@@ -55,17 +55,18 @@ def provision(yes: bool, **options: Any) -> None:
 
     With the file that `glmprov plan --out` wrote: exactly that, or nothing on a host that has moved on since.
     """
-    from glmprov.actions.saved_plan import narrowed, reviewer
-
     if options["rollback"] is not None:
         options["extra_vars"] = (*options["extra_vars"], f"gpu_driver_rollback={options['rollback']}")
     terminal = terminal_for(options)
     plan = _saved_plan(options)
     orders = _orders(options)
     fleet = load(options | ({"inventory": options["inventory"] or plan.inventory} if plan else {}))
+    how: dict[str, Any] = {}
     if plan is not None:
+        from glmprov.actions.saved_plan import narrowed, reviewer
+
         fleet = narrowed(plan, fleet, limited=bool(options["limit"]))
-    how = {"review": reviewer(plan)} if plan else {}
+        how = {"review": reviewer(plan)}
     bring("provision", "provisioning", terminal, fleet, orders, yes=yes, **how)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from importlib import import_module
 
 import click
@@ -11,6 +12,32 @@ import click
 from glmprov import __version__
 
 _FROM_ROOMS = {"lab": ("glmprov.lab.cli", "Rehearse on hosts with simulated GPUs.")}
+
+
+class Lazy(click.Group):
+    """Commands that lie in modules of their own and are imported when they are called.
+
+    lazy holds module, name in it, and the line of help that stands for the command until then.
+    """
+
+    lazy: Mapping[str, tuple[str, str, str]] = {}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands, in the order in which they are declared."""
+        return [*self.lazy, *super().list_commands(ctx)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command, imported now."""
+        if cmd_name not in self.lazy:
+            return super().get_command(ctx, cmd_name)
+        module, name, _ = self.lazy[cmd_name]
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands of the help, without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, _, text) in self.lazy.items()])
 
 
 class _Commands(click.Group):

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 Command = Callable[..., Any]
 
 
-def _stack(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+def stack(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Return the decorator that gives a command all the options, in this order."""
+
     def decorate(command: Command) -> Command:
         for option in reversed(options):
             command = option(command)
@@ -25,7 +27,7 @@ def _stack(*options: Callable[[Command], Command]) -> Callable[[Command], Comman
     return decorate
 
 
-fleet_options = _stack(
+fleet_options = stack(
     click.option("-i", "--inventory", multiple=True, help="Inventory: a path, or a name in ./inventories."),
     click.option("-l", "--limit", help="Only hosts that match this Ansible pattern."),
     click.option("-e", "--extra-vars", multiple=True, help="Variables that win over the inventory's."),
@@ -51,7 +53,7 @@ fleet_options = _stack(
     click.option("-v", "--verbose", count=True, help="Say more; -vv shows tracebacks."),
 )
 
-change_options = _stack(
+change_options = stack(
     click.option("-y", "--yes", is_flag=True, help="Don't ask."),
     click.option("-C", "--check", is_flag=True, help="Let Ansible say what it would do; change nothing."),
     click.option("-D", "--diff", is_flag=True, help="Show how files change."),

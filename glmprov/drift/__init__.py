@@ -4,6 +4,7 @@ from glmprov.drift.audit import audit
 from glmprov.drift.compare import compare, heeded, same
 from glmprov.drift.difference import Difference, Verdict
 from glmprov.drift.files import compare_files, written
+from glmprov.drift.instances import instance, instances
 from glmprov.drift.waiting import classes, interrupts, waiting
 
 __all__ = [
@@ -14,6 +15,8 @@ __all__ = [
     "compare",
     "compare_files",
     "heeded",
+    "instance",
+    "instances",
     "interrupts",
     "same",
     "waiting",

@@ -9,6 +9,7 @@ from typing import Any
 from glmprov.drift.compare import compare, heeded, leaves, same
 from glmprov.drift.difference import Difference, Verdict
 from glmprov.drift.files import compare_files
+from glmprov.drift.instances import instances
 from glmprov.observation import Observation
 from glmprov.plan import HostPlan
 from glmprov.plan.dropped import WHY
@@ -16,11 +17,15 @@ from glmprov.state import SECTIONS, HostState, Later, Manage, Unknown
 
 
 def audit(observation: Observation, plan: HostPlan) -> tuple[Difference, ...]:
-    """Hold a host against what was applied to it and what is asked for now; return what isn't right.
+    """Hold a host and its instances against what was applied and what is asked for now; return what isn't right.
 
     DRIFT: the host is no longer what was applied. PENDING: it still is, and something else is asked for now,
     or nothing was ever applied. What the plan can't know at the moment is held against the receipt.
     """
+    return (*_host(observation, plan), *instances(observation))
+
+
+def _host(observation: Observation, plan: HostPlan) -> tuple[Difference, ...]:
     receipt = observation.receipt
     if receipt is None:
         found = compare(observation.host, plan.expected, observation.state, plan.reasons, plan.modes)

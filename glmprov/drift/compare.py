@@ -9,10 +9,10 @@ from typing import Any
 
 from glmprov.drift.difference import Difference, Verdict
 from glmprov.state import (
-    SECTIONS,
     Disruption,
     Dropped,
     HostState,
+    InstanceState,
     Kind,
     Later,
     Manage,
@@ -37,8 +37,8 @@ class Leaf:
 
 def compare(
     host: str,
-    expected: HostState,
-    observed: HostState,
+    expected: HostState | InstanceState,
+    observed: HostState | InstanceState,
     reasons: Mapping[str, str] | None = None,
     modes: Modes | None = None,
 ) -> tuple[Difference, ...]:
@@ -99,9 +99,9 @@ def _reason(key: str, reasons: Mapping[str, str]) -> str:
     return next((reasons[candidate] for candidate in candidates if candidate in reasons), "")
 
 
-def leaves(expected: HostState, observed: HostState) -> Iterator[Leaf]:
+def leaves(expected: HostState | InstanceState, observed: HostState | InstanceState) -> Iterator[Leaf]:
     """Yield every value of the expected state that is managed, beside what is observed of it."""
-    for section in SECTIONS:
+    for section in (each.name for each in fields(expected)):
         wanted, found = getattr(expected, section), getattr(observed, section)
         if wanted is None:
             continue

@@ -44,5 +44,5 @@ class Difference:
 
     @property
     def section(self) -> str:
-        """The section that the key belongs to."""
-        return self.key.partition(".")[0]
+        """The section that the key belongs to. One of an instance is "engine_service[NAME].…"."""
+        return self.key.partition(".")[0].partition("[")[0]

@@ -21,7 +21,15 @@ class Engine:
     name: str
     default_port: int
     arguments: Mapping[str, tuple[str, ...]]
+    renderer: str
+    """"arguments" or "environment": how it is told what only the host knows."""
     api_key_environment: str | None
+    api_key_file: Mapping[str, str] | None
+    """For one that takes its key from a YAML file: the argument that names the file, and the key's name in it."""
+    defaults: Mapping[str, str]
+    """Variables below all that anybody sets."""
+    caches: Mapping[str, str]
+    """Variables that name a folder for what is compiled at the start, with the folder's name."""
     running_requests_metric: str | None
     generated_tokens_metric: str | None
     moe_config_environment: str | None

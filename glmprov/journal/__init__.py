@@ -15,12 +15,12 @@ import socket
 import threading
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
-from importlib.resources import files
 from types import TracebackType
 from typing import Any, Self
 
 from glmprov import history
-from glmprov.errors import ApplyError, GlmprovError, LockError
+from glmprov.errors import GlmprovError, LockError
+from glmprov.journal.asking import ask
 from glmprov.journal.holder import gone, ourselves
 from glmprov.receipt import RECEIPT_PATH, LockState, Receipt, from_json, to_json
 from glmprov.remote import Channel
@@ -38,12 +38,12 @@ _HISTORY = history.HISTORY_PATH.rpartition("/")[2]
 
 def status(channel: Channel, *, home: str = HOME) -> LockState | None:
     """Return the host's lock, live or expired, None if it has none."""
-    return _state(_ask(channel, "status", {"home": home}).get("lock"))
+    return _state(ask(channel, "status", {"home": home}).get("lock"))
 
 
 def release(channel: Channel, *, home: str = HOME) -> LockState | None:
     """Take the lock away from whoever has it. Return what it was, None if there was none."""
-    return _state(_ask(channel, "release", {"home": home, "force": True, "token": ""}).get("lock"))
+    return _state(ask(channel, "release", {"home": home, "force": True, "token": ""}).get("lock"))
 
 
 class Lock:
@@ -82,10 +82,10 @@ class Lock:
 
     def __enter__(self) -> Self:
         """Get the lock. Raise LockError if somebody else holds it with a live lease."""
-        answer = _ask(self._channel, "acquire", self._asked)
+        answer = ask(self._channel, "acquire", self._asked)
         lock = answer.get("lock") or {}
         if not answer["got"] and gone(lock.get("holder") or {}):
-            answer = _ask(self._channel, "acquire", {**self._asked, "instead_of": lock["token"]})
+            answer = ask(self._channel, "acquire", {**self._asked, "instead_of": lock["token"]})
         holder = _state(answer.get("lock"))
         if not answer["got"] and holder is not None:
             raise locked(self.host, holder)
@@ -108,7 +108,7 @@ class Lock:
     def renew(self, channel: Channel | None = None) -> None:
         """Renew the lease now. Raise LockError if the lock isn't ours any more."""
         with self._talking:
-            answer = _ask(channel or self._channel, "renew", self._asked)
+            answer = ask(channel or self._channel, "renew", self._asked)
         if not answer["got"]:
             self.lost = True
             raise locked(self.host, _state(answer.get("lock")))
@@ -124,7 +124,7 @@ class Lock:
             self._thread.join()
         try:
             with self._talking:
-                _ask(self._channel, "release", {**self._asked, "force": False})
+                ask(self._channel, "release", {**self._asked, "force": False})
         except GlmprovError:
             # The host is gone; the lease ends by itself. What happened inside the block matters more.
             if exc is None:
@@ -169,19 +169,19 @@ def write_receipt(
 ) -> None:
     """Put the receipt on the host, in one step and on disk. forgotten are keys of which nothing of ours is left."""
     asked = {"home": home, "name": "receipt.json", "text": to_json(receipt), "forgotten": sorted(forgotten)}
-    _ask(channel, "store", asked)
+    ask(channel, "store", asked)
 
 
 def take_back(channel: Channel, receipt: Receipt | None, *, home: str = HOME) -> None:
     """Leave this receipt, and what its keys were before, after taking back; None leaves neither."""
     asked = {"home": home, "receipt.json": receipt and to_json(receipt)}
     before = receipt and json.dumps(dict(receipt.before), indent=1) + "\n"
-    _ask(channel, "leave", asked | {"before.json": before})
+    ask(channel, "leave", asked | {"before.json": before})
 
 
 def read_receipt(channel: Channel, *, home: str = HOME) -> Receipt | Unknown | None:
     """Return the host's receipt, None if it has none, Unknown if what is there isn't one that we can read."""
-    text = _ask(channel, "load", {"home": home, "name": "receipt.json"}).get("text")
+    text = ask(channel, "load", {"home": home, "name": "receipt.json"}).get("text")
     if text is None:
         return None
     try:
@@ -192,20 +192,20 @@ def read_receipt(channel: Channel, *, home: str = HOME) -> Receipt | Unknown | N
 
 def append(channel: Channel, entry: history.Entry, *, home: str = HOME) -> None:
     """Put an entry at the end of the host's history, on disk. Beyond the limit the older half goes."""
-    _ask(channel, "append", _line(entry, home))
+    ask(channel, "append", _line(entry, home))
 
 
 def begin(
     channel: Channel, entry: history.Entry, before: Mapping[str, Any], *, home: str = HOME
 ) -> Mapping[str, Any]:
     """Enter the beginning of a change, and keep its keys' values. Return each key's value before our first change."""
-    known: Mapping[str, Any] = _ask(channel, "begin", _line(entry, home) | {"before": before})["before"]
+    known: Mapping[str, Any] = ask(channel, "begin", _line(entry, home) | {"before": before})["before"]
     return known
 
 
 def read_before(channel: Channel, *, home: str = HOME) -> Mapping[str, Any]:
     """Return what each key was before our first change, by the host's own record; nothing where that is damaged."""
-    text = _ask(channel, "load", {"home": home, "name": "before.json"}).get("text")
+    text = ask(channel, "load", {"home": home, "name": "before.json"}).get("text")
     try:
         known = json.loads(text or "{}")
     except ValueError:
@@ -224,7 +224,7 @@ def _line(entry: history.Entry, home: str) -> dict[str, Any]:
 
 def read_history(channel: Channel, *, home: str = HOME) -> tuple[history.History, LockState | None]:
     """Return the host's history and its lock, which tells a change under way from one that never ended."""
-    answer = _ask(channel, "history", {"home": home, "name": _HISTORY}, become=False)
+    answer = ask(channel, "history", {"home": home, "name": _HISTORY}, become=False)
     return history.from_text(answer.get("text") or ""), _state(answer.get("lock"))
 
 
@@ -239,17 +239,3 @@ def _state(lock: Mapping[str, Any] | None) -> LockState | None:
         boot_id=str(lock.get("renewed", {}).get("boot_id", "")),
         reboot_expected=bool(lock.get("reboot_expected")),
     )
-
-
-def _ask(channel: Channel, verb: str, asked: Mapping[str, Any], *, become: bool = True) -> Mapping[str, Any]:
-    """Run the payload on the host and return its answer."""
-    payload = files("glmprov.journal").joinpath("payload.py").read_text()
-    call = f"\nanswer({verb!r}, json.loads({json.dumps(asked)!r}))\n"
-    stdin = (payload + call).encode()
-    done = channel.run(["python3", "-I", "-"], stdin=stdin, deadline_seconds=60, become=become)
-    if done.returncode:
-        words = done.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
-        full = f"make room on the file system of {asked['home']}" if "[Errno 28]" in words[-1] else None
-        raise ApplyError(f"{verb} failed: {words[-1]}", place=str(asked["home"]), next_step=full)
-    answer: Mapping[str, Any] = json.loads(done.stdout)
-    return answer

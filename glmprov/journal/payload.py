@@ -119,6 +119,7 @@ def status(home: str, asked: dict[str, Any]) -> dict[str, Any]:
 
 
 def store(home: str, asked: dict[str, Any]) -> dict[str, Any]:
+    os.makedirs(os.path.dirname(os.path.join(home, asked["name"])), mode=0o755, exist_ok=True)
     write(os.path.join(home, asked["name"]), asked["text"])
     known = kept(home)
     left = {key: value for key, value in known.items() if key not in asked.get("forgotten", ())}

@@ -1,4 +1,4 @@
-"""The lab's certificate authority and the package server's certificate. Only lab nodes trust it."""
+"""The lab's certificate authority and the certificate of its servers. Only lab nodes trust it."""
 
 from __future__ import annotations
 
@@ -7,23 +7,29 @@ from pathlib import Path
 from glmprov.lab.machine import run
 
 SERVER_NAME = "packages.glmprov.lab"
+REGISTRY_NAME = "registry.glmprov.lab"
+HUB_NAME = "hub.glmprov.lab"
+FILES_NAME = "hub-files.glmprov.lab"
+"""Where the hub sends a client for large files: the real one keeps them elsewhere, and clients count on that."""
 _TEN_YEARS_DAYS = "3650"
 
 
 def ensure(cache: Path) -> Path:
-    """Return the directory with ca.crt, server.crt and server.key, made on the first call."""
+    """Return the directory with ca.crt, servers.crt and servers.key, made on the first call."""
     directory = cache / "authority"
-    if not (directory / "server.crt").exists():
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not (directory / "ca.crt").exists():
         ca = ("basicConstraints=critical,CA:TRUE", "keyUsage=critical,keyCertSign")
         _certificate(directory / "ca", "glmprov lab", ca)
+    if not (directory / "servers.crt").exists():
+        names = (SERVER_NAME, REGISTRY_NAME, HUB_NAME, FILES_NAME)
         server = (
-            f"subjectAltName=DNS:{SERVER_NAME}",
+            "subjectAltName=" + ",".join(f"DNS:{name}" for name in names),
             "basicConstraints=CA:FALSE",
             "extendedKeyUsage=serverAuth",
         )
         signer = ("-CA", str(directory / "ca.crt"), "-CAkey", str(directory / "ca.key"))
-        _certificate(directory / "server", SERVER_NAME, server, *signer)
+        _certificate(directory / "servers", SERVER_NAME, server, *signer)
     return directory
 
 

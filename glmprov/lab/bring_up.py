@@ -12,7 +12,9 @@ from pathlib import Path
 from glmprov.errors import LabError
 from glmprov.lab import (
     authority,
+    engine_images,
     fleet,
+    hub_content,
     image,
     inventory,
     machine,
@@ -20,6 +22,8 @@ from glmprov.lab import (
     package_faults,
     packages,
     processes,
+    serve,
+    service_faults,
     take_down,
 )
 from glmprov.lab.fleet import Fleet
@@ -52,7 +56,8 @@ class UpPlan:
             lines.append(f"- install Debian packages: {' '.join(self.system_packages)}")
         if not self.image_is_cached:
             lines.append(
-                f"- build a Debian 12 image, in a minute, from this machine's package sources: {cache()}"
+                "- build a Debian 12 image and container images with the engine simulator, in a minute, from this "
+                f"machine's package sources: {cache()}"
             )
         if self.place.directory.exists():
             lines.append(f"- remove what is left of the last fleet {self.place.fleet}")
@@ -123,7 +128,10 @@ def _whole(name: str) -> Fleet | None:
 def _image_is_cached(profiles: Sequence[str]) -> bool:
     try:
         with alone("building", wait=False):
-            return image.is_cached(cache(), authority.ensure(cache()) / "ca.crt", _distributions(profiles))
+            trusted = authority.ensure(cache()) / "ca.crt"
+            return image.is_cached(cache(), trusted, _distributions(profiles)) and engine_images.is_cached(
+                cache()
+            )
     except LabError:
         # Another fleet is building it, or will say what is wrong.
         return False
@@ -140,6 +148,8 @@ def _start(plan: UpPlan, say: Say) -> Fleet:
         certificates = authority.ensure(cache())
         building = pool.submit(image.ensure, cache(), certificates / "ca.crt")
         content = packages.build(cache())
+        # Not at the same time: both ask apt, with the same state.
+        storage, models = engine_images.ensure(cache()), hub_content.ensure(cache())
         distributions = _distributions(plan.profiles)
         if "ubuntu" in distributions:
             packages.add_ubuntu(cache(), content)
@@ -147,7 +157,17 @@ def _start(plan: UpPlan, say: Say) -> Fleet:
     if (seconds := time.monotonic() - begun) > 1:
         say(f"Image and packages are ready ({seconds:.0f} s)")
     machine.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", where.identity, "-f", where.ssh_key])
-    namespace_pid, nodes = _start_network(where, fleet.name_nodes(plan.profiles), content, certificates)
+    served = serve.Places(
+        packages=str(content),
+        package_faults=str(where.directory / package_faults.FOLDER),
+        authority=str(certificates),
+        registry_program=str(engine_images.program(cache())),
+        registry_storage=str(storage),
+        models=str(models),
+        service_faults=str(where.directory / service_faults.FOLDER),
+        scratch=str(where.directory),
+    )
+    namespace_pid, nodes = _start_network(where, fleet.name_nodes(plan.profiles), served)
     with ThreadPoolExecutor(len(nodes)) as pool:
         try:
 
@@ -166,12 +186,11 @@ def _start(plan: UpPlan, say: Say) -> Fleet:
 
 
 def _start_network(
-    where: Place, planned: tuple[Node, ...], content: Path, certificates: Path
+    where: Place, planned: tuple[Node, ...], served: serve.Places
 ) -> tuple[int, tuple[Node, ...]]:
-    """Start package server and forwarder. Return the former's PID, and the nodes with their addresses."""
+    """Start servers and forwarder. Return the former's PID, and the nodes with their addresses."""
     log = where.directory / "services.log"
-    contents = (str(content), str(certificates), str(where.directory / package_faults.FOLDER))
-    processes.start(where, processes.PACKAGES, "glmprov.lab.serve", *contents, log=log)
+    processes.start(where, processes.PACKAGES, "glmprov.lab.serve", str(served), log=log)
     namespace_pid = processes.find(where, processes.PACKAGES)
     if namespace_pid is None:
         raise LabError(f"the package server ended: {processes.last_lines(log, 1)}")

@@ -14,6 +14,18 @@ from typing import Any
 
 from glmprov.errors import LabError
 
+_ENGINE_KINDS = (
+    *(
+        "crash-at-load",
+        "out-of-memory",
+        "hang-at-warm-up",
+        "no-tokens",
+        "garbage",
+        "slow-start",
+        "slow-tokens",
+    ),
+    *("ignore-sigterm", "orphan", "dies-later", "no-tool-calls"),
+)
 KINDS: dict[str, str] = {
     "lost-card": "CARD: the card falls off the bus (Xid 79); back after a reboot",
     "missing-card": "CARD on|off: from the next boot on the card isn't there at all",
@@ -29,6 +41,8 @@ KINDS: dict[str, str] = {
     "unload-driver": "on: the kernel modules are gone until the next boot or modprobe",
     "dkms": "fails|unsigned on|off: module builds fail, or their modules aren't signed",
     "secure-boot": "on|off: the firmware enforces Secure Boot; modules that are loaded stay",
+    "engine": "KIND [SECONDS] [for WORD]|off: engines fail, all or those with WORD in image, version or arguments. "
+    f"KIND: {', '.join(_ENGINE_KINDS)}",
     "enroll-keys": "on: somebody confirms at the console the keys that mokutil was given",
 }
 """Name of a fault → its arguments and what it does. CARD is an index, a UUID or a bus id."""
@@ -58,12 +72,32 @@ def inject(hw: Path, kind: str, args: list[str]) -> str:
         "secure-boot": (1, _secure_boot),
         "enroll-keys": (1, lambda place, words: _in_node(place, "enroll_keys")),
     }
+    if kind == "engine":
+        return _engine(hw, args)
     if kind not in acts:
-        raise LabError(f"there is no fault {kind}", next_step=f"There are: {', '.join(acts)}.")
+        raise LabError(f"there is no fault {kind}", next_step=f"There are: {', '.join(KINDS)}.")
     count, act = acts[kind]
     if len(args) != count:
         raise LabError(f"{kind} wants: {KINDS[kind].partition(':')[0]}", place=kind)
     return act(hw, args)
+
+
+def _engine(hw: Path, args: list[str]) -> str:
+    """Write what the engine simulator looks at, in every container with cards and outside of containers."""
+    words, for_whom = (args[:-2], args[-1]) if args[-2:-1] == ["for"] else (args, "")
+    if words == ["off"]:
+        _mark(hw, "engine", "off")
+        return "engines work"
+    if not words or words[0] not in _ENGINE_KINDS:
+        choices = ", ".join(_ENGINE_KINDS)
+        raise LabError(
+            f"say how engines fail, not {' '.join(words) or 'nothing'}",
+            next_step=f"One of: {choices}; or off.",
+        )
+    if len(words) > 2 or not all(word.replace(".", "", 1).isdigit() for word in words[1:]):
+        raise LabError(f"after {words[0]} comes a number of seconds, or nothing", place="engine")
+    _mark(hw, "engine", "on", " ".join(args))
+    return f"engines{f' with {for_whom} in them' if for_whom else ''} fail: {' '.join(words)}"
 
 
 def _lost_card(hw: Path, args: list[str]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from glmprov.lab.authority import SERVER_NAME
+from glmprov.lab.authority import REGISTRY_NAME, SERVER_NAME
 from glmprov.lab.node import Node, distribution
 from glmprov.lab.places import Place
 
@@ -32,6 +32,8 @@ def write(file: Path, place: Place, nodes: Sequence[Node], packages: Path) -> No
         f"ansible_ssh_private_key_file={place.ssh_key}",
         f"ansible_ssh_common_args=-o UserKnownHostsFile={known_hosts} -o StrictHostKeyChecking=yes",
         *_repositories(packages),
+        # Hosts without a way out reach docker.io through a mirror: images keep the names that the world gives them.
+        f'container_engine_daemon={{"registry-mirrors": ["https://{REGISTRY_NAME}"]}}',
     ]
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text("\n".join(lines) + "\n")

@@ -12,6 +12,8 @@ from glmprov.lab.machine import run
 BRIDGE = "lab"
 GATEWAY = "10.77.0.1"
 """The bridge's address: the package server, and where the forwarder's connections come from."""
+REGISTRY = "10.77.0.2"
+HUB = "10.77.0.3"
 PREFIX_LENGTH = 24
 
 
@@ -30,7 +32,7 @@ def make_bridge() -> None:
     batch(
         "link set lo up",
         f"link add {BRIDGE} type bridge",
-        f"addr add {GATEWAY}/{PREFIX_LENGTH} dev {BRIDGE}",
+        *(f"addr add {own}/{PREFIX_LENGTH} dev {BRIDGE}" for own in (GATEWAY, REGISTRY, HUB)),
         f"link set {BRIDGE} up",
     )
 

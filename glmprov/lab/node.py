@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from glmprov.lab import hardware_tree, network, profiles
-from glmprov.lab.authority import SERVER_NAME
+from glmprov.lab.authority import FILES_NAME, HUB_NAME, REGISTRY_NAME, SERVER_NAME
 from glmprov.lab.machine import run
 from glmprov.lab.places import Place
 from glmprov.lab.supervisor import BOOTS_FILE, OFF_FILE, UNPLUGGED_FILE
@@ -111,6 +111,7 @@ def distribution(node: Node) -> str:
 
 def _identity(place: Place, node: Node, packages: Path, nodes: Sequence[Node]) -> dict[str, str]:
     hosts = ["127.0.0.1 localhost", f"{network.GATEWAY} {SERVER_NAME}"]
+    hosts += [f"{network.REGISTRY} {REGISTRY_NAME}", f"{network.HUB} {HUB_NAME} {FILES_NAME}"]
     hosts += [f"{network.address(one.number)} {one.name}" for one in nodes]
     return {
         "etc/hostname": node.name + "\n",

@@ -122,8 +122,8 @@ def fingerprint() -> str:
 
 def _walk(folder: Traversable) -> Iterable[Traversable]:
     for item in sorted(folder.iterdir(), key=lambda entry: entry.name):
-        # What lies in sim/node is copied beside the node, not packed.
-        if item.is_dir() and item.name not in ("node", "__pycache__"):
+        # What lies in sim/node is copied beside the node, what lies in sim/engine goes into images.
+        if item.is_dir() and item.name not in ("node", "engine", "__pycache__"):
             yield from _walk(item)
         elif item.is_file():
             yield item

@@ -13,9 +13,10 @@ from glmprov.lab.node import Node
 
 REAL = (
     "systemd as PID 1, journal, sshd, sudo, PAM, apt and dpkg, network stack, iptables, "
-    "the distribution's Docker Engine with overlay2"
+    "the distribution's Docker Engine with overlay2, Debian's docker-registry"
 )
 SIMULATED = (
+    "engines (images of vLLM and SGLang hold the engine simulator), the model hub and its weights, "
     "GPUs and NVML, NVIDIA's programs and packages, CPU, NUMA and PCI topology, kernel modules with their "
     "parameters, kernels, their command line and boot loader, Secure Boot, Ubuntu's packages, Xid entries, "
     "sysctls of vm and kernel"

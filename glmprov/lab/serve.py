@@ -1,42 +1,49 @@
-"""The package server, and the first process of a fleet: it makes the network namespace that all others enter.
+"""The fleet's servers, and its first process: it makes the network namespace that all others enter.
 
-Run as `python -m glmprov.lab.serve CONTENT AUTHORITY FAULTS`: serves the directory CONTENT by HTTPS on the bridge,
-to each node with the faults that it has in the directory FAULTS.
+Run as `python -m glmprov.lab.serve PLACES`, a JSON object: serves packages, container images and models by HTTPS on the
+bridge, to each node with the faults that it has.
 """
 
 from __future__ import annotations
 
-import ssl
+import json
 import sys
 import time
+from dataclasses import asdict, dataclass
 from functools import partial
 from http import HTTPStatus
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
-from typing import Any
 
-from glmprov.lab import namespaces, network, package_faults
+from glmprov.lab import hub, namespaces, network, package_faults, registry, tls_server
+from glmprov.lab.authority import FILES_NAME
 from glmprov.lab.processes import say_ready
+from glmprov.lab.tls_server import TlsServer
 
 
-class _Server(ThreadingHTTPServer):
-    def __init__(self, content: Path, context: ssl.SSLContext, faults: Path) -> None:
-        self._context = context
-        self.faults = faults
-        super().__init__((network.GATEWAY, 443), partial(_Files, directory=str(content)))
+@dataclass(frozen=True)
+class Places:
+    """Where everything lies that is served, and what is wrong with it for whom."""
 
-    def finish_request(self, request: Any, client_address: Any) -> None:
-        # The handshake belongs into the connection's thread: one slow client must not stop the others.
-        request.settimeout(60)
-        with self._context.wrap_socket(request, server_side=True) as encrypted:
-            super().finish_request(encrypted, client_address)
+    packages: str
+    package_faults: str
+    authority: str
+    registry_program: str
+    registry_storage: str
+    models: str
+    service_faults: str
+    scratch: str
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        sys.stderr.write(f"{client_address[0]}: {sys.exception()}\n")
+    def __str__(self) -> str:
+        return json.dumps(asdict(self))
 
 
 class _Files(SimpleHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+
+    def __init__(self, *connection: object, faults: Path, directory: str) -> None:
+        self._folder = faults
+        super().__init__(*connection, directory=directory)  # type: ignore[arg-type]
 
     def do_GET(self) -> None:
         """Answer, as far as the faults let it through."""
@@ -56,22 +63,31 @@ class _Files(SimpleHTTPRequestHandler):
 
     @property
     def _faults(self) -> Path:
-        assert isinstance(self.server, _Server)  # noqa: S101  (there is no other)
-        return self.server.faults / self.client_address[0]
+        return self._folder / self.client_address[0]
 
     def address_string(self) -> str:
         return str(self.client_address[0])
 
 
-def main(content: str, authority: str, faults: str) -> None:
+def main(described: str) -> None:
     """Make the fleet's network and serve until killed."""
+    places = Places(**json.loads(described))
     namespaces.unshare(namespaces.NEW_NETWORK)
     network.make_bridge()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(Path(authority) / "server.crt", Path(authority) / "server.key")
-    with _Server(Path(content), context, Path(faults)) as server:
-        say_ready()
-        server.serve_forever()
+    context = tls_server.context(Path(places.authority))
+    faults = Path(places.service_faults)
+    models = partial(hub.Hub, models=Path(places.models), elsewhere=f"https://{FILES_NAME}", faults=faults)
+    files = partial(_Files, faults=Path(places.package_faults), directory=places.packages)
+    TlsServer(network.GATEWAY, context, files).start()
+    TlsServer(network.HUB, context, models).start()
+    say_ready()
+    # Nodes ask for images long after their boot, which needn't wait for it.
+    scratch = Path(places.scratch)
+    running = registry.start(
+        Path(places.registry_program), Path(places.registry_storage), scratch, registry.PORT, read_only=True
+    )
+    TlsServer(network.REGISTRY, context, partial(registry.Registry, faults=faults)).start()
+    running.wait()
 
 
 if __name__ == "__main__":

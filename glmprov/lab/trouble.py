@@ -1,11 +1,11 @@
-"""Faults on demand: of network and package server, made here, and of the hardware, by the node's simulation."""
+"""Faults on demand: of network and servers, made here, and of the hardware, by the node's simulation."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from glmprov.errors import LabError
-from glmprov.lab import faults, fleet, network, package_faults, processes
+from glmprov.lab import faults, fleet, network, package_faults, processes, service_faults
 from glmprov.lab.fleet import Fleet
 from glmprov.lab.forward import LATENCY_FILE
 from glmprov.lab.machine import run
@@ -28,7 +28,7 @@ _PACKAGE_KINDS = {
 
 def kinds() -> dict[str, str]:
     """Return the kinds of faults with their arguments and meaning."""
-    return {**_OUR_KINDS, **_PACKAGE_KINDS, **faults.KINDS}
+    return {**_OUR_KINDS, **_PACKAGE_KINDS, **service_faults.KINDS, **faults.KINDS}
 
 
 def cause(name: str, node_name: str, kind: str, arguments: list[str]) -> str:
@@ -41,6 +41,9 @@ def cause(name: str, node_name: str, kind: str, arguments: list[str]) -> str:
     if kind in _PACKAGE_KINDS:
         folder = found.place.directory / package_faults.FOLDER / network.address(node.number)
         return package_faults.change(found.packages, cache(), folder, kind, arguments)
+    if kind in service_faults.KINDS:
+        file = found.place.directory / service_faults.FOLDER / f"{network.address(node.number)}.json"
+        return service_faults.change(file, kind, arguments)
     if kind not in kinds():
         raise LabError(f"there is no fault '{kind}'", next_step=f"There are: {', '.join(kinds())}.")
     return faults.inject(found.place.node(node.name) / "hardware", kind, arguments)

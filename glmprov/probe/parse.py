@@ -7,16 +7,18 @@ from datetime import UTC, datetime
 from typing import Any
 
 from glmprov import receipt as receipts
+from glmprov.deployed import ObservedInstance
 from glmprov.hardware import Gpu, Hardware
 from glmprov.observation import Observation
 from glmprov.probe import parse_hardware, parse_nvml
 from glmprov.probe.answer import Answer
 from glmprov.probe.parse_driver import gpu_driver
 from glmprov.probe.parse_engine import container_engine, containers, serving
+from glmprov.probe.parse_instances import instances, units_of
 from glmprov.probe.parse_machines import virtual_machines
 from glmprov.probe.parse_power import gpu_power, nccl_env
 from glmprov.probe.parse_tuning import host_tuning
-from glmprov.probe.wanted import REHEARSAL
+from glmprov.probe.wanted import GATE_PROGRAM, INSTANCES, REHEARSAL
 from glmprov.receipt import PACKAGES_PATH, RECEIPT_PATH, Packages, Receipt
 from glmprov.state import GpuDriver, HostState, Unknown
 
@@ -27,6 +29,7 @@ def observation(host: str, parts: Mapping[str, Any]) -> Observation:
     gpus = parse_nvml.gpus(answer)
     driver = gpu_driver(answer, gpus)
     processes = parse_nvml.processes(answer)
+    deployed = instances(answer)
     return Observation(
         host=host,
         observed_at=datetime.fromtimestamp(int(parts.get("time", 0)), UTC).isoformat(timespec="seconds"),
@@ -39,10 +42,11 @@ def observation(host: str, parts: Mapping[str, Any]) -> Observation:
             nccl_env=nccl_env(answer),
         ),
         receipt=_receipt(answer),
-        files=_files(answer),
+        files=_files(answer, deployed),
         packages=_packages(answer),
         serving=serving(answer, processes),
         containers=containers(answer),
+        instances=deployed,
         hung=answer.hung(),
         remarks=tuple(_remarks(answer)),
     )
@@ -91,9 +95,15 @@ def _packages(answer: Answer) -> Packages | Unknown:
         return Unknown(f"{PACKAGES_PATH} can't be read: {str(problem).splitlines()[0]}")
 
 
-def _files(answer: Answer) -> dict[str, str | None]:
+def _files(answer: Answer, deployed: Mapping[str, ObservedInstance]) -> dict[str, str | None]:
+    """Return the sums of the host's own files: those of instances are in the instances."""
     sums = answer.part("sums")
-    return {} if isinstance(sums, Unknown) else dict(sums)
+    if isinstance(sums, Unknown):
+        return {}
+    theirs = units_of(deployed)
+    return {
+        p: s for p, s in sums.items() if p not in theirs and not p.startswith((f"{INSTANCES}/", GATE_PROGRAM))
+    }
 
 
 def _remarks(answer: Answer) -> list[str]:

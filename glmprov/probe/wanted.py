@@ -70,12 +70,15 @@ FILES = (
     "/var/lib/glmprov/packages.json",
     "/var/lib/glmprov/lock.json",
     "/var/lib/glmprov/driver/kept.json",
+    "/var/lib/glmprov/instances/*/receipt.json",
     "/boot/grub/grubenv",
     "/var/run/reboot-required",
 )
 
 OUR_FILES = (
     "/etc/glmprov/*",
+    "/etc/glmprov/instances/*/environment",
+    "/etc/glmprov/instances/*/gate.json",
     "/etc/systemd/system/glmprov-*",
     "/etc/systemd/system/glmprov-*/*",
     "/usr/local/lib/glmprov/*",
@@ -151,6 +154,12 @@ PROXMOX = "/run/qemu-server"
 SNAP = "/snap/docker"
 SECURE_BOOT = EFI + "/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
 
+INSTANCES = "/etc/glmprov/instances"
+GATE_PROGRAM = "/usr/local/lib/glmprov/gate"
+WEIGHTS = ("/var/lib/glmprov/instances/*/weights/*",)
+"""Through the link that the role makes; only sizes are taken, the files hold hundreds of gigabytes."""
+INSTANCE_PROPERTIES = ("Id", "LoadState", "ActiveState", "SubState", "UnitFileState", "NRestarts", "Result")
+
 UNIT_PROPERTIES = ("LoadState", "ActiveState", "UnitFileState", "WantedBy")
 
 
@@ -164,6 +173,14 @@ def wanted(sysctl_keys: Sequence[str] = (), *, nvml_seconds: float = 30.0) -> di
     return {
         "files": [*FILES, *(sysctl_path(key) for key in keys)],
         "sums": list(OUR_FILES),
+        "sizes": list(WEIGHTS),
+        "instances": INSTANCES,
+        "instance_command": [
+            "systemctl",
+            "show",
+            "--no-pager",
+            "--property=" + ",".join(INSTANCE_PROPERTIES),
+        ],
         "packages": list(PACKAGES),
         "lines": {GRUB: list(BOOT_LINES)},
         "present": list(KERNELS),

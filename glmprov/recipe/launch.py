@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 T = TypeVar("T")
 
+NUMBER = re.compile(r"^-?\d+(\.\d+)?$")
+"""A value that begins with a dash and is no name, to argparse as to us."""
+
 Value = str | bool | tuple[str, ...]
-"""An argument's value as text; True: a switch; a tuple: the argument is given that many times."""
+"""A value as text; True: a switch; a tuple: several values.
+
+An engine's argument takes them behind its name, `--cuda-graph-bs 1 2`; an option of `docker run` is given each time.
+"""
 
 
 @dataclass(frozen=True)
@@ -40,7 +47,7 @@ class Launch:
 
     def argv(self) -> tuple[str, ...]:
         """Return the command as the engine sees it."""
-        return (*self.launcher, *words(self.arguments))
+        return (*self.launcher, *words(self.arguments, repeat=False))
 
     def origin(self, place: str) -> str:
         """Return who set the value at a place, "arguments.port" say."""
@@ -78,9 +85,9 @@ def changed(launch: Launch, change: Change, origin: str) -> Launch:
     )
 
 
-def words(named: Mapping[str, Value]) -> tuple[str, ...]:
-    """Return arguments or options as argv. False is left out."""
-    return tuple(word for name, value in named.items() for word in _words(name, value))
+def words(named: Mapping[str, Value], *, repeat: bool = True) -> tuple[str, ...]:
+    """Return arguments or options as argv. False is left out; repeat: the name stands before each of several values."""
+    return tuple(word for name, value in named.items() for word in _words(name, value, repeat))
 
 
 def spelled(name: str) -> str:
@@ -90,13 +97,23 @@ def spelled(name: str) -> str:
     return f"-{name}" if len(name) == 1 else f"--{name}"
 
 
-def _words(name: str, value: Value) -> Sequence[str]:
+def _words(name: str, value: Value, repeat: bool) -> Sequence[str]:
     if value is False:
         return ()
     if value is True:
         return (spelled(name),)
     values = (value,) if isinstance(value, str) else value
-    return tuple(word for each in values for word in ((spelled(name), each) if name else (each,)))
+    if not name:
+        return values
+    if not repeat and len(values) > 1:
+        return (spelled(name), *values)
+    return tuple(word for each in values for word in _pair(spelled(name), each))
+
+
+def _pair(name: str, value: str) -> Sequence[str]:
+    """Return name and value; in one word, where the value would be taken for another name."""
+    looks_like_a_name = value.startswith("-") and not NUMBER.match(value)
+    return (f"{name}={value}",) if looks_like_a_name and name.startswith("--") else (name, value)
 
 
 def _merged(before: Mapping[str, T], change: Mapping[str, T | None]) -> Mapping[str, T]:

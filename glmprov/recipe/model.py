@@ -81,6 +81,8 @@ class Recipe:
     requires: Requirements
     published: Launch
     alias: str = ""
+    hardware: str = ""
+    """What its author ran it on."""
     revision: str | None = None
     """The model's revision. None: whatever `lock` resolves."""
     corrections: tuple[Correction, ...] = ()
@@ -90,7 +92,11 @@ class Recipe:
     moe_config: str | None = None
     """A tuned fused-MoE file to mount: a path on the control machine. The engine's own name for it is computed."""
     published_text: str = ""
-    """The command as it was published, with its line breaks."""
+    """The command or script as it was published, with its line breaks."""
+    version_note: str = ""
+    """How the published form's release is known, if its author doesn't name it."""
+    corrected_text: str = ""
+    """For a kind that isn't served: the script that works today."""
     instead: Mapping[str, str] = field(default_factory=dict)
     """For a kind that isn't served: what to type instead, by verb."""
     place: str = ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
@@ -56,11 +56,14 @@ class Channel(Protocol):
         deadline_seconds: float = 60.0,
         become: bool = False,
         max_output_bytes: int = 8 << 20,
+        on_line: Callable[[bytes], object] | None = None,
     ) -> Completed:
         """Run argv on the host, quoted once, here; with become, as root in the way the inventory says.
 
-        The command dies with its deadline on the host too. Raise UnreachableError if the host is lost or the
-        deadline passes, BecomeError if becoming root is refused or wants a password that we don't have.
+        With on_line each line of standard output is handed on as it comes, none is kept, and a command that is
+        silent for a minute counts as lost. The command dies with its deadline on the host too. Raise
+        UnreachableError if the host is lost or the deadline passes, BecomeError if becoming root is refused or
+        wants a password that we don't have.
         """
 
     def __enter__(self) -> Self: ...

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from glmprov.errors import BecomeError, UnreachableError
 from glmprov.remote import Completed
 from glmprov.remote.become import Become, explain_refusal
 from glmprov.remote.script import KILL_AFTER_SECONDS, Marks, Sudo, script
+from glmprov.remote.stream import Stream
 from glmprov.secret import Secret
-
-NOISE_BYTES = 64 << 10
-"""How much of what is printed before the command starts is kept, to look for marks and to explain a failure."""
 
 KILLED_BY_DEADLINE = {124, 137, 143}
 """Exit statuses that a watchdog leaves behind: timeout's own, and 128 + SIGKILL and SIGTERM."""
@@ -21,34 +19,9 @@ KILLED_BY_DEADLINE = {124, 137, 143}
 CUT_OFF = 141
 """128 + SIGPIPE: what a command gets that goes on writing when we have stopped listening."""
 
-
-class Stream:
-    """One output of the command: skipped up to the ready mark, kept up to a limit, counted beyond it."""
-
-    def __init__(self, start: bytes, limit_bytes: int) -> None:
-        self.start = start
-        self.limit_bytes = limit_bytes
-        self.started = False
-        self.before = bytearray()
-        self.kept = bytearray()
-        self.tail = b""
-        self.over_bytes = 0
-
-    def hear(self, data: bytes) -> None:
-        """Take data in."""
-        if not self.started:
-            self.before += data
-            at = self.before.find(self.start)
-            if at < 0:
-                del self.before[:-NOISE_BYTES]
-                return
-            self.started = True
-            data = bytes(self.before[at + len(self.start) :])
-            del self.before[at:]
-        room = self.limit_bytes - len(self.kept)
-        self.kept += data[:room]
-        self.over_bytes += max(0, len(data) - room)
-        self.tail = (self.tail + data)[-256:]
+SILENCE_SECONDS = 60.0
+"""How long a command whose lines are handed on may say nothing. It is ours and breathes every few seconds, so a
+longer silence is a host that is lost, hours before the deadline of a download would tell."""
 
 
 class Conversation:
@@ -67,6 +40,7 @@ class Conversation:
         deadline_seconds: float,
         max_output_bytes: int,
         become: Become | None = None,
+        on_line: Callable[[bytes], object] | None = None,
     ) -> None:
         self.host = host
         self.what = argv[0]
@@ -78,12 +52,18 @@ class Conversation:
         sudo = Sudo(become.program, become.flags, answers=self.password is not None) if become else None
         self.line = script(argv, self.marks, deadline_seconds, sudo)
         # Both ended marks are ours, so stderr gets room for one more line.
-        self.stdout = Stream(self.marks.ready, max_output_bytes)
+        self.stdout = Stream(self.marks.ready, max_output_bytes, on_line)
         self.stderr = Stream(self.marks.ready, max_output_bytes + 256)
         self.finished_saying = False
         self.enough = False
         self.prompts_answered = 0
-        self.begun_at = time.monotonic()
+        self.begun_at = self.heard_at = time.monotonic()
+
+    @property
+    def give_up_at(self) -> float:
+        """When a channel stops waiting, by the monotonic clock: moves on with every line that is handed on."""
+        end = self.begun_at + self.patience_seconds
+        return end if self.stdout.on_line is None else min(end, self.heard_at + SILENCE_SECONDS)
 
     @property
     def patience_seconds(self) -> float:
@@ -99,6 +79,7 @@ class Conversation:
 
     def hear_stdout(self, data: bytes) -> bytes:
         """Take in what the host printed; return what to say."""
+        self.heard_at = time.monotonic()
         self.stdout.hear(data)
         self._stop_a_flood()
         return b""
@@ -126,6 +107,7 @@ class Conversation:
         lost says what the channel knows of a host that fell silent. Raise UnreachableError if the host fell silent
         or its watchdog ended the command, BecomeError if the command never started for want of root.
         """
+        self.stdout.end()
         completed = self._completed(status, lost)
         elapsed_seconds = time.monotonic() - self.begun_at
         if completed.returncode in KILLED_BY_DEADLINE and elapsed_seconds >= self.deadline_seconds:
@@ -137,6 +119,12 @@ class Conversation:
 
     def out_of_patience(self) -> UnreachableError:
         """Return the error for a command that outlived its deadline and its watchdog: HUNG, or the host is lost."""
+        if time.monotonic() < self.begun_at + self.patience_seconds:
+            return UnreachableError(
+                f"nothing was heard of {self.what} for {SILENCE_SECONDS:g} s: the host is lost",
+                host=self.host,
+                next_step="see whether the host is up; then run the same command again",
+            )
         state = "doesn't die on the host" if self.stderr.started else "didn't start"
         return UnreachableError(
             f"{self.what} {state}, {self.patience_seconds:g} s after it was sent: not waiting for it",

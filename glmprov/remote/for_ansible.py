@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from typing import Any
 
 from glmprov.inventory import Host
 from glmprov.remote import ConnectOptions
+from glmprov.remote.choice import wanted_channel
 from glmprov.remote.openssh import ssh_arguments
+
+
+def shared_options(host: Host, options: ConnectOptions) -> ConnectOptions:
+    """Return the options for a channel whose connection Ansible shares, where the channel is ours to choose."""
+    return replace(options, channel="openssh") if wanted_channel(host, options) == "auto" else options
 
 
 def connection_variables(host: Host, options: ConnectOptions) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import select
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
@@ -75,6 +75,7 @@ class Libssh2Channel:
         deadline_seconds: float = 60.0,
         become: bool = False,
         max_output_bytes: int = 8 << 20,
+        on_line: Callable[[bytes], object] | None = None,
     ) -> Completed:
         """Run argv on the host. Errors as Channel.run."""
         with self._one_at_a_time, interruptible(self._hang_up):
@@ -87,6 +88,7 @@ class Libssh2Channel:
                 become=way_to_root(self.host, self.options)
                 if become and self.config.user != "root"
                 else None,
+                on_line=on_line,
             )
             try:
                 self._take_at_most(self.options.connect_seconds)
@@ -105,7 +107,6 @@ class Libssh2Channel:
         """Let conversation speak with the shell behind channel; return what came of it."""
         voice = _Voice(channel)
         voice.say(conversation.opening(), last=conversation.finished_saying)
-        give_up_at = time.monotonic() + conversation.patience_seconds
         try:
             self._session.set_blocking(False)
             while not conversation.enough:
@@ -113,10 +114,10 @@ class Libssh2Channel:
                 heard = _hear(channel, conversation, voice)
                 if not heard and channel.eof():
                     break
-                if time.monotonic() >= give_up_at:
+                if time.monotonic() >= conversation.give_up_at:
                     raise conversation.out_of_patience()
                 if not said and not heard:
-                    self._wait(give_up_at)
+                    self._wait(conversation.give_up_at)
             status = None if conversation.enough else self._status(channel)
         except (SSH2Error, OSError) as error:
             if self._hung_up.is_set():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -35,6 +35,7 @@ class LocalChannel:
         deadline_seconds: float = 60.0,
         become: bool = False,
         max_output_bytes: int = 8 << 20,
+        on_line: Callable[[bytes], object] | None = None,
     ) -> Completed:
         """Run argv here. Errors as Channel.run."""
         conversation = Conversation(
@@ -44,6 +45,7 @@ class LocalChannel:
             deadline_seconds=deadline_seconds,
             max_output_bytes=max_output_bytes,
             become=way_to_root(self.host, self.options) if become and os.geteuid() != 0 else None,
+            on_line=on_line,
         )
         return converse(["/bin/sh", "-c", COMMAND_LINE], conversation)
 

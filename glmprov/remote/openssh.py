@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -53,6 +53,7 @@ class OpenSshChannel:
         deadline_seconds: float = 60.0,
         become: bool = False,
         max_output_bytes: int = 8 << 20,
+        on_line: Callable[[bytes], object] | None = None,
     ) -> Completed:
         """Run argv on the host. Errors as Channel.run."""
         conversation = Conversation(
@@ -62,6 +63,7 @@ class OpenSshChannel:
             deadline_seconds=deadline_seconds,
             max_output_bytes=max_output_bytes,
             become=way_to_root(self.host, self.options) if become and self.config.user != "root" else None,
+            on_line=on_line,
         )
         command = ["ssh", *self._arguments(), "-T", "--", self.config.asked, COMMAND_LINE]
         return converse(command, conversation, environment=quiet_environment(), lost_status=SSH_FAILED)

@@ -6,7 +6,7 @@ import logging
 import select
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
@@ -58,6 +58,7 @@ class ParamikoChannel:
         deadline_seconds: float = 60.0,
         become: bool = False,
         max_output_bytes: int = 8 << 20,
+        on_line: Callable[[bytes], object] | None = None,
     ) -> Completed:
         """Run argv on the host. Errors as Channel.run."""
         conversation = Conversation(
@@ -67,6 +68,7 @@ class ParamikoChannel:
             deadline_seconds=deadline_seconds,
             max_output_bytes=max_output_bytes,
             become=way_to_root(self.host, self.options) if become and self.config.user != "root" else None,
+            on_line=on_line,
         )
         try:
             session = self.transport.open_session(timeout=self.options.connect_seconds)
@@ -128,9 +130,8 @@ def _converse(
     """Let conversation speak with the shell behind session; return what came of it."""
     voice = _Voice(session)
     voice.say(conversation.opening(), close=conversation.finished_saying)
-    give_up_at = time.monotonic() + conversation.patience_seconds
     while not conversation.enough:
-        patience_seconds = give_up_at - time.monotonic()
+        patience_seconds = conversation.give_up_at - time.monotonic()
         if patience_seconds <= 0:
             raise conversation.out_of_patience()
         ended = session.eof_received or session.closed

@@ -65,7 +65,6 @@ def converse(
 def _pump(child: subprocess.Popen[bytes], conversation: Conversation, hung_up: threading.Event) -> bool:
     """Carry bytes both ways until both outputs end (True), it is enough, or patience runs out (False)."""
     assert child.stdin and child.stdout and child.stderr  # noqa: S101  # all three are pipes
-    give_up_at = time.monotonic() + conversation.patience_seconds
     with selectors.DefaultSelector() as selector:
         mouth = _Mouth(child.stdin, selector)
         mouth.say(conversation.opening(), last=conversation.finished_saying)
@@ -75,7 +74,7 @@ def _pump(child: subprocess.Popen[bytes], conversation: Conversation, hung_up: t
             selector.register(pipe, selectors.EVENT_READ, hear)
         listening = len(ears)
         while listening and not conversation.enough and not hung_up.is_set():
-            patience_seconds = give_up_at - time.monotonic()
+            patience_seconds = conversation.give_up_at - time.monotonic()
             if patience_seconds <= 0:
                 return False
             for key, _ in selector.select(min(patience_seconds, LOOK_UP_SECONDS)):

@@ -31,11 +31,12 @@ def document(kind: str, code: ExitCode, hosts: Sequence[Any]) -> str:
 def failure(error: GlmprovError) -> str:
     """Return the JSON text of a command that ended before it had results."""
     return json.dumps(
-        {"schema": "glmprov/error/1", "exit_code": int(error.exit_code), "error": _error(error)}, indent=2
+        {"schema": "glmprov/error/1", "exit_code": int(error.exit_code), "error": error_of(error)}, indent=2
     )
 
 
-def _error(error: GlmprovError | None) -> dict[str, Any] | None:
+def error_of(error: GlmprovError | None) -> dict[str, Any] | None:
+    """Return an error in JSON's terms, None for none."""
     if error is None:
         return None
     return {
@@ -55,7 +56,7 @@ def facts(results: Iterable[HostFacts], code: ExitCode) -> str:
         [
             {
                 "host": each.host,
-                "error": _error(each.error),
+                "error": error_of(each.error),
                 "facts": each.observation and as_json(each.observation, each.named),
             }
             for each in results
@@ -72,7 +73,7 @@ def _sets(result: HostFacts) -> dict[str, Any]:
     explained = explain(result.observation.hardware, result.named) if result.observation else ()
     return {
         "host": result.host,
-        "error": _error(result.error),
+        "error": error_of(result.error),
         "sets": [
             {
                 "name": each.found.name or None,
@@ -101,7 +102,7 @@ def audit(results: Iterable[HostReview], code: ExitCode) -> str:
 def _review(review: HostReview) -> dict[str, Any]:
     return {
         "host": review.host,
-        "error": _error(review.error),
+        "error": error_of(review.error),
         "serving": list(review.serving),
         "waiting": [each.key for each in review.waiting()],
         "differences": [_difference(each) for each in review.differences],
@@ -145,7 +146,7 @@ def hook_call(about: HookCall) -> str:
 def _provisioned(result: HostProvision) -> dict[str, Any]:
     return {
         "host": result.host,
-        "error": _error(result.error or result.failure),
+        "error": error_of(result.error or result.failure),
         "batch": result.batch,
         "not_begun": result.not_begun,
         "applied": result.applied,
@@ -167,7 +168,7 @@ def trust(results: Iterable[HostTrust], code: ExitCode) -> str:
     return document(
         "trust",
         code,
-        [{"host": each.host, "error": _error(each.error), "keys": data(each.keys)} for each in results],
+        [{"host": each.host, "error": error_of(each.error), "keys": data(each.keys)} for each in results],
     )
 
 
@@ -176,7 +177,7 @@ def locks(results: Iterable[HostLock], code: ExitCode) -> str:
     return document(
         "lock",
         code,
-        [{"host": each.host, "error": _error(each.error), "lock": data(each.info)} for each in results],
+        [{"host": each.host, "error": error_of(each.error), "lock": data(each.info)} for each in results],
     )
 
 
@@ -188,7 +189,7 @@ def history(results: Iterable[HostHistory], code: ExitCode) -> str:
         [
             {
                 "host": each.host,
-                "error": _error(each.error),
+                "error": error_of(each.error),
                 "acts": [{"since": act.since, "end": act.end.value, **data(act.entry)} for act in each.acts],
                 "unread": each.unread,
             }

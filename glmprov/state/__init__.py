@@ -19,25 +19,37 @@ from dataclasses import Field, fields
 from typing import Any
 
 from glmprov.state.as_found import Left, as_found, under
+from glmprov.state.instance import (
+    INSTANCE_SECTION_TYPES,
+    EngineImage,
+    EngineService,
+    InstanceState,
+    ModelStore,
+)
 from glmprov.state.kinds import Disruption, Kind, Manage
 from glmprov.state.modes import Modes
 from glmprov.state.sections import ContainerEngine, GpuDriver, GpuPower, HostState, HostTuning, NcclEnv
 from glmprov.state.values import Dropped, Later, Setting, Unit, Unknown
 
 __all__ = [
+    "INSTANCE_SECTION_TYPES",
     "SECTIONS",
     "SECTION_TYPES",
     "ContainerEngine",
     "Disruption",
     "Dropped",
+    "EngineImage",
+    "EngineService",
     "GpuDriver",
     "GpuPower",
     "HostState",
     "HostTuning",
+    "InstanceState",
     "Kind",
     "Later",
     "Left",
     "Manage",
+    "ModelStore",
     "Modes",
     "NcclEnv",
     "Setting",
@@ -70,10 +82,11 @@ def kind_of(a_field: Field[Any]) -> Kind:
 
 def role_options(section: str) -> tuple[str, ...]:
     """Return the fields of a section that are options of its role."""
-    return tuple(f.name for f in fields(SECTION_TYPES[section]) if kind_of(f) in (Kind.SETTING, Kind.INPUT))
+    kinds = {**SECTION_TYPES, **INSTANCE_SECTION_TYPES}
+    return tuple(f.name for f in fields(kinds[section]) if kind_of(f) in (Kind.SETTING, Kind.INPUT))
 
 
-def role_variables(state: HostState) -> dict[str, Any]:
+def role_variables(state: HostState | InstanceState) -> dict[str, Any]:
     """Return the variables that bring a host to the expected state, by the roles' names for them.
 
     A Setting becomes its declared value, a Unit a dict, what was dropped the value before us: null for none. A setting
@@ -81,7 +94,7 @@ def role_variables(state: HostState) -> dict[str, Any]:
     default.
     """
     variables: dict[str, Any] = {}
-    for section in SECTIONS:
+    for section in (each.name for each in fields(state)):
         expected = getattr(state, section)
         if expected is None:
             continue

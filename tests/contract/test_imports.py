@@ -10,10 +10,23 @@ import pytest
 ROOT = Path(__file__).parents[2] / "glmprov"
 
 LEAVES = {
-    "errors", "state", "hardware", "observation", "receipt", "history", "settings", "inventory", "secret", "made_once",
-    "__init__",
+    "errors", "state", "deployed", "hardware", "observation", "receipt", "history", "settings", "inventory", "secret",
+    "made_once", "sizes", "__init__",
 }  # fmt: skip
-PURE = {"plan", "drift", "undo", "topology", "nccl", "power", "catalog", "recipe", "engines", "fit", "lint"}
+PURE = {
+    "plan",
+    "drift",
+    "undo",
+    "topology",
+    "nccl",
+    "power",
+    "catalog",
+    "recipe",
+    "engines",
+    "fit",
+    "lint",
+    "instance",
+}
 MAY_IMPORT = {
     **dict.fromkeys(LEAVES, LEAVES),
     **dict.fromkeys(PURE, LEAVES | PURE),
@@ -22,11 +35,12 @@ MAY_IMPORT = {
     "engines": LEAVES | {"catalog", "recipe", "engines"},
     "fit": LEAVES | {"catalog", "recipe", "engines", "topology", "fit"},
     "lint": LEAVES | {"catalog", "recipe", "engines", "topology", "fit", "lint"},
+    "instance": LEAVES | {"catalog", "recipe", "engines", "topology", "instance"},
     "remote": LEAVES | {"remote"},
     "probe": LEAVES | {"remote", "probe"},
     "apply": LEAVES | {"remote", "apply"},
     "journal": LEAVES | {"remote", "journal"},
-    "operate": LEAVES | {"remote"},
+    "operate": LEAVES | {"remote", "probe", "recipe", "engines", "catalog", "operate"},
     "results": LEAVES | PURE,
     "actions": LEAVES | PURE | {"remote", "probe", "apply", "journal", "operate", "results", "actions"},
     "report": LEAVES | PURE | {"results", "report"},

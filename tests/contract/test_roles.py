@@ -12,10 +12,12 @@ import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from glmprov.state import SECTION_TYPES, SECTIONS, Kind, kind_of, role_options
+from glmprov.state import INSTANCE_SECTION_TYPES, SECTION_TYPES, SECTIONS, Kind, kind_of, role_options
 
 ROOT = Path(__file__).parents[2]
 ROLES = ROOT / "roles"
+TYPES = {**SECTION_TYPES, **INSTANCE_SECTION_TYPES}
+WITH_ROLES = (*SECTIONS, "engine_service")  # images and weights are brought about by acts
 
 
 def _options(role: str) -> dict[str, Any]:
@@ -29,12 +31,12 @@ def _defaults(role: str) -> dict[str, Any]:
     return defaults
 
 
-@pytest.mark.parametrize("section", SECTIONS)
+@pytest.mark.parametrize("section", WITH_ROLES)
 def test_a_role_has_the_options_of_its_dataclass(section: str) -> None:
     assert list(_options(section)) == [f"{section}_{option}" for option in role_options(section)]
 
 
-@pytest.mark.parametrize("section", SECTIONS)
+@pytest.mark.parametrize("section", WITH_ROLES)
 def test_every_option_has_its_default_where_roles_keep_them(section: str) -> None:
     defaults = _defaults(section)
     assert list(defaults) == list(_options(section))
@@ -44,16 +46,16 @@ def test_every_option_has_its_default_where_roles_keep_them(section: str) -> Non
     assert documented == {name: defaults[name] for name in documented}
 
 
-@pytest.mark.parametrize("section", SECTIONS)
+@pytest.mark.parametrize("section", WITH_ROLES)
 def test_a_role_takes_null_for_a_setting_that_is_to_be_left_alone(section: str) -> None:
     """With a default in the argument_specs Ansible refuses null."""
-    kinds = {f"{section}_{field.name}": kind_of(field) for field in fields(SECTION_TYPES[section])}
+    kinds = {f"{section}_{field.name}": kind_of(field) for field in fields(TYPES[section])}
     settings = [name for name in _options(section) if kinds[name] is Kind.SETTING]
     given = _defaults(section) | dict.fromkeys(settings)
     assert not ArgumentSpecValidator(_options(section)).validate(given).error_messages
 
 
-@pytest.mark.parametrize("section", SECTIONS)
+@pytest.mark.parametrize("section", WITH_ROLES)
 def test_variables_that_are_no_options_begin_with_underscores(section: str) -> None:
     allowed = set(_options(section))
     for path in (ROLES / section).rglob("*.yml"):
@@ -70,7 +72,7 @@ def test_the_playbook_applies_every_section() -> None:
         assert f"'{role['role']}' in glmprov_sections" in role["when"]
 
 
-@pytest.mark.parametrize("section", SECTIONS)
+@pytest.mark.parametrize("section", WITH_ROLES)
 def test_a_readme_has_the_table_of_the_argument_specs(section: str) -> None:
     location = ROOT / "docs/role_tables.py"
     spec = importlib.util.spec_from_file_location("role_tables", location)
@@ -80,7 +82,7 @@ def test_a_readme_has_the_table_of_the_argument_specs(section: str) -> None:
     assert (ROLES / section / "README.md").read_text() == tables.readme(section), f"run {location}"
 
 
-@pytest.mark.parametrize("section", SECTIONS)
+@pytest.mark.parametrize("section", WITH_ROLES)
 def test_only_builtin_and_our_own_modules(section: str) -> None:
     ours = {path.stem for path in ROLES.glob("*/library/*.py")}
     keywords = {"name", "when", "register", "notify", "block", "become", "vars", "tags"}

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
 
 HEAVY = {
     "ansible",
@@ -32,6 +35,26 @@ def test_help_imports_nothing_heavy() -> None:
     assert not loaded & HEAVY
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["fit", "recipe-1", "--gpus", "4", "--card", "Server"],
+        ["suggest", "--for", "speed", "--gpus", "4"],
+        ["lint", "recipe-1", "--gpus", "4", "--card", "Server"],
+    ],
+    ids=["fit", "suggest", "lint"],
+)
+def test_what_reaches_no_host_imports_nothing_for_hosts(words: list[str]) -> None:
+    program = (
+        f"import sys, glmprov.cli as cli; code = cli.run(['recipe', *{words!r}]); "
+        "print(sorted({name.partition('.')[0] for name in sys.modules}), file=sys.stderr); sys.exit(code)"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    loaded = {word.strip("'[], \n") for word in ran.stderr.split()}
+    assert not loaded & (HEAVY - {"yaml"})
+
+
 def test_a_locale_without_our_characters_does_not_cost_the_report() -> None:
     program = (
         "import glmprov.cli as cli; "
@@ -40,3 +63,12 @@ def test_a_locale_without_our_characters_does_not_cost_the_report() -> None:
     ascii_only = {**os.environ, "PYTHONIOENCODING": "ascii"}
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=ascii_only)
     assert (ran.returncode, ran.stdout) == (0, "absent ? yes\n")
+
+
+def test_output_that_goes_to_a_full_disk_is_no_fault_of_ours() -> None:
+    with Path("/dev/full").open("w") as full:
+        ran = subprocess.run(
+            [sys.executable, "-m", "glmprov", "--help"], stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert ran.returncode == 1
+    assert ran.stderr == "glmprov: the output can't be written: the disk that it goes to is full\n"

@@ -50,3 +50,22 @@ def test_an_interrupt_while_only_looking_says_nothing_of_hosts(capsys: pytest.Ca
         said("rig", "probed")
         raise KeyboardInterrupt
     assert capsys.readouterr().err == ""
+
+
+def test_without_a_terminal_what_only_counts_on_is_printed_now_and_then(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr("glmprov.terminal.time.monotonic", lambda: now)
+    with Terminal(as_json=False, verbose=0).progress("deploying") as said:
+        for done in range(61):
+            said("rig", f"pulling: {done}.5 GB of 60 GB, {done // 10} of 6 layers")
+            said("other", "capturing graphs 5 %")
+            now += 1
+        said("rig", "starting")
+        said("rig", "starting")
+    err = capsys.readouterr().err.splitlines()
+    assert [line for line in err if line.startswith("rig: pulling")] == [
+        f"rig: pulling: {done}.5 GB of 60 GB, {done // 10} of 6 layers" for done in (0, 30, 60)
+    ]
+    assert err.count("rig: starting") == 1 and err.count("other: capturing graphs 5 %") == 3

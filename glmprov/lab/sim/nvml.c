@@ -6,10 +6,12 @@
  *   faults/refuse-limit/BUS_ID  the card takes no limit          faults/library-version  what this library says it is
  * GLMLAB_STATE (default /run/glmlab) says what is in force until the next boot or driver reload:
  *   driver/version         the loaded kernel module; absent: not loaded     driver/cards/BUS_ID   cards it took
- *   cards/BUS_ID/limit_mw, persistence, holders/PID (bytes held by a process)
+ *   cards/BUS_ID/limit_mw, persistence, holders/PID (bytes held by a process),
+ *   holders/lock-NAME (the same, held by whoever locks the file: in other containers processes have other numbers)
  * A call that is not here is FunctionNotFound in nvidia-ml-py. */
 #include <ctype.h>
 #include <dirent.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -121,15 +123,26 @@ static void hang(void) {
     sigprocmask(SIG_SETMASK, &before, 0);
 }
 
+/* Who locks a file, by the number that the asking process knows it by; 0: a process of another container; -1: nobody. */
+static int locker(const char *path) {
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0) return -1;
+    int known = fcntl(file, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+    close(file);
+    return known ? (int)lock.l_pid : -1;
+}
+
 static uint list_holders(const card *c, holder *into, uint room) {
     PATH(path, "%s/cards/%s/holders", STATE, c->bus_id);
     DIR *directory = opendir(path);
     uint found = 0;
     for (struct dirent *entry; directory && (entry = readdir(directory));) {
-        int pid = atoi(entry->d_name);
-        if (pid <= 0 || (kill(pid, 0) != 0 && access("/proc/self", F_OK) == 0)) continue;
-        char text[64];
+        if (entry->d_name[0] == '.') continue;
         PATH(file, "%s/%s", path, entry->d_name);
+        int is_lock = !strncmp(entry->d_name, "lock-", 5), pid = is_lock ? locker(file) : atoi(entry->d_name);
+        if (is_lock ? pid < 0 : pid <= 0 || (kill(pid, 0) != 0 && access("/proc/self", F_OK) == 0)) continue;
+        char text[64];
         if (!read_text(file, text, sizeof text)) continue;
         if (found < room) into[found] = (holder){pid, strtoull(text, 0, 0), 0xffffffff, 0xffffffff};
         found++;
@@ -422,8 +435,10 @@ status nvmlDeviceGetBAR1MemoryInfo(card *c, memory_v1 *m) {
 status nvmlDeviceGetComputeRunningProcesses_v3(card *c, uint *count, holder *into) {
     holder all[MAX_HOLDERS];
     ON(c);
-    uint found = list_holders(c, all, MAX_HOLDERS), room = *count;
-    if (found > MAX_HOLDERS) found = MAX_HOLDERS;
+    uint held = list_holders(c, all, MAX_HOLDERS), room = *count, found = 0;
+    if (held > MAX_HOLDERS) held = MAX_HOLDERS;
+    for (uint i = 0; i < held; i++)
+        if (all[i].pid) all[found++] = all[i];
     *count = found;
     if (found == 0) return OK;
     if (!into || room < found) return TOO_SMALL;

@@ -20,7 +20,7 @@ import re
 from functools import cache
 from pathlib import Path
 
-PARTS = ("values", "reading", "extracts", "pci", "asking", "units", "watching", "gathering")
+PARTS = ("values", "reading", "extracts", "pci", "asking", "units", "instances", "watching", "gathering")
 """In an order in which each part stands behind those that it imports."""
 
 

@@ -7,6 +7,7 @@ import time
 
 from glmprov.probe.payload.asking import collect, docker_answers, docker_asked, spawn
 from glmprov.probe.payload.extracts import numbers_behind, packages, sockets, sums, tails, tally, within
+from glmprov.probe.payload.instances import instance_names, instances, instances_asked
 from glmprov.probe.payload.pci import acs_of, pci_cards
 from glmprov.probe.payload.reading import (
     LONGEST_FILE,
@@ -16,6 +17,7 @@ from glmprov.probe.payload.reading import (
     read,
     read_all,
     read_hex,
+    sizes,
     there,
 )
 from glmprov.probe.payload.units import units
@@ -29,10 +31,15 @@ def gather_host(send, wanted, loaded):
     shown = units(wanted["units"], wanted["unit_properties"], wanted["command_seconds"])
     if shown is not None:
         asked.pop("systemctl", None)
+    deployed = instance_names(wanted["instances"])
+    if deployed:
+        asked["instances"] = wanted["instance_command"] + ["glmprov-%s.service" % name for name in deployed]
     commands = {name: spawn(argv) for name, argv in asked.items()}
     wires = docker_asked(wanted["docker"])
+    containers = instances_asked(deployed)
     send("files", read_all(wanted["files"]))
     send("sums", sums(wanted["sums"]))
+    send("sizes", sizes(wanted["sizes"]))
     send("packages", packages(wanted["packages"]))
     send("lines", {path: lines_of(path, words) for path, words in wanted["lines"].items()})
     send("present", present(wanted["present"]))
@@ -49,6 +56,7 @@ def gather_host(send, wanted, loaded):
     above = [part for card in cards for part in card["path"].split("/")[:-1] if part.count(":") == 2]
     send("acs", acs_of(sorted(set(above))))
     send("docker", docker_answers(wires, wanted["docker_seconds"], LONGEST_FILE))
+    send("instances", instances(deployed, containers, wanted["docker_seconds"]))
     end = time.monotonic() + wanted["command_seconds"]
     collected = {} if shown is None else {"systemctl": {"status": 0, "output": shown}}
     for name in commands:

@@ -108,3 +108,15 @@ def lines_of(path, beginnings):
 def present(patterns):
     """Return the paths of these patterns that are there."""
     return [path for pattern in patterns for path in expand(pattern) if there(path)]
+
+
+def sizes(patterns):
+    """Return {path: bytes} for the files that these patterns stand for; links are followed."""
+    found = {}
+    for pattern in patterns:
+        for path in expand(pattern):
+            try:
+                found[path] = os.stat(path).st_size
+            except OSError:
+                pass
+    return found

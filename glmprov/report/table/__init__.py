@@ -12,6 +12,7 @@ from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.text import Text
 
 from glmprov.observation import Observation
+from glmprov.report.console import show
 from glmprov.report.facts import explained_sets
 from glmprov.report.facts import text as drawn
 from glmprov.report.table.audit import audit
@@ -24,20 +25,6 @@ from glmprov.results import HostFacts, HostLock, HostTrust
 from glmprov.topology import NamedSets
 
 __all__ = ["audit", "facts", "history", "locks", "plan", "provision", "revert", "sets", "show", "trust"]
-
-
-def show(console: Console, blocks: Iterable[RenderableType]) -> None:
-    """Print the blocks one after the other; into a pipe without the blanks that fill a table's columns.
-
-    Nothing is cut off at the edge: a line that is longer can be copied whole.
-    """
-    for block in blocks:
-        if console.is_terminal:
-            console.print(block, highlight=False, crop=False)
-            continue
-        with console.capture() as capture:
-            console.print(block, highlight=False, crop=False)
-        console.file.writelines(f"{line.rstrip()}\n" for line in capture.get().splitlines())
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,11 @@ from glmprov import journal
 from glmprov.actions.observe import Fleet
 from glmprov.actions.record import Recorder
 from glmprov.drift import Difference, Verdict
+from glmprov.errors import LockError
 from glmprov.history import End, acts
 from glmprov.inventory import Host
 from glmprov.plan import build
-from glmprov.receipt import Receipt
+from glmprov.receipt import LockState, Receipt
 from glmprov.remote import connect
 from glmprov.results import HostProvision, KeyResult, Mended
 from glmprov.settings import from_variables
@@ -121,3 +122,18 @@ def test_a_key_of_daemon_json_that_is_settled_is_forgotten(home: Path) -> None:
     assert waits.expected.container_engine.daemon["live-restore"] == Dropped(True)
     done = record(recorder, {"runtimes.nvidia.path": "nvidia-container-runtime"}, waits)
     assert set(done.before) == set(json.loads((home / "before.json").read_text())) == {kept}
+
+
+def test_locks_are_held_within_the_block_and_released_however_it_ends(home: Path) -> None:
+    def lock() -> LockState | None:
+        with connect(HERE) as channel:
+            return journal.status(channel, home=str(home))
+
+    with pytest.raises(ZeroDivisionError), _recorder(home).locked([HERE]) as refused:
+        held = lock()
+        assert refused == {} and held is not None and held.reason == "why"
+        with _recorder(home).locked([HERE]) as refused_too:
+            assert isinstance(refused_too["here"], LockError)
+        assert lock() is not None, "who was refused releases nothing"
+        raise ZeroDivisionError
+    assert lock() is None

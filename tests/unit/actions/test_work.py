@@ -13,7 +13,7 @@ from glmprov.actions.observe import against_plan
 from glmprov.actions.orders import Orders, parse_allowed
 from glmprov.actions.outcome import outcome
 from glmprov.actions.work import Work, grown
-from glmprov.drift import Difference, compare
+from glmprov.drift import Difference, Verdict, compare
 from glmprov.errors import UsageError
 from glmprov.inventory import Host
 from glmprov.plan import HostPlan
@@ -253,3 +253,22 @@ def test_only_what_was_shown_is_done(
 ) -> None:
     shown, found = ([difference(*each) for each in side.items()] for side in (before, now))
     assert grown(shown, found) == more
+
+
+def test_a_later_stage_is_foreseen_from_what_can_be_known_only_later() -> None:
+    def found(key: str, verdict: Verdict, manage: Manage = Manage.ENFORCE) -> Difference:
+        return Difference("gpu-1", key, None, None, verdict, manage=manage)
+
+    work = Work(
+        HOST,
+        HostReview(
+            "gpu-1",
+            differences=(
+                found("gpu_power.limit_watts", Verdict.LATER),
+                found("gpu_driver.cards", Verdict.LATER),
+                found("nccl_env.env[A]", Verdict.DRIFT),
+                found("host_tuning.cpu_governor", Verdict.LATER, Manage.AUDIT),
+            ),
+        ),
+    )
+    assert set(work.later_sections) == {"gpu_driver", "gpu_power"}

@@ -39,7 +39,7 @@ class Machine:
         path.write_text(text)
         return path
 
-    def ask(self, body: str) -> Any:
+    def ask(self, body: str, prefix: tuple[str, ...] = ()) -> Any:
         """Run nvidia-ml-py with body, which fills `out`; return it. h is the first card's handle."""
         script = f"""
 import json
@@ -55,7 +55,7 @@ print(json.dumps(out))
 """
         places = {"GLMLAB_HARDWARE": str(self.hardware), "GLMLAB_STATE": str(self.state)}
         environment = {**os.environ, **places, "LD_LIBRARY_PATH": str(self.libraries)}
-        command = [sys.executable, "-c", script]
+        command = [*prefix, sys.executable, "-c", script]
         done = subprocess.run(
             command, capture_output=True, text=True, env=environment, timeout=20, check=False
         )
@@ -211,3 +211,29 @@ def test_a_call_that_hangs_goes_on_when_the_fault_is_gone(machine: Callable[[str
             asking.wait(timeout=1)
         hang.unlink()
         assert asking.wait(timeout=5) == -15
+
+
+def test_whoever_locks_a_file_holds_memory_until_it_ends(machine: Callable[[str], Machine]) -> None:
+    one = machine("genoa-4x-workstation")
+    one.load()
+    holders = one.state / "cards" / one.profile.cards[0].bus_id / "holders"
+    holders.mkdir(parents=True)
+    hold = (
+        "import fcntl, sys; file = open(sys.argv[1], 'w+'); fcntl.lockf(file, fcntl.LOCK_EX); "
+        "file.write(f'{5 << 30:20}'); file.flush(); print(flush=True); sys.stdin.read()"
+    )
+    look = (
+        "nvmlInit(); h = nvmlDeviceGetHandleByIndex(0); out = [nvmlDeviceGetMemoryInfo(h, nvmlMemory_v2).used, "
+        "[p.pid for p in nvmlDeviceGetComputeRunningProcesses(h)]]"
+    )
+    command = [sys.executable, "-c", hold, str(holders / "lock-1")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holding:
+        assert holding.stdout
+        holding.stdout.readline()
+        assert one.ask(look) == [5 << 30, [holding.pid]]
+        # In another PID namespace the process has no number, and its memory is in use all the same.
+        apart = one.ask(look, prefix=("unshare", "--pid", "--fork"))
+        assert apart == [5 << 30, []]
+        assert holding.stdin
+        holding.stdin.close()
+    assert one.ask(look) == [0, []]

@@ -19,7 +19,7 @@ import pytest
 
 from glmprov.errors import InventoryError, UnreachableError
 from glmprov.inventory import Host
-from glmprov.remote import Channel, ConnectOptions, connect
+from glmprov.remote import Channel, ConnectOptions, connect, conversation
 from glmprov.remote.for_ansible import connection_variables
 from tests.unit.remote.conftest import as_root
 from tests.unit.remote.sshd import PASSWORD, Sshd, start
@@ -55,6 +55,49 @@ def test_exit_status_and_both_outputs(channel: Channel, status: int) -> None:
     completed = channel.run(["sh", "-c", f"printf out; printf err >&2; exit {status}"])
     assert (completed.returncode, completed.stdout, completed.stderr) == (status, b"out", b"err")
     assert not completed.truncated
+
+
+def test_lines_are_handed_on_while_the_command_runs(channel: Channel, tmp_path: Path) -> None:
+    pipe = tmp_path / "go"
+    os.mkfifo(pipe)
+    heard: list[bytes] = []
+
+    def on_line(line: bytes) -> None:
+        heard.append(line)
+        if line == b"first":
+            pipe.write_text("go\n")  # without the first line, the second never comes
+
+    completed = channel.run(
+        ["sh", "-c", f"echo first; cat {pipe}; printf 'no end'; exit 3"], on_line=on_line, deadline_seconds=20
+    )
+    assert heard == [b"first", b"go", b"no end"]
+    assert (completed.returncode, completed.stdout) == (3, b"")
+
+
+def test_a_host_that_falls_silent_is_lost_long_before_the_deadline(
+    channel: Channel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conversation, "SILENCE_SECONDS", 1.0)
+    begun = time.monotonic()
+    with pytest.raises(UnreachableError, match="nothing was heard of sh for 1 s"):
+        channel.run(["sh", "-c", "echo a; sleep 20"], on_line=lambda line: None, deadline_seconds=3600)
+    assert time.monotonic() - begun < 10
+
+
+def test_a_listener_that_has_heard_enough_ends_the_command(channel: Channel, tmp_path: Path) -> None:
+    pid_file = tmp_path / "pid"
+
+    def on_line(line: bytes) -> None:
+        raise ValueError(line)
+
+    with pytest.raises(ValueError, match="a"):
+        channel.run(
+            ["sh", "-c", f"echo $$ > {pid_file}; while echo a; do sleep 0.1; done"],
+            on_line=on_line,
+            deadline_seconds=30,
+        )
+    _wait_until_gone(int(pid_file.read_text()))
+    assert channel.run(["echo", "on"]).stdout == b"on\n"
 
 
 def test_input_that_nobody_reads(channel: Channel) -> None:

@@ -13,6 +13,7 @@ from glmprov.remote import ConnectOptions, connect
 from glmprov.remote.ansible_defaults import with_ansible_defaults
 from glmprov.remote.choice import needs_openssh
 from glmprov.remote.config import SshConfig, fast_first
+from glmprov.remote.for_ansible import shared_options
 from glmprov.remote.openssh import ssh_arguments
 from glmprov.remote.resolve import resolve
 
@@ -191,3 +192,17 @@ def test_an_ansible_cfg_that_makes_no_sense(tmp_path: Path) -> None:
     with pytest.raises(InventoryError) as caught:
         with_ansible_defaults(ConnectOptions(), tmp_path, {"HOME": "/none"})
     assert caught.value.place == str(tmp_path / "ansible.cfg")
+
+
+@pytest.mark.parametrize(
+    ("options", "variables", "channel"),
+    [
+        (ConnectOptions(), {}, "openssh"),
+        (ConnectOptions(channel="paramiko"), {}, "paramiko"),
+        (ConnectOptions(), {"glmprov_channel": "libssh2"}, "auto"),
+    ],
+)
+def test_a_connection_for_ansible_too_is_opensshs_unless_another_is_asked_for(
+    options: ConnectOptions, variables: dict[str, object], channel: str
+) -> None:
+    assert shared_options(Host("gpu-1", variables), options).channel == channel

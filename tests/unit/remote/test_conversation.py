@@ -38,6 +38,20 @@ def test_however_it_is_cut_and_whatever_is_printed(
     assert (completed.returncode, completed.stdout, completed.stderr) == (status, out, err)
 
 
+@given(st.binary(), st.lists(st.binary()), st.lists(st.integers(0, 10_000)))
+def test_lines_are_whole_however_they_come(noise: bytes, words: list[bytes], cuts: list[int]) -> None:
+    lines = [word.replace(b"\n", b" ") for word in words]
+    heard: list[bytes] = []
+    conversation = Conversation(
+        ["probe"], host="gpu-1", stdin=b"", deadline_seconds=60, max_output_bytes=10, on_line=heard.append
+    )
+    marks = conversation.marks
+    conversation.hear_stderr(marks.begun + marks.ready)
+    for piece in pieces(noise + marks.ready + b"".join(line + b"\n" for line in lines), cuts):
+        conversation.hear_stdout(piece)
+    assert conversation.result(0).stdout == b"" and heard == lines
+
+
 @given(st.lists(st.integers(0, 10_000)))
 def test_the_password_is_said_once_and_only_when_asked(cuts: list[int]) -> None:
     conversation = talk(Become(password=Secret("pw")))

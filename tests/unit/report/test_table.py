@@ -15,10 +15,10 @@ from glmprov.errors import HostKeyError, UnreachableError
 from glmprov.plan import HostPlan
 from glmprov.receipt import LockState
 from glmprov.report import table
+from glmprov.report.console import console as as_written
 from glmprov.report.values import plain, short
 from glmprov.results import HostLock, HostProvision, HostReview, KeyResult, Mended, Waiting
 from glmprov.state import Disruption, HostState, Later, Setting, Unit, Unknown
-from glmprov.terminal import _console
 
 UUIDS = [f"GPU-0000000{n}-1111-2222-3333-444444444444" for n in range(4)]
 
@@ -290,7 +290,7 @@ def test_nothing_is_cut_off_in_a_pipe(words: str) -> None:
     file = io.StringIO()
     error = UnreachableError(words.strip(), host="rig", next_step=f"next {words}".strip())
     review = HostReview("rig", plan=HostPlan("rig", HostState(), notes=(words.strip(),)), error=error)
-    table.show(_console(file), table.plan([review]))
+    table.show(as_written(file), table.plan([review]))
     assert file.getvalue().count(words.strip()) == 3
 
 

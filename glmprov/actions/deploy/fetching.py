@@ -1,0 +1,82 @@
+"""Bring image and weights to a host, while what served before goes on serving."""
+
+from __future__ import annotations
+
+import os
+
+from glmprov.actions.deploy.work import Deployment
+from glmprov.actions.observe import Said
+from glmprov.errors import FetchError
+from glmprov.instance import Image
+from glmprov.operate import docker, hub, weights
+from glmprov.recipe.image_name import image_name
+from glmprov.recipe.lock import ImageLock, ModelLock
+from glmprov.remote import Channel
+
+KEPT_TAG = "glmprov-kept"
+
+
+def known(channel: Channel, host: str, locked: ImageLock | None) -> Image | None:
+    """Return what is known of a locked image: the host's own id and its environment where the host has it."""
+    if locked is None:
+        return None
+    found = docker.inspect(channel, host, image_name(locked.pinned))
+    if found is None:
+        return Image(locked.asked, locked.digest)
+    return Image(locked.asked, locked.digest, found.id, found.environment)
+
+
+def fetch_image(channel: Channel, deployment: Deployment, locked: ImageLock, said: Said) -> Image:
+    """Pull an image by its digest if the host hasn't got it. Raise FetchError if it can't be had."""
+    host = deployment.host.name
+    have = known(channel, host, locked)
+    if have is not None and have.image_id is not None:
+        return have
+    room = docker.daemon(channel, host)
+    if locked.compressed_bytes is not None and locked.compressed_bytes > room.free_bytes:
+        raise FetchError(
+            f"no room for {locked.asked}: {locked.compressed_bytes / 1e9:.1f} GB packed, "
+            f"{room.free_bytes / 1e9:.1f} GB are free",
+            host=host,
+            place=room.root,
+            next_step="make room there (`docker system df`, `glmprov prune`)",
+        )
+    name = image_name(locked.pinned)
+    found = docker.pull(channel, host, name, lambda progress: said(host, str(progress)))
+    docker.tag(
+        channel, host, found.id, name.repository, f"{KEPT_TAG}-{locked.digest.removeprefix('sha256:')[:12]}"
+    )
+    deployment.fetched.append(f"image {locked.asked} ({locked.digest[:19]}…)")
+    return Image(locked.asked, locked.digest, found.id, found.environment)
+
+
+def fetch_weights(
+    channel: Channel, deployment: Deployment, model: ModelLock, folder: str, said: Said, url: str
+) -> None:
+    """Bring the weights to their folder, every file with the right size and sum. Raise FetchError if they can't be."""
+    host = deployment.host.name
+    have = weights.look(channel, host, model, folder)
+    if not have.complete:
+        if have.needed_bytes > have.free_bytes:
+            raise FetchError(
+                f"no room for {model.id}: {have.needed_bytes / 1e9:.1f} GB are missing, "
+                f"{have.free_bytes / 1e9:.1f} GB are free",
+                host=host,
+                place=folder,
+                next_step="make room (`glmprov prune`), or set another glmprov_model_root in the inventory",
+            )
+        count = weights.download(
+            channel,
+            host,
+            model,
+            folder,
+            hub.endpoint(url, os.environ),
+            hub.token(),
+            lambda p: said(host, str(p)),
+        )
+        deployment.fetched.append(f"{count} files of {model.id} at {model.revision[:12]}")
+        have = weights.look(channel, host, model, folder)
+    if not have.verified:
+        weights.verify(
+            channel, host, model, folder, lambda p: said(host, str(p)), only=have.unverified or None
+        )

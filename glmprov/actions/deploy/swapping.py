@@ -1,0 +1,311 @@
+"""Stop what serves, start what is to serve, and believe it once it has produced tokens; else put back what was."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from glmprov import apply
+from glmprov.actions.deploy import acts
+from glmprov.actions.deploy.records import instance_of, receipt_of
+from glmprov.actions.deploy.work import Deployment
+from glmprov.actions.observe import Fleet, Said
+from glmprov.deployed import Gated, InstanceReceipt
+from glmprov.engines.failures import diagnosis
+from glmprov.engines.meaning import engine_of
+from glmprov.engines.stages import stages
+from glmprov.errors import ApplyError, GateError, GlmprovError, RestoreError
+from glmprov.instance import Instance
+from glmprov.instance.gate import loopback
+from glmprov.instance.model import STATE_HOME
+from glmprov.journal import instances
+from glmprov.operate import cards, docker, service
+from glmprov.remote import Channel, connect
+from glmprov.remote.fan_out import default_forks, for_each
+from glmprov.remote.for_ansible import connection_variables
+from glmprov.secret import Secret
+from glmprov.state import EngineService, InstanceState, role_variables
+
+STOP_MARGIN_SECONDS = 30.0
+START_MARGIN_SECONDS = 60.0
+
+
+class Swap:
+    """What the stages share: the hosts, and whom to tell."""
+
+    def __init__(self, fleet: Fleet, said: Said, on_event: Callable[[apply.Event], None]) -> None:
+        self.fleet = fleet
+        self.said = said
+        self.on_event = on_event
+
+    def each(self, works: Sequence[Deployment], act: Callable[[Deployment], None]) -> None:
+        """Do something for each at once; what goes wrong is its error."""
+        by_host = {work.host.name: work for work in works}
+        hosts = [work.host for work in works]
+        for host, result in for_each(hosts, lambda host: act(by_host[host.name]), self.fleet.forks):
+            if isinstance(result, GlmprovError):
+                result.host = result.host or host.name
+                by_host[host.name].error = result
+
+    def write(self, works: Sequence[Deployment]) -> None:
+        """Let Ansible write unit, environment, gate and key of each; nothing is started."""
+        ready = [work for work in works if work.error is None and work.planned is not None]
+        states = {work.host.name: work.planned.expected for work in ready if work.planned}
+        keys = {work.host.name: work.key for work in ready}
+        for work, error in self._role(ready, states, keys):
+            work.written = error is None
+            work.error = error
+
+    def swap(self, work: Deployment) -> None:
+        """Drain, stop, start and gate one instance. Raise GateError if it doesn't serve; its log is then in work."""
+        assert work.planned is not None  # noqa: S101  (a deployment without a plan isn't begun)
+        instance, host = work.planned.instance, work.host.name
+        with connect(work.host, self.fleet.connection) as channel:
+            work.served_before = service.state(channel, host, instance.unit).active == "active"
+            work.marks = self._marks(channel, work, instance)
+            self._others(channel, work)
+            if work.served_before and work.planned.previous is not None:
+                self._drain(channel, work, instance_of(work.planned.previous))
+            self._stop(channel, work, instance)
+            self._start(channel, work, instance)
+
+    def _marks(self, channel: Channel, work: Deployment, instance: Instance) -> tuple[str, ...]:
+        """Return by what the control groups of our own processes are known: the unit's name, and the container's id."""
+        if not instance.image:
+            return (instance.unit,)
+        container = docker.container(channel, work.host.name, instance.container)
+        return (instance.unit, *([str(container["Id"])] if container else []))
+
+    def _others(self, channel: Channel, work: Deployment) -> None:
+        """Raise ApplyError, with nothing stopped yet, if somebody else holds memory of the cards."""
+        held = cards.memory(channel, work.host.name, work.cards)
+        others = [
+            f"{process} on {uuid}"
+            for uuid, card in held.items()
+            for process in card.processes
+            if not any(mark in process.cgroup for mark in work.marks)
+        ]
+        if others:
+            raise ApplyError(
+                f"somebody else holds memory of the cards: {', '.join(others)}",
+                host=work.host.name,
+                place="VRAM",
+                next_step="end it, or give the instance other cards (--gpus)",
+            )
+
+    def _drain(self, channel: Channel, work: Deployment, before: Instance) -> None:
+        host, limit_seconds = work.host.name, before.gate.drain_seconds
+        found = service.drain(
+            channel,
+            host,
+            port=before.port,
+            metric=engine_of(before.launch).running_requests_metric,
+            limit_seconds=limit_seconds,
+            address=loopback(before.listen),
+            key_file=before.key_file,
+            heard=lambda running: self.said(host, f"draining: {running} requests run"),
+        )
+        if found.unknown:
+            self.said(host, f"not drained: {found.unknown}")
+        elif found.running:
+            self.said(host, f"{found.running} requests still run after {limit_seconds} s; they are cut off")
+
+    def _stop(self, channel: Channel, work: Deployment, instance: Instance) -> None:
+        """Stop until nothing of it runs, and prove that its cards' memory is free."""
+        host = work.host.name
+        if work.served_before:
+            self.said(host, f"stopping {instance.unit}")
+        work.stopped_at = work.stopped_at or time.monotonic()
+        work.stop_seconds = service.stop(
+            channel, host, instance.unit, stop_seconds=instance.stop_seconds + STOP_MARGIN_SECONDS
+        )
+        freed = cards.free(
+            channel, host, work.cards, marks=work.marks, heard=lambda text: self.said(host, text)
+        )
+        work.ended = (*work.ended, *map(str, freed.ended))
+
+    def _start(self, channel: Channel, work: Deployment, instance: Instance) -> None:
+        host = work.host.name
+        self.said(host, f"starting {instance.unit}: {instance.recipe}")
+        work.started_at = time.monotonic()
+        found = service.start(
+            channel,
+            host,
+            instance.unit,
+            start_seconds=instance.gate.start_seconds + START_MARGIN_SECONDS,
+            stages=stages(instance.launch.engine),
+            heard=lambda stage: self.said(host, str(stage)),
+        )
+        work.start_seconds = found.seconds
+        if not found.ok:
+            said = acts.last_word(found.log.splitlines())
+            raise self._gate_error(work, instance, said.reason if said else found.said, found.log)
+        work.tokens_at = time.monotonic()
+        self.said(host, f"{instance.unit} produces tokens; asking it for sane text")
+        answered = acts.gate(channel, instance)
+        log = service.log(channel, host, instance.unit)
+        if not answered.serves:
+            raise self._gate_error(work, instance, answered.reason, log)
+        opened = acts.last_word(log.splitlines())
+        work.engine_seconds = opened.seconds if opened else found.seconds
+        work.tokens, work.answer, work.tool_call = answered.tokens, answered.answer, answered.tool_call
+
+    def _gate_error(self, work: Deployment, instance: Instance, reason: str, log: str) -> GateError:
+        work.log = log
+        known = diagnosis(log, instance.launch.engine)
+        work.known_failure = str(known) if known else ""
+        return GateError(
+            reason or "it didn't start",
+            host=work.host.name,
+            place=instance.unit,
+            next_step=f"glmprov logs {work.name}",
+        )
+
+    def settle(self, work: Deployment) -> None:
+        """Leave the receipt of what serves now."""
+        assert work.planned is not None  # noqa: S101
+        planned = work.planned
+        gated = Gated(work.tokens, work.answer, work.tool_call, work.engine_seconds, work.downtime_seconds)
+        receipt = receipt_of(
+            planned.instance,
+            planned.expected,
+            planned.previous,
+            gated=gated,
+            accepted=planned.accepted,
+            replaces=planned.replaces,
+        )
+        with connect(work.host, self.fleet.connection) as channel:
+            instances.write(channel, receipt)
+        work.done = True
+
+    def restore(self, works: Sequence[Deployment]) -> None:
+        """Put back what was before on each, and gate what served; each error says how it ended."""
+        stopped = [work for work in works if work.stopped_at is not None]
+        self.each_keeping_its_error(stopped, self._stop_again)
+        before = {
+            work.host.name: work.planned.previous for work in works if work.planned and work.planned.previous
+        }
+        back = [work for work in works if work.host.name in before]
+        states = {name: _as_written(receipt) for name, receipt in before.items()}
+        for work, error in self._role(back, states, {}):
+            if error is not None:
+                work.error = _not_restored(work, work.error, before[work.host.name], error)
+        again = [work for work in back if work in stopped and not isinstance(work.error, RestoreError)]
+        self.each(again, lambda work: self._start_again(work, before[work.host.name]))
+        self.each_keeping_its_error([work for work in works if work not in back], self._erase)
+
+    def each_keeping_its_error(self, works: Sequence[Deployment], act: Callable[[Deployment], None]) -> None:
+        """Do something for each; what goes wrong here must not hide why it came to this."""
+        errors = {work.host.name: work.error for work in works}
+        self.each(works, act)
+        for work in works:
+            if work.error is not errors[work.host.name]:
+                self.said(work.host.name, str(work.error))
+                work.error = errors[work.host.name]
+
+    def _stop_again(self, work: Deployment) -> None:
+        assert work.planned is not None  # noqa: S101
+        instance = work.planned.instance
+        reason = work.error.message if work.error else ""
+        self.said(work.host.name, f"{instance.unit} doesn't serve: {reason}; stopping it")
+        with connect(work.host, self.fleet.connection) as channel:
+            self._stop(channel, work, instance)
+
+    def _start_again(self, work: Deployment, receipt: InstanceReceipt) -> None:
+        """Start what a receipt is of and gate it. The deployment's error says how it ended."""
+        failed, instance = work.error, instance_of(receipt)
+        what = f"receipt {receipt.number} ({receipt.recipe})"
+        if not work.served_before:
+            work.restored = f"{what}, stopped as it was"
+            return
+        self.said(work.host.name, f"restoring {what}")
+        log, known, tokens_at = work.log, work.known_failure, work.tokens_at
+        try:
+            with connect(work.host, self.fleet.connection) as channel:
+                self._start(channel, work, instance)
+        except GlmprovError as error:
+            raise _not_restored(work, failed, receipt, error) from error
+        finally:
+            work.log, work.known_failure, work.tokens_at = log, known, work.tokens_at or tokens_at
+        work.restored = f"{what} serves again"
+        work.error = failed
+
+    def _erase(self, work: Deployment) -> None:
+        assert work.planned is not None  # noqa: S101
+        with connect(work.host, self.fleet.connection) as channel:
+            instance = work.planned.instance
+            erase(channel, instance.unit, instance.home, f"{STATE_HOME}/{instance.name}")
+        work.restored = "nothing served before; its files are removed, what was fetched stays"
+
+    def _role(
+        self,
+        works: Sequence[Deployment],
+        states: dict[str, InstanceState],
+        keys: Mapping[str, Secret | None],
+    ) -> list[tuple[Deployment, GlmprovError | None]]:
+        """Run the role on hosts; return what failed."""
+        if not works:
+            return []
+        variables = {
+            work.host.name: role_variables(
+                InstanceState(engine_service=states[work.host.name].engine_service)
+            )
+            | ({"engine_service_key": keys[work.host.name]} if keys.get(work.host.name) else {})
+            | connection_variables(work.host, self.fleet.connection)
+            for work in works
+        }
+        options = apply.Options("deploy", forks=self.fleet.forks or default_forks())
+        try:
+            with apply.Session(options, self.on_event) as ansible:
+                became = ansible.apply(variables, {name: ["engine_service"] for name in variables})
+        except ApplyError as error:
+            return [(work, error) for work in works]
+        return [(work, became[work.host.name].error) for work in works]
+
+
+def _as_written(receipt: InstanceReceipt) -> InstanceState:
+    """Return the state that writes what a receipt says was written, word for word."""
+    instance = instance_of(receipt)
+    return InstanceState(
+        engine_service=EngineService(
+            name=receipt.name,
+            texts=receipt.texts,
+            key_texts=receipt.key_texts,
+            weights=instance.weights.folder,
+        )
+    )
+
+
+def _not_restored(
+    work: Deployment, failed: GlmprovError | None, receipt: InstanceReceipt, why: GlmprovError
+) -> RestoreError:
+    first = failed.message if failed else ""
+    return RestoreError(
+        f"{first}\nand receipt {receipt.number} ({receipt.recipe}) could not be restored: {why.message}",
+        host=work.host.name,
+        place=receipt.name,
+        next_step=f"glmprov logs {work.name}; glmprov rollback {work.name} once it is mended",
+    )
+
+
+def erase(channel: Channel, unit: str, home: str, state_home: str) -> None:
+    """Take an instance's files off a host: unit, environment, gate, key, receipts. What was fetched stays."""
+    argv = ["python3", "-I", "-", unit, home, state_home]
+    done = channel.run(argv, stdin=_ERASE.encode(), become=True)
+    if done.returncode:
+        raise ApplyError(done.stderr.decode(errors="replace").strip()[-300:], place=f"removing {unit}")
+
+
+_ERASE = """
+import os, shutil, subprocess, sys
+unit, home, state_home = sys.argv[1:]
+subprocess.run(["systemctl", "disable", unit], capture_output=True)
+path = "/etc/systemd/system/" + unit
+if os.path.lexists(path):
+    os.unlink(path)
+for folder in (home, state_home):
+    if os.path.isdir(folder):
+        shutil.rmtree(folder)
+subprocess.run(["systemctl", "daemon-reload"], check=True)
+subprocess.run(["systemctl", "reset-failed", unit], capture_output=True)
+"""

@@ -1,0 +1,310 @@
+"""The commands about running backends: deploy, and what is done with what was deployed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from glmprov.cli.again import again
+from glmprov.cli.group import main
+from glmprov.cli.options import fleet_options, leave, load, stack, terminal_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from glmprov.actions.deploy import Deployment, DeployOrders
+    from glmprov.instance import Wanted
+    from glmprov.terminal import Terminal
+
+batch_options = stack(
+    click.option(
+        "--serial", metavar="SIZES", help='Batches, as Ansible\'s serial: "1,25%". The last size repeats.'
+    ),
+    click.option(
+        "--max-fail-percentage",
+        type=click.FloatRange(0, 100),
+        help="Begin no further batch once more than so many percent of one failed.",
+    ),
+    click.option(
+        "--before", default="", metavar="COMMAND", help="Run this here before each host is changed."
+    ),
+    click.option("--after", default="", metavar="COMMAND", help="Run this here after each host was changed."),
+    click.option(
+        "--hook-timeout", type=click.FloatRange(0.1), metavar="SECONDS", help="How long they may take (300)."
+    ),
+    click.option("--reason", default="", help="Why, for the lock that others see."),
+)
+
+
+@main.command(short_help="Bring a recipe to hosts as a service that answers.")
+@fleet_options
+@click.option("-y", "--yes", is_flag=True, help="Don't ask.")
+@click.option("--recipes", "folders", multiple=True, metavar="DIR", help="A folder of own recipes.")
+@click.option(
+    "--set", "sets", multiple=True, metavar="FLAG=VALUE", help="Change a value; =null takes it away."
+)
+@click.option("--model", help="Another model on the hub, by id.")
+@click.option("--weights", metavar="DIR", help="A folder on the host that holds the model.")
+@click.option("--gpus", default="", metavar="CARDS", help="UUIDs, a set's name, or how many.")
+@click.option("--port", type=click.IntRange(1, 65535), help="Listen there.")
+@click.option("--name", help="The instance's name (default: glm, or the inventory's).")
+@click.option("--as-published", is_flag=True, help="The published form, without the corrections.")
+@click.option(
+    "--accept", multiple=True, metavar="ID", help="Go ahead in spite of this finding; it is recorded."
+)
+@click.option("--locked", is_flag=True, help="Only what recipe.lock says; resolve nothing.")
+@click.option(
+    "--hub", metavar="URL", help="Fetch weights there (default: $HF_ENDPOINT, or https://huggingface.co)."
+)
+@batch_options
+@click.argument("recipe", required=False)
+def deploy(yes: bool, **options: Any) -> None:
+    """Bring a recipe to hosts as a systemd service, and believe only tokens.
+
+    Image and weights are fetched while the old service serves. If the new one doesn't answer, the old one is restored.
+    Without RECIPE: the instances that the inventory declares (glmprov_instances).
+    """
+    from pathlib import Path
+
+    from glmprov.actions.deploy import Aborted
+    from glmprov.actions.deploy import deploy as act
+    from glmprov.cli.recipe_options import library_for
+
+    terminal = terminal_for(options)
+    orders, library = _orders(options), library_for(options["folders"])
+    if orders.recipe is not None:
+        library.find(orders.recipe)
+    fleet = load(options)
+    try:
+        with terminal.progress("deploying") as said:
+            results = act(
+                fleet,
+                orders,
+                library,
+                _confirmation(terminal, yes),
+                said,
+                terminal.event,
+                cwd=Path.cwd(),
+                told=_hook_input,
+                interrupted=terminal.finishing,
+            )
+    except Aborted:
+        click.echo("nothing was changed", err=True)
+        leave(1)
+    _report(terminal, results)
+
+
+@main.command(short_help="Go back to what an instance was before its last deploy.")
+@fleet_options
+@click.option("-y", "--yes", is_flag=True, help="Don't ask.")
+@batch_options
+@click.argument("name", default="glm")
+def rollback(name: str, yes: bool, **options: Any) -> None:
+    """Deploy the receipt before the one in force, with its files as they were written then. Gated as any deploy."""
+    from glmprov.actions.deploy import Aborted
+    from glmprov.actions.deploy import rollback as act
+
+    terminal = terminal_for(options)
+    orders = _orders(_NOTHING_SAID | options)
+    fleet = load(options)
+    try:
+        with terminal.progress("rolling back") as said:
+            results = act(
+                fleet,
+                name,
+                replace(orders, command="rollback"),
+                _confirmation(terminal, yes),
+                said,
+                terminal.event,
+                told=_hook_input,
+                interrupted=terminal.finishing,
+            )
+    except Aborted:
+        click.echo("nothing was changed", err=True)
+        leave(1)
+    _report(terminal, results)
+
+
+_NOTHING_SAID: dict[str, Any] = {
+    "recipe": None, "name": None, "locked": False, "hub": None, "gpus": "", "port": None, "model": None,
+    "weights": None, "sets": (), "as_published": False, "accept": (),
+}  # fmt: skip
+"""What rollback has no options for: a receipt decides it."""
+
+
+def _orders(options: dict[str, Any]) -> DeployOrders:
+    from glmprov.actions.batches import parse_serial
+    from glmprov.actions.deploy import DeployOrders
+    from glmprov.actions.orders import HOOK_SECONDS, Orders
+
+    return DeployOrders(
+        run=Orders(
+            reason=options["reason"],
+            serial=parse_serial(options["serial"]) if options["serial"] else (),
+            max_fail_percentage=options["max_fail_percentage"],
+            before=options["before"],
+            after=options["after"],
+            hook_seconds=options["hook_timeout"] or HOOK_SECONDS,
+        ),
+        recipe=options["recipe"],
+        wanted=_wanted(options),
+        named=options["name"] is not None,
+        locked=options["locked"],
+        hub=options["hub"],
+        provision=again("provision", _about_hosts(options)),
+    )
+
+
+def _about_hosts(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options that say which hosts and how to reach them, for a command that is named to a person."""
+    return {**options, "before": "", "after": "", "hook_timeout": None, "reason": ""}
+
+
+def _wanted(options: dict[str, Any]) -> Wanted:
+    from glmprov.instance import DEFAULT_NAME, Wanted, parse_sets
+
+    return Wanted(
+        name=options["name"] or DEFAULT_NAME,
+        gpus=options["gpus"],
+        port=options["port"],
+        model=options["model"],
+        weights=options["weights"],
+        sets=parse_sets(options["sets"]),
+        as_published=options["as_published"],
+        accepted=options["accept"],
+    )
+
+
+def _confirmation(terminal: Terminal, yes: bool) -> Callable[[Sequence[Deployment]], bool]:
+    def confirm(works: Sequence[Deployment]) -> bool:
+        from glmprov.report.console import show
+        from glmprov.report.deploy import planned
+
+        if not terminal.as_json:
+            show(terminal.err, planned([work.told for work in works], verbose=terminal.verbose > 0))
+        return yes or terminal.asked("Deploy this?")
+
+    return confirm
+
+
+def _report(terminal: Terminal, works: Sequence[Deployment]) -> None:
+    from glmprov.errors import ExitCode
+    from glmprov.report.console import show
+    from glmprov.report.deploy import as_json, deployed
+    from glmprov.results import deploy_code
+
+    results = [work.told for work in works]
+    code = ExitCode.INTERRUPTED if terminal.interrupted else deploy_code(results)
+    if terminal.as_json:
+        click.echo(as_json(results, code))
+    else:
+        show(terminal.out, deployed(results, verbose=terminal.verbose > 0))
+    leave(code)
+
+
+def _hook_input(about: Any) -> str:
+    from glmprov.report.json import hook_call
+
+    return hook_call(about)
+
+
+@main.command(short_help="Show the instances of each host as they are.")
+@fleet_options
+@click.argument("name", required=False)
+def status(name: str | None, **options: Any) -> None:
+    """Show the instances of each host: recipe, state, port, receipt, and what isn't as it was deployed."""
+    from glmprov.actions.instances import status as look
+
+    terminal = terminal_for(options)
+    with terminal.progress("probing") as said:
+        results = look(load(options), name, said)
+    _report_instances(terminal, results)
+
+
+@main.command(short_help="Stop an instance until the next boot.")
+@fleet_options
+@click.argument("name")
+def stop(name: str, **options: Any) -> None:
+    """Stop an instance on every host that has it. It starts again at the next boot."""
+    from glmprov.actions.instances import stop as act
+
+    _on_instances(act, "stopping", name, options)
+
+
+@main.command(short_help="Start an instance and wait until it answers.")
+@fleet_options
+@click.argument("name")
+def start(name: str, **options: Any) -> None:
+    """Start an instance on every host that has it, and wait until it has produced tokens. Exit 5 if it doesn't."""
+    from glmprov.actions.instances import start as act
+
+    _on_instances(act, "starting", name, options)
+
+
+@main.command(short_help="Take an instance away; image and weights stay.")
+@fleet_options
+@click.option("-y", "--yes", is_flag=True, help="Don't ask.")
+@click.argument("name")
+def remove(name: str, yes: bool, **options: Any) -> None:
+    """Stop an instance and remove its unit, its files, its key and its receipts. Image and weights stay."""
+    from glmprov.actions.instances import remove as act
+
+    terminal = terminal_for(options)
+    if not (yes or terminal.asked(f"Remove {name}, with its key and its receipts?")):
+        click.echo("nothing was changed", err=True)
+        leave(1)
+    _on_instances(act, "removing", name, options, terminal)
+
+
+def _on_instances(
+    act: Callable[..., Any], doing: str, name: str, options: dict[str, Any], terminal: Terminal | None = None
+) -> None:
+    terminal = terminal or terminal_for(options)
+    with terminal.progress(doing) as said:
+        results = act(load(options), name, said)
+    _report_instances(terminal, results)
+
+
+def _report_instances(terminal: Terminal, results: Sequence[Any]) -> None:
+    from glmprov.report.console import show
+    from glmprov.report.instances import as_json, instances
+    from glmprov.results import errors_code
+
+    code = errors_code(results)
+    if terminal.as_json:
+        click.echo(as_json(results, code))
+    else:
+        show(terminal.out, instances(results, verbose=terminal.verbose > 0))
+    leave(code)
+
+
+def _forks_in_full(command: click.Command) -> click.Command:
+    """Take -f from --forks: of a log it means to follow it, as everywhere."""
+    for parameter in command.params:
+        if parameter.name == "forks":
+            parameter.opts = ["--forks"]
+    return command
+
+
+@_forks_in_full
+@main.command(short_help="Show the log of an instance.")
+@fleet_options
+@click.option(
+    "-n", "--lines", type=click.IntRange(0), default=100, show_default=True, help="So many lines, the last."
+)
+@click.option("-f", "--follow", is_flag=True, help="Go on as it comes, until Ctrl-C.")
+@click.argument("name", default="glm")
+def logs(name: str, lines: int, follow: bool, **options: Any) -> None:
+    """Show what an instance and its gate said: the last lines, or as it comes."""
+    from glmprov.actions.instances import logs as read
+
+    fleet = load(options)
+    several = len(fleet.hosts) > 1
+
+    def heard(host: str, line: str) -> None:
+        click.echo(f"{host}: {line}" if several else line)
+
+    for _, error in read(fleet, name, lines, follow, heard):
+        raise error

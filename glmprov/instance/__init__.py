@@ -1,0 +1,39 @@
+"""A recipe on a host: which cards, which port, which environment, and the files that make it a service. Pure."""
+
+from glmprov.instance.building import build, final, reachable
+from glmprov.instance.container import docker_argv
+from glmprov.instance.files import environment_path, environment_text, gate_path, unit_path
+from glmprov.instance.gate import gate_settings, gate_text
+from glmprov.instance.model import Image, Instance, Locked, Taken, Variable, Weights
+from glmprov.instance.side import MODELS, HostSide
+from glmprov.instance.started import key_rendering, started
+from glmprov.instance.unit import argv, unit_text
+from glmprov.instance.wanted import DEFAULT_NAME, Wanted, parse_sets
+
+__all__ = [
+    "DEFAULT_NAME",
+    "MODELS",
+    "HostSide",
+    "Image",
+    "Instance",
+    "Locked",
+    "Taken",
+    "Variable",
+    "Wanted",
+    "Weights",
+    "argv",
+    "build",
+    "docker_argv",
+    "environment_path",
+    "environment_text",
+    "final",
+    "gate_path",
+    "gate_settings",
+    "gate_text",
+    "key_rendering",
+    "parse_sets",
+    "reachable",
+    "started",
+    "unit_path",
+    "unit_text",
+]

@@ -1,0 +1,1 @@
+"""GLMPROV SIMULATED: nothing of the original is in here."""

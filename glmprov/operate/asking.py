@@ -1,0 +1,72 @@
+"""Send a program to a host, hear how far it is, and take its answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from glmprov.errors import ApplyError
+from glmprov.operate.payload import program
+from glmprov.remote import Channel
+
+_SAID_BYTES = 400
+
+
+class Fault(Exception):  # noqa: N818  (what a host answered, turned into an error by whoever knows what it means)
+    """What a host answered instead of a result. kind is one of the program's words, more what it adds."""
+
+    def __init__(self, kind: str, text: str, more: Mapping[str, Any]) -> None:
+        super().__init__(text)
+        self.kind, self.text, self.more = kind, text, more
+
+
+def ask(
+    channel: Channel,
+    host: str,
+    parts: Sequence[str],
+    act: str,
+    orders: Mapping[str, Any],
+    *,
+    deadline_seconds: float,
+    heard: Callable[[Any], object] | None = None,
+    become: bool = True,
+) -> Any:
+    """Return what an act of payload/ answered; heard gets its progress as it comes.
+
+    Raise Fault if the act says that it can't be done, ApplyError if no answer comes; what the channel raises passes.
+    """
+    answer: dict[str, Any] = {}
+
+    def on_line(line: bytes) -> None:
+        try:
+            message = json.loads(line) if line.strip() else {}
+        except ValueError:
+            return
+        if "progress" in message and heard is not None:
+            heard(message["progress"])
+        answer.update(message)
+
+    completed = channel.run(
+        ["python3", "-SI", "-"],
+        stdin=program(parts, act, orders),
+        deadline_seconds=deadline_seconds,
+        become=become,
+        on_line=on_line,
+    )
+    if "fault" in answer:
+        told = dict(answer["fault"])
+        raise Fault(told.pop("kind"), told.pop("text"), told)
+    if "result" not in answer:
+        said = completed.stderr.decode(errors="replace").strip()[-_SAID_BYTES:].splitlines()
+        last = f": {said[-1]}" if said else ""
+        if completed.returncode in (126, 127):
+            raise ApplyError(
+                f"no python3 on the host{last}", host=host, next_step="apt-get install python3-minimal"
+            )
+        raise ApplyError(
+            f"{act} ended with status {completed.returncode} and no answer{last}",
+            host=host,
+            next_step="run the same command again; with -vv it shows more",
+        )
+    return answer["result"]

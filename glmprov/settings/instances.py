@@ -1,0 +1,135 @@
+"""The instances that an operator declares for a host, in `glmprov_instances`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from glmprov.errors import InventoryError
+from glmprov.secret import Secret
+
+INSTANCES = "glmprov_instances"
+MODEL_ROOT = "glmprov_model_root"
+WANTS = "a mapping of an instance's name to its settings ({glm: {recipe: recipe-3, port: 8001}})"
+MEANING = (
+    "Which backends run on the host, by name. `glmprov deploy` without a recipe brings the host there; with a recipe, "
+    "what is said here of the instance holds, and the command line wins."
+)
+MODEL_ROOT_MEANING = "The folder on the host that weights are fetched to."
+
+Scalar = str | int | float | bool | None
+
+
+class InstanceSettings(BaseModel):
+    """What is said of one instance. None: not written, so the recipe decides, or the host."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    recipe: str | None = Field(default=None, description="Its recipe, by name, alias or path.")
+    gpus: str | int | list[str] | None = Field(default=None, description="UUIDs, a set's name, or how many.")
+    port: int | None = Field(default=None, ge=1, le=65535)
+    listen: str | None = Field(default=None, description="The host's address to listen at.")
+    model: str | None = Field(default=None, description="Another model on the hub, by id.")
+    weights: str | None = Field(default=None, description="A folder on the host that holds the model.")
+    image: str | None = None
+    venv: str | None = Field(
+        default=None, description="A virtual environment on the host, instead of an image."
+    )
+    set: dict[str, Scalar] = Field(
+        default={}, description="Arguments of the engine by name; null takes one away."
+    )
+    environment: dict[str, Scalar] = {}
+    docker: dict[str, Scalar | list[str]] = Field(default={}, description="Options of `docker run`.")
+    auth: Literal["key", "none"] | None = None
+    api_key_command: str | None = Field(
+        default=None, description="Prints the API key; run on the control machine."
+    )
+    bind: bool = Field(default=True, description="Bound to the CPUs and memory of its cards' socket.")
+    start_seconds: int | None = Field(default=None, ge=1)
+    stop_seconds: int | None = Field(default=None, ge=1)
+    as_published: bool = False
+    accept: list[str] = Field(default=[], description="Findings of the lint that are accepted.")
+
+    @field_validator("listen")
+    @classmethod
+    def _an_address(cls, value: str | None) -> str | None:
+        from ipaddress import ip_address
+
+        if value is not None:
+            ip_address(value)
+        return value
+
+
+@dataclass(frozen=True)
+class Declared:
+    """One instance as the inventory has it, with its key where the inventory holds one."""
+
+    settings: InstanceSettings = field(default_factory=InstanceSettings)
+    api_key: Secret | None = None
+
+
+def declared(host_name: str, variables: Mapping[str, Any], source: str = "") -> dict[str, Declared]:
+    """Return the instances that a host's variables declare, by name. Raise InventoryError with every fault."""
+    said = variables.get(INSTANCES)
+    faults = list(_shape(said))
+    found: dict[str, Declared] = {}
+    for name, value in said.items() if isinstance(said, Mapping) and not faults else ():
+        written = dict(value or {})
+        key = written.pop("api_key", None)
+        faults += [
+            f"{INSTANCES}.{name}.{place}: is a vault value; only api_key may be" for place in _secret(written)
+        ]
+        if key is not None and not isinstance(key, str):
+            faults.append(f"{INSTANCES}.{name}.api_key: wants text")
+        try:
+            found[str(name)] = Declared(
+                InstanceSettings.model_validate(written), None if key is None else Secret(key)
+            )
+        except ValidationError as error:
+            faults += _faults(str(name), error)
+    if faults:
+        raise InventoryError(
+            "\n".join(faults), host=host_name, place=source or None, next_step="see docs/settings.md"
+        )
+    return found
+
+
+def model_root(variables: Mapping[str, Any]) -> str | None:
+    """Return the folder that the host's weights are fetched to, None if the inventory doesn't say."""
+    value = variables.get(MODEL_ROOT)
+    return str(value).rstrip("/") if value else None
+
+
+def _shape(said: Any) -> Iterator[str]:
+    if said is None:
+        return
+    if not isinstance(said, Mapping):
+        yield f"{INSTANCES}: wants {WANTS}, got {type(said).__name__}"
+        return
+    for name, value in said.items():
+        if value is not None and not isinstance(value, Mapping):
+            yield f"{INSTANCES}.{name}: wants its settings as a mapping, got {type(value).__name__}"
+
+
+def _secret(written: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in written.items():
+        values = value.values() if isinstance(value, Mapping) else (value,)
+        if any(isinstance(each, Secret) for each in values):
+            yield name
+
+
+def _faults(name: str, error: ValidationError) -> Iterator[str]:
+    for item in error.errors():
+        place = ".".join([INSTANCES, name, *(str(part) for part in item["loc"][:1])])
+        if item["type"] == "extra_forbidden":
+            known = [*InstanceSettings.model_fields, "api_key"]
+            near = get_close_matches(str(item["loc"][0]), known, n=1)
+            yield f"{place}: no such setting; " + (
+                f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+            )
+        else:
+            yield f"{place}: {item['msg'].removeprefix('Value error, ')}"

@@ -1,0 +1,46 @@
+"""The files that each shipped recipe becomes on a rehearsed host, whole: tests/cases/units.
+
+`python -m unit.instance.test_golden` in tests/ writes them anew; read the difference before you commit it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from unit.instance.hosts import TURIN, instance, locked
+
+from glmprov.errors import PlanError
+from glmprov.instance import environment_text, gate_text, key_rendering, unit_text
+from glmprov.recipe.library import Library
+
+CASES = Path(__file__).parents[2] / "cases" / "units"
+RECIPES = ("recipe-1", "recipe-2", "recipe-3", "recipe-4")
+
+
+def files(name: str) -> dict[str, str]:
+    """Return the files of a recipe on an 8-card host, by their name here."""
+    found = instance(recipe := Library().find(name), TURIN, locked=locked(recipe))
+    rendering = key_rendering(found)
+    texts = {"service": unit_text(found), "env": environment_text(found), "gate.json": gate_text(found)}
+    texts["notes.txt"] = "".join(f"{note}\n" for note in found.notes)
+    return texts | ({rendering.path.rpartition("/")[2]: rendering.text} if rendering else {})
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_shipped_recipe_becomes_these_files(name: str) -> None:
+    for kind, text in files(name).items():
+        path = CASES / f"{name}.{kind}"
+        assert text == path.read_text(), f"{path.name}: see the top of {Path(__file__).name}"
+
+
+def test_recipe_4_needs_eight_cards() -> None:
+    four = {**TURIN, "cards": TURIN["cards"][:4]}
+    with pytest.raises(PlanError, match=r"requires.gpus: 8 needed, the host has 4"):
+        instance(Library().find("recipe-4"), four)
+
+
+if __name__ == "__main__":
+    for one in RECIPES:
+        for its, content in files(one).items():
+            (CASES / f"{one}.{its}").write_text(content)

@@ -1,0 +1,190 @@
+"""Weights copied from here by rsync over real SSH, and from host to host."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import shutil
+import threading
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from glmprov.errors import FetchError, UnreachableError
+from glmprov.inventory import Host
+from glmprov.operate import copying, weights
+from glmprov.recipe.lock import FileLock, ModelLock
+from glmprov.remote import Channel, ConnectOptions, connect, rsync
+from glmprov.remote.interruption import all_hung_up
+from glmprov.secret import Secret
+from tests.unit.remote.sshd import PASSWORD, Sshd
+
+pytestmark = [
+    pytest.mark.skipif(os.geteuid() != 0, reason="accounts of our own need root"),
+    pytest.mark.skipif(not shutil.which("rsync"), reason="no rsync here (package rsync)"),
+]
+
+FILES = {"config.json": b"{}", "sub/tokenizer.json": b"x" * 10, "m-1.safetensors": os.urandom(1_500_000)}
+MODEL = ModelLock(
+    "org/Model",
+    "a" * 40,
+    tuple(FileLock(path, len(data), sha256=sha256(data).hexdigest()) for path, data in sorted(FILES.items())),
+)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    folder = tmp_path / "source"
+    for path, data in FILES.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(data)
+    (folder / "unrelated").write_text("stays")
+    return folder
+
+
+@pytest.fixture
+def at(open_folder: Path) -> Path:
+    folder = Path(weights.folder(MODEL, str(open_folder / "models")))
+    shutil.rmtree(folder.parent, ignore_errors=True)
+    return folder
+
+
+def right(at: Path) -> bool:
+    there = {
+        str(path.relative_to(at))
+        for path in at.rglob("*")
+        if path.is_file() and not path.name.startswith(".")
+    }
+    owned = all(path.stat().st_uid == 0 for path in [at, *at.rglob("*")])
+    return (
+        there == set(FILES)
+        and owned
+        and all((at / path).read_bytes() == data for path, data in FILES.items())
+    )
+
+
+@pytest.mark.parametrize("user", ["root", "ops", "opspw"])
+def test_a_copy_from_here_is_roots_and_verified_whoever_logs_in(
+    server: Sshd,
+    source: Path,
+    at: Path,
+    user: str,
+) -> None:
+    host = server.host("libssh2" if user == "root" else "auto", ansible_user=user)
+    options = ConnectOptions(become=True, become_password=Secret(PASSWORD) if user == "opspw" else None)
+    heard: list[weights.Progress] = []
+    copying.from_here(host, options, MODEL, source, str(at), heard.append)
+    assert right(at) and heard[-1].bytes_done
+    with connect(host, options) as channel:
+        assert weights.look(channel, host.name, MODEL, str(at)).verified
+    copying.from_here(host, options, MODEL, source, str(at))
+    assert right(at)
+
+
+def test_a_copy_to_this_machine_needs_no_ssh(source: Path, tmp_path: Path) -> None:
+    host = Host("here", {"ansible_connection": "local"})
+    at = tmp_path / "models/org--Model" / MODEL.revision
+    copying.from_here(host, ConnectOptions(), MODEL, source, str(at))
+    assert right(at)
+
+
+def test_a_folder_that_is_another_model_is_refused_with_every_fault(source: Path, at: Path) -> None:
+    (source / "config.json").write_bytes(b"{ }")
+    (source / "m-1.safetensors").unlink()
+    with pytest.raises(FetchError) as caught:
+        copying.from_here(Host("nowhere"), ConnectOptions(), MODEL, source, str(at))
+    assert "config.json has 3 bytes, 2 are locked" in caught.value.message
+    assert "m-1.safetensors is missing" in caught.value.message
+
+
+def test_a_copy_with_a_wrong_byte_is_found(server: Sshd, source: Path, at: Path) -> None:
+    (source / "config.json").write_bytes(b"[]")
+    with pytest.raises(FetchError, match=r"sums of these files are wrong: config\.json"):
+        copying.from_here(server.host("auto", ansible_user="root"), ConnectOptions(), MODEL, source, str(at))
+
+
+def test_a_login_that_may_not_write_is_told(server: Sshd, source: Path, open_folder: Path) -> None:
+    closed = open_folder / "closed"
+    closed.mkdir(mode=0o700, exist_ok=True)
+    with pytest.raises(FetchError, match="may not write there"):
+        rsync.send(
+            server.host("auto", ansible_user="nosudo"), ConnectOptions(), source, ["config.json"], str(closed)
+        )
+
+
+def test_an_interrupted_copy_ends_and_goes_on_later(
+    server: Sshd,
+    source: Path,
+    at: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    host = server.host("auto", ansible_user="root")
+    real = rsync.arguments
+    # Slow enough to be in the middle: 1.5 MB at 200 kB/s.
+    monkeypatch.setattr(rsync, "arguments", lambda *of: [*real(*of)[:1], "--bwlimit=200", *real(*of)[1:]])
+    begun = threading.Event()
+    faults: list[BaseException] = []
+
+    def half_done(said: weights.Progress) -> None:
+        if said.bytes_done > 100_000:
+            begun.set()
+
+    def run() -> None:
+        try:
+            copying.from_here(host, ConnectOptions(), MODEL, source, str(at), half_done)
+        except (UnreachableError, FetchError) as error:
+            faults.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    assert begun.wait(30)
+    with all_hung_up():
+        thread.join(20)
+    assert faults and not (at / "m-1.safetensors").exists()
+    monkeypatch.setattr(rsync, "arguments", real)
+    copying.from_here(host, ConnectOptions(), MODEL, source, str(at))
+    assert right(at) and not list(at.rglob(rsync.PARTIAL))
+
+
+def test_a_copy_from_host_to_host_ends_the_giver_too(channel: Channel, source: Path, tmp_path: Path) -> None:
+    at = tmp_path / "taker" / "org--Model" / MODEL.revision
+    giver = connect(Host("giver", {"ansible_connection": "local"}))
+    came = copying.from_host(channel, "here", giver, "giver", "127.0.0.1", MODEL, str(source), str(at))
+    assert came == 3 and right(at)
+    assert weights.look(channel, "here", MODEL, str(at)).verified
+    (source / "config.json").unlink()
+    with pytest.raises(FetchError, match=r"giver hasn't all of org/Model: config\.json"):
+        copying.from_host(channel, "here", giver, "giver", "127.0.0.1", MODEL, str(source), str(at))
+
+
+@pytest.fixture
+def served(source: Path) -> Callable[[str, str], int]:
+    """A function that asks a giver's server and returns the status."""
+
+    def ask(path: str, token: str) -> int:
+        giver = connect(Host("giver", {"ansible_connection": "local"}))
+        with copying._serving(giver, "giver", MODEL, str(source), Secret("right")) as port:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+            connection.request("GET", path, headers={"Authorization": f"Bearer {token}"})
+            return connection.getresponse().status
+
+    return ask
+
+
+@pytest.mark.parametrize(
+    ("path", "token", "status"),
+    [
+        ("/config.json", "right", 200),
+        ("/config.json", "wrong", 401),
+        ("/unrelated", "right", 404),
+        ("/../../etc/passwd", "right", 404),
+        ("/sub/../config.json", "right", 404),
+    ],
+)
+def test_the_giver_gives_the_models_files_to_who_has_the_token_and_nothing_else(
+    served: Callable[[str, str], int], path: str, token: str, status: int
+) -> None:
+    assert served(f"/org/Model/resolve/{MODEL.revision}{path}", token) == status
