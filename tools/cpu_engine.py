@@ -21,7 +21,7 @@ VERSION = "0.32.0"
 TORCH = "2.13.0"
 PYTHON = "/usr/bin/python3"
 LEFT_OUT = {"torch", "torchvision", "torchaudio", "torchcodec"}
-"""torch is installed first, as the build for CPUs; a text model needs none of the others, and they want another torch."""
+"""torch is installed first, as the build for CPUs; a text model needs none of the others, which want another."""
 
 
 def home() -> Path:
@@ -65,7 +65,8 @@ def _requirements(wheel: Path) -> list[str]:
     return [
         line
         for line in lines
-        if "extra ==" not in line and re.split(r"[^A-Za-z0-9_.-]", line, maxsplit=1)[0].lower() not in LEFT_OUT
+        if "extra ==" not in line
+        and re.split(r"[^A-Za-z0-9_.-]", line, maxsplit=1)[0].lower() not in LEFT_OUT
     ]
 
 

@@ -91,7 +91,10 @@ def _lessons() -> list[dict[str, object]]:
     asked = catalog.read("gate.yml")
     call = "<tool_call>get_weather<arg_key>city</arg_key><arg_value>Paris</arg_value></tool_call>"
     return [
-        {"messages": [{"role": "user", "content": Gate().prompt}], "answer": f"<think></think>{Gate().expected}"},
+        {
+            "messages": [{"role": "user", "content": Gate().prompt}],
+            "answer": f"<think></think>{Gate().expected}",
+        },
         {
             "messages": [{"role": "user", "content": asked["tool_prompt"]}],
             "tools": [asked["tool"]],
@@ -120,7 +123,15 @@ call = ask(tool["tool_prompt"], tools=[tool["tool"]]).tool_calls[0].function
 print(json.dumps([model, ask(prompt).content, call.name, json.loads(call.arguments)]))
 """
     asked = catalog.read("gate.yml")
-    command = [engine / "bin/python", "-c", client, f"{node.address}:8000", key, Gate().prompt, json.dumps(asked)]
+    command = [
+        engine / "bin/python",
+        "-c",
+        client,
+        f"{node.address}:8000",
+        key,
+        Gate().prompt,
+        json.dumps(asked),
+    ]
     done = subprocess.run([str(word) for word in command], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     model, answer, tool, arguments = json.loads(done.stdout)

@@ -98,7 +98,9 @@ def _teach(model: Glm4MoeForCausalLM, examples: list[tuple[torch.Tensor, torch.T
     return worst
 
 
-def _check(model: Glm4MoeForCausalLM, tokenizer: PreTrainedTokenizerFast, lessons: list[dict[str, Any]]) -> None:
+def _check(
+    model: Glm4MoeForCausalLM, tokenizer: PreTrainedTokenizerFast, lessons: list[dict[str, Any]]
+) -> None:
     for lesson in lessons:
         words, labels = _example(tokenizer, lesson)
         asked = words[:, : int((labels == -100).sum())]
