@@ -22,7 +22,7 @@ def prunable_text(results: Sequence[HostPrune]) -> Iterable[RenderableType]:
         summary = (
             f"{len(each.items)} can go, {in_words(_bytes(each.items))}" if each.items else "nothing to remove"
         )
-        rows = tuple(Row(i.kind, "", "", i.name, _about(i)) for i in each.items)
+        rows = tuple(Row(i.kind, "", "", *_told(i)) for i in each.items)
         yield Block((each.host,), "not read" if each.error else summary, rows, _kept(each), each.error)
 
 
@@ -39,12 +39,16 @@ def pruned_text(results: Sequence[HostPrune]) -> Iterable[RenderableType]:
 
 
 def _kept(each: HostPrune) -> tuple[str, ...]:
-    return tuple(f"kept: {what}" for what in each.kept)
+    return tuple(f"kept of {what}" for what in each.kept)
 
 
-def _about(item: Prunable) -> str:
-    size = in_words(item.size_bytes) if item.kind in ("image", "weights") else ""
-    return ", ".join(filter(None, (size, item.about)))
+def _told(item: Prunable) -> tuple[str, str]:
+    """Return an item's name for a person, and what is to be said of it."""
+    size = in_words(item.size_bytes)
+    if item.kind == "image":
+        repository, _, digest = item.about.partition("@sha256:")
+        return f"{repository}@sha256:{digest[:12]}…" if digest else repository, size
+    return item.name, f"{size}, {item.about}" if item.kind == "weights" else item.about
 
 
 def _bytes(items: Iterable[Prunable]) -> int:
