@@ -104,5 +104,4 @@ def test_a_declared_instance_that_is_wrong_stops_every_command(provisioned: Flee
     wrong = ("-e", '{"glmprov_instances": {"left": {"recip": "recipe-3", "port": 0}}}')
     for words in (("deploy", "--yes"), ("plan",)):
         told = on_host(provisioned, *words, *wrong)
-
         assert told.code == 2 and "did you mean recipe?" in told.err and "left.port" in told.err
