@@ -89,6 +89,12 @@ def _store(channel: Channel, host: Host, observation: Observation) -> Store:
                 next_step=f"deploy it again, or take it away: glmprov remove {name}",
             )
         in_force[name] = seen.receipt
+    unseen = [name for name in instances.names(channel) if name not in in_force]
+    if unseen:
+        raise PlanError(
+            f"it has receipts of {', '.join(unseen)}, and the look at the host didn't find them",
+            next_step="glmprov status",
+        )
     receipts = {
         name: {
             number: receipt
