@@ -101,7 +101,11 @@ def plan(
     expected = expected_of(instance, image_id, {file.path: file.size_bytes for file in lock.model.shards})
     declared = tuple(changed(previous, instance, expected)) if previous else (f"{recipe.name} is new here",)
     found = () if previous is None or seen is None else _found(observation.host, seen, previous)
-    return Planned(instance, lock, expected, image_id, previous, declared, found, wanted.accepted)
+    # The same once more is no step that anybody would want to go back by.
+    replaces = previous.replaces if previous and not declared else None
+    return Planned(
+        instance, lock, expected, image_id, previous, declared, found, wanted.accepted, replaces=replaces
+    )
 
 
 def _tuning(recipe: Recipe, wanted: Wanted) -> Tuning | None:
