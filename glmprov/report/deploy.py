@@ -120,7 +120,7 @@ def deployed(results: Sequence[HostDeploy], *, verbose: bool = False) -> Iterabl
         yield Block((each.host,), f"{each.name}: {_became(each)}", (), tuple(_notes(each)), each.error)
     words = [each.word for each in results]
     parts = [(words.count(word), word.value.lower()) for word in Deployed]
-    yield summed_up(len(results), parts)
+    yield summed_up(len(results), parts, "instance")
 
 
 def _became(each: HostDeploy) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
+from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
 
@@ -21,6 +22,8 @@ def data(value: Any) -> Any:
             return {"dropped": data(was)} | ({} if back is None else {"back": data(back)})
         case Enum():
             return value.value
+        case datetime():
+            return value.astimezone(UTC).isoformat(timespec="seconds")
         case Mapping():
             return {_key(key): data(item) for key, item in value.items()}
         case list() | tuple() | set() | frozenset():

@@ -65,12 +65,13 @@ class Nodes:
         """Return the nodes' names."""
         return [node.name for node in self.fleet.nodes]
 
-    def glmprov(self, *arguments: str) -> None:
-        """Run glmprov on the fleet; fail unless it exits 0."""
+    def glmprov(self, *arguments: str) -> str:
+        """Run glmprov on the fleet and return what it printed; fail unless it exits 0."""
         command = [*GLMPROV, *arguments, "-i", str(self.inventory)]
         done = subprocess.run(command, env=dict(self.environment), cwd=ROOT, capture_output=True, text=True)
         if done.returncode:
             raise RuntimeError(f"{shlex.join(command)}\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
+        return done.stdout
 
     def ssh(self, name: str, script: str) -> bytes:
         """Run a script as root on a node and return what it printed."""

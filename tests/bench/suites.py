@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import shutil
 import sys
@@ -24,10 +25,14 @@ from .report import Bound, Goal, Of, Reading, Suite
 MARK = "glmprov-bench-0123456789"
 ADDRESSES = 100
 NODES = 10
+HUB = "https://hub.glmprov.lab"
 AUDIT, UNCACHED = "glmprov audit", "glmprov audit, inventory not cached"
 PROVISION, TASKS, MITOGEN, PYINFRA = "glmprov provision", "Ansible tasks", "Ansible tasks, Mitogen", "pyinfra"
 PLAIN = "ansible-playbook, same roles"
 RAW = "OpenSSH, 32 at a time"
+LINT, FIT = "glmprov recipe lint", "glmprov recipe fit --gpus --card"
+CARD = "RTX PRO 6000 Blackwell Server Edition"
+DOWNTIME, ENGINE, ADDED = "stop to tokens", "the engine's own start", "what deploy adds"
 WITH_NVML, WITHOUT_NVML = "with NVML", "without NVML"
 DRIFT = (peers.HERE / "drift.sh").read_text()
 TIMER = """\
@@ -140,6 +145,8 @@ def startup(stand: Stand) -> Suite:
         "python3 -c pass": [sys.executable, "-c", "pass"],
         "glmprov --help": [*GLMPROV, "--help"],
         "glmprov --version": [*GLMPROV, "--version"],
+        LINT: [*GLMPROV, "recipe", "lint", "recipe-3", "--gpus", "4", "--card", CARD],
+        FIT: [*GLMPROV, "recipe", "fit", "recipe-3", "--gpus", "4", "--card", CARD],
         "ansible --version": [str(stand.programs / "ansible"), "--version"],
         "pyinfra --version": [str(stand.programs / "pyinfra"), "--version"],
     }
@@ -150,7 +157,11 @@ def startup(stand: Stand) -> Suite:
         "start-up",
         "The command alone, no host.",
         stand.meter().in_turn(contenders, max(5, stand.rounds)),
-        [Goal("glmprov --help", "python3 -c pass", 7, of=Of.CLIENT)],
+        [
+            Goal("glmprov --help", "python3 -c pass", 7, of=Of.CLIENT),
+            Goal(LINT, "glmprov --help", 3, of=Of.CLIENT),
+            Goal(FIT, "glmprov --help", 3, of=Of.CLIENT),
+        ],
     )
 
 
@@ -358,9 +369,37 @@ def _timed_there(up: Nodes, argv: Sequence[str], program: bytes, runs: int = 40)
     return [Reading(float(wall), float(cpu)) for wall, cpu in rows]
 
 
+def deploy(stand: Stand) -> Suite:
+    """How long nothing serves while one recipe takes another's place."""
+    home = stand.home / "deploy"
+    home.mkdir()
+    environment = {**stand.environment, "XDG_STATE_HOME": str(home / "state"), "HF_ENDPOINT": HUB}
+    readings: dict[str, list[Reading]] = {DOWNTIME: [], ENGINE: [], ADDED: []}
+    with hosts.nodes(home, environment, 1) as up:
+        up.glmprov("provision", "--yes", "--reboot")
+        for recipe in ("recipe-1", "recipe-3"):  # what each needs is there afterwards
+            up.glmprov("deploy", recipe, "--yes")
+        for _ in range(stand.rounds):
+            for recipe in ("recipe-1", "recipe-3"):
+                (found,) = json.loads(up.glmprov("deploy", recipe, "--yes", "--json"))["hosts"]
+                down, engine = found["downtime_seconds"], found["engine_seconds"]
+                for name, seconds in ((DOWNTIME, down), (ENGINE, engine), (ADDED, down - engine)):
+                    readings[name].append(Reading(seconds, 0.0))
+    return Suite(
+        "swap of one recipe for another",
+        "recipe-1 and recipe-3 take each other's place on one node; image and weights are there. Counted is from the "
+        "order to stop until the new engine has produced tokens. The engine's own start is what its gate waited for: "
+        "from the start of its container to the tokens. The engines are the fleet's simulator, which starts in "
+        "seconds; a real one takes minutes, and what deploy adds stays.",
+        readings,
+        bounds=[Bound(ADDED, 2000, Of.WALL)],
+    )
+
+
 SUITES: Mapping[str, Callable[[Stand], Suite]] = {
     "startup": startup,
     "payload": payload,
+    "deploy": deploy,
     "bare": bare,
     "audit": audit,
     "no-op": no_op,

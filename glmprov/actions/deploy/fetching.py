@@ -6,7 +6,6 @@ import os
 
 from glmprov.actions.deploy.work import Deployment
 from glmprov.actions.observe import Said
-from glmprov.errors import FetchError
 from glmprov.instance import Image
 from glmprov.operate import docker, hub, weights
 from glmprov.recipe.image_name import image_name
@@ -32,15 +31,7 @@ def fetch_image(channel: Channel, deployment: Deployment, locked: ImageLock, sai
     have = known(channel, host, locked)
     if have is not None and have.image_id is not None:
         return have
-    room = docker.daemon(channel, host)
-    if locked.compressed_bytes is not None and locked.compressed_bytes > room.free_bytes:
-        raise FetchError(
-            f"no room for {locked.asked}: {locked.compressed_bytes / 1e9:.1f} GB packed, "
-            f"{room.free_bytes / 1e9:.1f} GB are free",
-            host=host,
-            place=room.root,
-            next_step="make room there (`docker system df`, `glmprov prune`)",
-        )
+    docker.daemon(channel, host).refuse_if_too_small(locked.asked, locked.compressed_bytes, host)
     name = image_name(locked.pinned)
     found = docker.pull(channel, host, name, lambda progress: said(host, str(progress)))
     docker.tag(
@@ -57,14 +48,7 @@ def fetch_weights(
     host = deployment.host.name
     have = weights.look(channel, host, model, folder)
     if not have.complete:
-        if have.needed_bytes > have.free_bytes:
-            raise FetchError(
-                f"no room for {model.id}: {have.needed_bytes / 1e9:.1f} GB are missing, "
-                f"{have.free_bytes / 1e9:.1f} GB are free",
-                host=host,
-                place=folder,
-                next_step="make room (`glmprov prune`), or set another glmprov_model_root in the inventory",
-            )
+        weights.refuse_if_too_small(have, host, model)
         count = weights.download(
             channel,
             host,

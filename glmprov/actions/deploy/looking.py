@@ -9,10 +9,10 @@ from hashlib import sha256
 from pathlib import Path
 
 from glmprov import drift
-from glmprov.actions.deploy.checks import check
+from glmprov.actions.deploy.checks import HOST_SCOPE, check
 from glmprov.actions.deploy.fetching import known
 from glmprov.actions.deploy.orders import DeployOrders, key_of, wanted_of
-from glmprov.actions.deploy.planning import Planned, plan
+from glmprov.actions.deploy.planning import Planned, not_clean, plan, require_clean
 from glmprov.actions.deploy.work import Deployment
 from glmprov.actions.observe import Fleet, Said, look, look_at_all, read_settings, review
 from glmprov.actions.recipe_lock import lock_of, resolved
@@ -45,6 +45,7 @@ class Look:
         self._settings = read_settings(fleet.hosts)
         self._recipes: dict[str, Recipe] = {}
         self._locks: dict[tuple[str, str | None], RecipeLock | GlmprovError] = {}
+        self._by_host: dict[str, list[Deployment]] = {}
 
     def first(self) -> list[Deployment]:
         """Look at every host, lock what isn't, and plan. Raise what makes the whole order meaningless."""
@@ -95,7 +96,7 @@ class Look:
         """Plan again with what is known of the image now that it is there: its id, and what it sets itself."""
         planned = work.planned
         assert planned is not None and planned.lock is not None  # noqa: S101
-        work.planned = self._planned(work, image, planned.lock)
+        work.planned = self._planned(work, image, planned.lock, self._by_host[work.host.name])
 
     def _asked(self, host: Host) -> Mapping[str, Declared]:
         """Return the instances that are asked for on a host, with what the inventory says of each."""
@@ -118,8 +119,10 @@ class Look:
         by_host: dict[str, list[Deployment]] = {}
         for work in works:
             by_host.setdefault(work.host.name, []).append(work)
+        self._by_host |= by_host
         hosts = [each[0].host for each in by_host.values()]
-        for work in works:
+        # A host that isn't as provisioned may have no Docker to resolve with: it is asked only if no other is there.
+        for work in sorted(works, key=lambda work: bool(not_clean(work.review))):
             if work.error is None:
                 self._lock(work)
 
@@ -137,6 +140,7 @@ class Look:
         try:
             lock = self._locks[self._lock_key(work)]
             if isinstance(lock, GlmprovError):
+                self._require_clean(work)
                 raise lock
             _readable(work)
             with connect(work.host, self._fleet.connection) as channel:
@@ -157,6 +161,11 @@ class Look:
         except GlmprovError as error:
             error.host = error.host or work.host.name
             work.error = error
+
+    def _require_clean(self, work: Deployment) -> None:
+        """Raise PlanError if the host isn't as provisioned: that counts for more than what comes of it."""
+        if HOST_SCOPE not in self._wanted(work).accepted:
+            require_clean(work.review, self._orders.provision_command(work.host.name))
 
     def _key(self, work: Deployment) -> None:
         """Take the key that the inventory gives; another one than the host has is a change like any other."""

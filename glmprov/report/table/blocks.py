@@ -128,7 +128,7 @@ def counted(number: int, word: str) -> str:
     return f"{number} {word}{plural}" if number else ""
 
 
-def summed_up(total: int, parts: Sequence[tuple[int, str]]) -> Text:
-    """Return the last line: how many hosts, and how many of each kind."""
+def summed_up(total: int, parts: Sequence[tuple[int, str]], what: str = "host") -> Text:
+    """Return the last line: how many hosts, or what else there is, and how many of each kind."""
     told = ", ".join(f"{count} {word}" for count, word in parts if count)
-    return Text(f"{total} host{'s' if total != 1 else ''}: {told}", style="bold")
+    return Text(f"{total} {what}{'s' if total != 1 else ''}: {told}", style="bold")

@@ -1,0 +1,124 @@
+"""A new service that doesn't serve: the old one answers again, or the host is as it was, and a person learns why.
+
+What fails, and how, is the fleet's engine simulator on demand, in the words of the engines' own logs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from deployed import Service, as_it_is, deploy, deployed, removed
+from glmprov_program import keys, run
+from rehearsal import Fleet
+
+pytestmark = pytest.mark.fleet
+
+HOST = "genoa-4x"
+OLD, NEW = "recipe-3", "recipe-1"
+
+FAILURES = {
+    "crash-at-load": ("crash-at-load", 60, "the engine ended before it served", "moe-tile-too-large"),
+    "out-of-memory": ("out-of-memory", 60, "the engine ended before it served", "out-of-memory"),
+    "hang-at-warm-up": ("hang-at-warm-up", 12, "no tokens within 12 s", ""),
+    "start-beyond-the-budget": ("slow-start 90", 5, "no tokens within 5 s", ""),
+    "200-without-tokens": ("no-tokens", 8, "a completion without tokens", ""),
+    "garbage": ("garbage", 60, "'!!!!", ""),
+    "no-tool-calls": ("no-tool-calls", 60, "asked for a tool call, got none", ""),
+}
+"""What fails → the engine's fault, the seconds that a start may take, and what a person reads: words, known failure."""
+
+
+def within(seconds: int, **settings: object) -> tuple[str, str]:
+    """Return the option by which the inventory gives a start so many seconds, and what else it says."""
+    said = {"glm": {"start_seconds": seconds, **settings}}
+    return "-e", json.dumps({"glmprov_instances": said})
+
+
+@pytest.fixture(scope="module")
+def up(fleet: Fleet) -> Iterator[Fleet]:
+    """The fleet for the whole run, provisioned, and without instances before and after."""
+    run(fleet, "provision", "--yes", "--reboot").expect(0)
+    removed(fleet)
+    yield fleet
+    fleet.fault(HOST, "engine", "off")
+    removed(fleet)
+
+
+@pytest.fixture
+def service(up: Fleet) -> Iterator[Service]:
+    """The old service, which serves; no engine has a fault before or after."""
+    up.fault(HOST, "engine", "off")
+    deploy(up, HOST, OLD).expect(0)
+    yield Service(up.nodes[HOST])
+    up.fault(HOST, "engine", "off")
+
+
+@pytest.mark.parametrize(("fault", "seconds", "words", "known"), FAILURES.values(), ids=FAILURES)
+def test_the_old_service_answers_again(
+    up: Fleet, service: Service, fault: str, seconds: int, words: str, known: str
+) -> None:
+    key, receipt, files = service.key, service.receipt, as_it_is(service.node).split()
+    up.fault(HOST, "engine", *fault.split(), "for", "sglang")
+    found = deployed(deploy(up, HOST, NEW, "--json", *within(seconds)).expect(5))
+    assert found["word"] == "RESTORED" and words in found["error"]["message"], found["error"]
+    assert found["restored"] == f"receipt {receipt['number']} ({OLD}) serves again"
+    assert found["downtime_seconds"] > 0
+    assert known in found["known_failure"] and bool(known) == bool(found["known_failure"])
+    assert any("sglang" in line.lower() or "gate:" in line for line in found["log"])
+    assert service.key == key and service.receipt == receipt
+    service.answers()
+    kept = service.node.ssh(f"journalctl -u {service.unit} -o cat -n 400")
+    assert "SIMULATED" in kept and "sglang" in kept.lower()
+    assert [line for line in as_it_is(service.node).split() if "systemd" in line] == [
+        line for line in files if "systemd" in line
+    ]
+    run(up, "audit", "-l", HOST).expect(0)
+
+
+def test_where_nothing_served_the_host_is_as_it_was(up: Fleet) -> None:
+    removed(up, "glm")
+    node = up.nodes[HOST]
+    units = "find /etc/systemd/system/ /etc/glmprov /var/lib/glmprov/instances | sort"
+    before = node.ssh(units)
+    up.fault(HOST, "engine", "crash-at-load", "for", "sglang")
+    found = deployed(deploy(up, HOST, NEW, "--json").expect(5))
+    up.fault(HOST, "engine", "off")
+    assert "nothing served before" in found["restored"] and found["word"] == "RESTORED"
+    image, files = found["fetched"]
+    assert "lmsysorg/sglang:v0.5.14" in image and "zai-org/GLM-4.7-FP8" in files
+    assert node.ssh(units) == before
+    assert node.ssh("docker ps -aq") == ""
+    run(up, "audit", "-l", HOST).expect(0)
+
+
+def test_an_old_engine_that_is_deaf_is_ended(up: Fleet, service: Service) -> None:
+    up.fault(HOST, "engine", "ignore-sigterm", "for", "vllm")
+    deploy(up, HOST, OLD, *within(60, stop_seconds=2)).expect(0)
+    found = deployed(deploy(up, HOST, NEW, "--json").expect(0))
+    assert found["stop_seconds"] >= 2 and found["word"] == "DEPLOYED"
+    service.answers()
+
+
+def test_an_orphan_of_the_old_engine_is_ended(up: Fleet, service: Service) -> None:
+    up.fault(HOST, "engine", "orphan", "for", "vllm")
+    deploy(up, HOST, OLD, "--set", "max-num-seqs=8").expect(0)
+    found = deployed(deploy(up, HOST, NEW, "--json").expect(0))
+    assert found["word"] == "DEPLOYED"
+    service.answers()
+
+
+def test_one_that_dies_later_is_started_again_and_named(up: Fleet, service: Service) -> None:
+    before = service.identity
+    up.fault(HOST, "engine", "dies-later", "for", "vllm")
+    service.node.ssh(f"timeout 60 sh -c 'while systemctl -q is-active {service.unit}; do sleep 0.2; done'")
+    up.fault(HOST, "engine", "off")
+    service.node.ssh(f"timeout 90 sh -c 'until systemctl -q is-active {service.unit}; do sleep 0.2; done'")
+    assert service.identity != before
+    service.answers()
+    host = run(up, "audit", "--json", "-l", HOST).expect(3).host(HOST)
+    assert keys(host) == {"engine_service[glm].restarts"}
+    assert "started again 1 times by systemd" in run(up, "status", "-l", HOST).expect(0).out
+    assert deployed(deploy(up, HOST, OLD, "--json").expect(0))["word"] == "WRITTEN"
+    run(up, "audit", "-l", HOST).expect(0)
