@@ -22,6 +22,7 @@ from glmprov.instance import (
     Weights,
     build,
     final,
+    texts_of,
 )
 from glmprov.inventory import Host
 from glmprov.lint.linted import model_for
