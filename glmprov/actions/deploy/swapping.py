@@ -223,7 +223,8 @@ class Swap:
             work.host.name: work.planned.previous for work in works if work.planned and work.planned.previous
         }
         back = [work for work in works if work.host.name in before]
-        states = {name: _as_written(receipt) for name, receipt in before.items()}
+        given = {work.host.name for work in works if work.key}
+        states = {name: _as_written(receipt, former_key=name in given) for name, receipt in before.items()}
         for work, error in self._role(back, states, {}):
             if error is not None:
                 work.error = _not_restored(work, work.error, before[work.host.name], error)
@@ -298,7 +299,7 @@ class Swap:
         return [(work, became[work.host.name].error) for work in works]
 
 
-def _as_written(receipt: InstanceReceipt) -> InstanceState:
+def _as_written(receipt: InstanceReceipt, *, former_key: bool) -> InstanceState:
     """Return the state that writes what a receipt says was written, word for word."""
     instance = instance_of(receipt)
     return InstanceState(
@@ -307,6 +308,7 @@ def _as_written(receipt: InstanceReceipt) -> InstanceState:
             texts=receipt.texts,
             key_texts=receipt.key_texts,
             weights=instance.weights.folder,
+            former_key=former_key,
         )
     )
 
