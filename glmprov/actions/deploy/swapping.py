@@ -13,7 +13,7 @@ from glmprov.actions.deploy.records import instance_of, receipt_of
 from glmprov.actions.deploy.work import Deployment
 from glmprov.actions.observe import Fleet, Said
 from glmprov.deployed import Gated, InstanceReceipt
-from glmprov.engines.failures import diagnosis
+from glmprov.engines.failures import diagnosis, failures
 from glmprov.engines.meaning import engine_of
 from glmprov.engines.stages import stages
 from glmprov.errors import ApplyError, GateError, GlmprovError, RestoreError
@@ -180,7 +180,7 @@ class Swap:
         work.tokens_at = time.monotonic()
         self.said(host, f"{instance.unit} produces tokens; asking it for sane text")
         answered = acts.gate(channel, instance)
-        log = service.log(channel, host, instance.unit)
+        log = service.log(channel, host, instance.unit, since=found.since)
         if not answered.serves:
             raise self._gate_error(work, instance, answered.reason, log)
         opened = acts.last_word(log.splitlines())
@@ -190,7 +190,8 @@ class Swap:
     def _gate_error(self, work: Deployment, instance: Instance, reason: str, log: str) -> GateError:
         work.log = log
         known = diagnosis(log, instance.launch.engine)
-        work.known_failure = str(known) if known else ""
+        ended = work.tokens_at is None  # of one that runs and talks nonsense, the log's hints are no reason
+        work.known_failure = str(known) if known and (ended or known.failure in failures()) else ""
         return GateError(
             reason or "it didn't start",
             host=work.host.name,
