@@ -40,6 +40,7 @@ def start(orders: dict[str, Any]) -> Any:
         at_hang_up.append(follower.kill)
         reader = threading.Thread(target=watch, args=(follower.stdout, orders["stages"], begun), daemon=True)
         reader.start()
+        systemctl("reset-failed", "--", orders["unit"])  # a person asks, so what failed before doesn't count
         done = systemctl("start", "--", orders["unit"])
         seconds = time.monotonic() - begun
         follower.kill()
