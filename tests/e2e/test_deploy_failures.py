@@ -95,15 +95,15 @@ def test_where_nothing_served_the_host_is_as_it_was(up: Fleet) -> None:
 
 def test_an_old_engine_that_is_deaf_is_ended(up: Fleet, service: Service) -> None:
     up.fault(HOST, "engine", "ignore-sigterm", "for", "vllm")
-    deploy(up, HOST, OLD, *within(60, stop_seconds=2)).expect(0)
-    found = deployed(deploy(up, HOST, NEW, "--json").expect(0))
+    service.node.ssh(f"systemctl restart {service.unit}")
+    found = deployed(deploy(up, HOST, NEW, "--json", *within(60, stop_seconds=2)).expect(0))
     assert found["stop_seconds"] >= 2 and found["word"] == "DEPLOYED"
     service.answers()
 
 
 def test_an_orphan_of_the_old_engine_is_ended(up: Fleet, service: Service) -> None:
     up.fault(HOST, "engine", "orphan", "for", "vllm")
-    deploy(up, HOST, OLD, "--set", "max-num-seqs=8").expect(0)
+    service.node.ssh(f"systemctl restart {service.unit}")
     found = deployed(deploy(up, HOST, NEW, "--json").expect(0))
     assert found["word"] == "DEPLOYED"
     service.answers()
