@@ -9,8 +9,8 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from deployed import Service, as_it_is, deploy, deployed, removed
-from glmprov_program import keys, run
+from deployed import HUB, Service, as_it_is, deploy, deployed, removed
+from glmprov_program import finish, keys, run, start
 from rehearsal import Fleet
 
 pytestmark = pytest.mark.fleet
@@ -121,4 +121,26 @@ def test_one_that_dies_later_is_started_again_and_named(up: Fleet, service: Serv
     assert keys(host) == {"engine_service[glm].restarts"}
     assert "started again 1 times by systemd" in run(up, "status", "-l", HOST).expect(0).out
     assert deployed(deploy(up, HOST, OLD, "--json").expect(0))["word"] == "WRITTEN"
+    run(up, "audit", "-l", HOST).expect(0)
+
+
+def test_a_host_that_is_lost_in_the_middle_of_the_swap_is_deployed_again_once_it_is_back(
+    up: Fleet, service: Service
+) -> None:
+    running = start(up, "deploy", NEW, "--yes", "--json", "--hub", HUB, "-l", HOST)
+    assert running.stderr is not None
+    for line in running.stderr:
+        if "loading weights" in line:
+            break
+    up.fault(HOST, "unreachable", "on")
+    try:
+        ran = finish(running).expect(4)
+    finally:
+        up.fault(HOST, "unreachable", "off")
+    error = deployed(ran)["error"]
+    assert error["kind"] == "UnreachableError" and "glmprov status" in error["next_step"]
+    found = deployed(deploy(up, HOST, NEW, "--json").expect(0))
+    assert found["word"] == "DEPLOYED"
+    assert service.receipt["recipe"] == NEW
+    service.answers()
     run(up, "audit", "-l", HOST).expect(0)
