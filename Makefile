@@ -7,10 +7,10 @@ BIN := .venv/bin
 # What tests run besides Python: real SSH servers, rsync, sudo, gpg, a compiler for the simulated NVML, and a trace of what starts.
 TEST_PACKAGES := openssh-client openssh-server rsync sudo gnupg gcc libc6-dev strace
 
-.PHONY: help demo test lint unit fleet bench docs clean
+.PHONY: help demo test lint unit fleet test-engine bench docs clean
 
 help:  ## Say what there is.
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
 
 .venv/done: pyproject.toml
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || tools/system-packages python3-venv
@@ -46,10 +46,13 @@ lint: .venv/done  ## ruff, mypy, ansible-lint, yamllint.
 	@touch $@
 
 unit: .venv/packages  ## Tests that need no fleet.
-	$(BIN)/pytest -m 'not fleet and not gpu'
+	$(BIN)/pytest -m 'not fleet and not gpu and not engine'
 
 fleet: .venv/packages  ## Tests against a rehearsal fleet of their own.
 	$(BIN)/pytest -m fleet
+
+test-engine: .venv/packages  ## recipe-3 served by the real vLLM on the CPU: puts 3.5 GB into the cache.
+	$(BIN)/pytest -m engine
 
 bench: .venv/packages  ## Against OpenSSH, Ansible, Mitogen and pyinfra, half an hour: docs/performance.md. ARGS=--help.
 	$(BIN)/python -m tests.bench $(ARGS)

@@ -213,6 +213,30 @@ class HostInstance:
 
 
 @dataclass(frozen=True)
+class Unneeded:
+    """Something that was fetched and that nothing needs. kind is "image" or "weights", place its id or folder."""
+
+    kind: Literal["image", "weights"]
+    what: str
+    place: str
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class HostPrune:
+    """What a host can do without. done: it has been removed."""
+
+    host: str
+    unneeded: tuple[Unneeded, ...] = ()
+    error: GlmprovError | None = None
+    done: bool = False
+
+    def ended(self, error: GlmprovError | None) -> HostPrune:
+        """Return it as it ended."""
+        return HostPrune(self.host, self.unneeded, error, done=error is None)
+
+
+@dataclass(frozen=True)
 class HookCall:
     """What a hook is told: before a host is changed what will be, after it also what became of it."""
 

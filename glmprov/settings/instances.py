@@ -42,15 +42,21 @@ class InstanceSettings(BaseModel):
     set: dict[str, Scalar] = Field(
         default={}, description="Arguments of the engine by name; null takes one away."
     )
-    environment: dict[str, Scalar] = Field(default={}, description="Variables of the engine; null takes one away.")
+    environment: dict[str, Scalar] = Field(
+        default={}, description="Variables of the engine; null takes one away."
+    )
     docker: dict[str, Scalar | list[str]] = Field(default={}, description="Options of `docker run`.")
     auth: Literal["key", "none"] | None = Field(default=None, description="`none`: it asks for no key.")
     api_key_command: str | None = Field(
         default=None, description="Prints the API key; run on the control machine."
     )
     bind: bool = Field(default=True, description="Bound to the CPUs and memory of its cards' socket.")
-    start_seconds: int | None = Field(default=None, ge=1, description="How long a start may take until tokens come.")
-    stop_seconds: int | None = Field(default=None, ge=1, description="How long it may take to stop; then it is killed.")
+    start_seconds: int | None = Field(
+        default=None, ge=1, description="How long a start may take until tokens come."
+    )
+    stop_seconds: int | None = Field(
+        default=None, ge=1, description="How long it may take to stop; then it is killed."
+    )
     as_published: bool = Field(default=False, description="The published form, without the corrections.")
     accept: list[str] = Field(default=[], description="Findings of the lint that are accepted.")
 
