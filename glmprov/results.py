@@ -179,6 +179,7 @@ class HostDeploy:
     declared: tuple[str, ...] = ()
     found: tuple[Difference, ...] = ()
     restarts: bool = False
+    texts: Mapping[str, str] = field(default_factory=dict)
     corrections: tuple[Made, ...] = ()
     notes: tuple[str, ...] = ()
     error: GlmprovError | None = None

@@ -14,7 +14,7 @@ from glmprov.instance.refusing import badly_named, cards_needed, port_of, unfit,
 from glmprov.instance.side import HostSide
 from glmprov.instance.started import started
 from glmprov.instance.tuning import Tuning, tuned
-from glmprov.instance.wanted import Wanted, given
+from glmprov.instance.wanted import Wanted, given, model_name
 from glmprov.observation import Observation
 from glmprov.recipe import Launch, Recipe
 from glmprov.recipe.launch import Change, changed
@@ -56,7 +56,7 @@ def build(
         gpus=tuple(card.key for card in placement.cards),
         listen=_listen(engine, launch, wanted),
         port=port,
-        served_name=_served_name(engine, launch, wanted.model or recipe.model),
+        served_name=_served_name(engine, launch, model_name(wanted.model or recipe.model)),
         weights=_weights(recipe, locked, side, wanted),
         image=image,
         venv=wanted.venv,
@@ -141,7 +141,7 @@ def _image(launch: Launch, locked: Locked) -> Image | None:
 
 
 def _weights(recipe: Recipe, locked: Locked, side: HostSide, wanted: Wanted) -> Weights:
-    model = wanted.model or recipe.model
+    model = model_name(wanted.model or recipe.model)
     known = locked.weights or Weights(
         model, recipe.revision or "", "/".join(filter(None, (side.models, model, recipe.revision)))
     )

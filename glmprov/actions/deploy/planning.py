@@ -23,6 +23,7 @@ from glmprov.instance import (
     build,
     final,
 )
+from glmprov.instance.wanted import is_folder
 from glmprov.inventory import Host
 from glmprov.lint.linted import model_for
 from glmprov.observation import Observation
@@ -86,7 +87,8 @@ def plan(
     seen = observation.instances.get(wanted.name)
     previous = seen.receipt if seen and isinstance(seen.receipt, InstanceReceipt) else None
     root = model_root(host.variables) or weights.ROOT
-    folder = wanted.weights or weights.folder(lock.model, root)
+    own = wanted.model if is_folder(wanted.model) else None
+    folder = wanted.weights or own or weights.folder(lock.model, root)
     locked = Locked(image, Weights(lock.model.id, lock.model.revision, folder))
     side = HostSide(
         observation,
