@@ -61,7 +61,7 @@ def test_the_old_service_answers_again(
 ) -> None:
     key, receipt, files = service.key, service.receipt, as_it_is(service.node).split()
     up.fault(HOST, "engine", *fault.split(), "for", "sglang")
-    found = deployed(deploy(up, HOST, NEW, "--json", *within(seconds)).expect(5))
+    found = deployed(deploy(up, HOST, NEW, "--json", *within(seconds)).expect(5, quotes_an_engine=True))
     assert found["word"] == "RESTORED" and words in found["error"]["message"], found["error"]
     assert found["restored"] == f"receipt {receipt['number']} ({OLD}) serves again"
     assert found["downtime_seconds"] > 0
@@ -83,7 +83,7 @@ def test_where_nothing_served_the_host_is_as_it_was(up: Fleet) -> None:
     units = "find /etc/systemd/system/ /etc/glmprov /var/lib/glmprov/instances | sort"
     before = node.ssh(units)
     up.fault(HOST, "engine", "crash-at-load", "for", "sglang")
-    found = deployed(deploy(up, HOST, NEW, "--json").expect(5))
+    found = deployed(deploy(up, HOST, NEW, "--json").expect(5, quotes_an_engine=True))
     up.fault(HOST, "engine", "off")
     assert "nothing served before" in found["restored"] and found["word"] == "RESTORED"
     image, files = found["fetched"]
