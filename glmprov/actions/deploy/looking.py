@@ -44,7 +44,7 @@ class Look:
         self._cwd = cwd
         self._settings = read_settings(fleet.hosts)
         self._recipes: dict[str, Recipe] = {}
-        self._locks: dict[tuple[str, str | None], RecipeLock | GlmprovError] = {}
+        self._locks: dict[tuple[str | None, ...], RecipeLock | GlmprovError] = {}
         self._by_host: dict[str, list[Deployment]] = {}
 
     def first(self) -> list[Deployment]:
@@ -216,13 +216,16 @@ class Look:
         recipe, model = self._recipes[name], self._wanted(work).model
         return recipe if model in (None, recipe.model) else replace(recipe, model=str(model), revision=None)
 
-    def _lock_key(self, work: Deployment) -> tuple[str, str | None]:
-        recipe = self._recipe(work)
-        if recipe.kind != "serve":
-            return recipe.name, None
+    def _image(self, work: Deployment) -> str | None:
         wanted = self._wanted(work)
-        image = None if wanted.venv else final(recipe, wanted)[0].image
-        return f"{recipe.name} {recipe.model}", image
+        return None if wanted.venv else final(self._recipe(work), wanted)[0].image
+
+    def _lock_key(self, work: Deployment) -> tuple[str | None, ...]:
+        """Return what makes one lock serve several deployments. What a host's own folder holds is known there only."""
+        recipe, folder = self._recipe(work), self._wanted(work).weights
+        if recipe.kind != "serve":
+            return (recipe.name,)
+        return recipe.name, recipe.model, self._image(work), *((work.host.name, folder) if folder else ())
 
     def _lock(self, work: Deployment) -> None:
         """Lock the deployment's recipe, once for all hosts: by recipe.lock, else as this host sees it."""
@@ -231,7 +234,8 @@ class Look:
             if recipe.kind != "serve":
                 self._locks[key] = _not_served(recipe)
             return
-        launch = replace(final(recipe, self._wanted(work))[0], image=key[1])
+        wanted = self._wanted(work)
+        launch = replace(final(recipe, wanted)[0], image=self._image(work))
         try:
             lock, moved = lock_of(recipe, self._cwd, launch)
             if self._orders.locked:
@@ -244,7 +248,7 @@ class Look:
             url = hub.endpoint(self._orders.hub, os.environ)
             with connect(work.host, self._fleet.connection) as channel:
                 self._locks[key] = resolved(
-                    channel, work.host.name, recipe, launch, url, hub.token(), self._said
+                    channel, work.host.name, recipe, launch, url, hub.token(), self._said, wanted.weights
                 )
         except GlmprovError as error:
             self._locks[key] = error
