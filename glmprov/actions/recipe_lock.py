@@ -9,7 +9,7 @@ from pathlib import Path
 
 from glmprov.actions.observe import Fleet, Said, silent
 from glmprov.errors import NoHostError, UsageError
-from glmprov.operate import docker, hub, weights
+from glmprov.operate import docker, hub
 from glmprov.recipe import Launch, Recipe
 from glmprov.recipe.image_name import image_name
 from glmprov.recipe.lock import ImageLock, RecipeLock, moved
@@ -72,12 +72,8 @@ def resolved(
     hub_url: str,
     key: Secret | None = None,
     said: Said = silent,
-    folder: str | None = None,
 ) -> RecipeLock:
-    """Return what a form of a recipe is today, as a host sees registry and hub. Nothing is fetched.
-
-    folder is one on the host that holds the model already: then no hub is asked.
-    """
+    """Return what a form of a recipe is today, as a host sees registry and hub. Nothing is fetched."""
     image = None
     if launch.image is not None:
         said(host, f"resolving {launch.image}")
@@ -86,8 +82,5 @@ def resolved(
             launch.image, found.name.digest, found.platform, found.config, found.compressed_bytes
         )
     said(host, f"resolving {recipe.model}")
-    if folder is not None:
-        model = weights.held(channel, host, recipe.model, folder)
-    else:
-        model = hub.listing(channel, host, hub_url, recipe.model, recipe.revision, key)
+    model = hub.listing(channel, host, hub_url, recipe.model, recipe.revision, key)
     return RecipeLock(recipe.name, model, image, datetime.now(UTC).replace(microsecond=0), host, hub_url)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from hashlib import sha256
 from pathlib import PurePosixPath
 from typing import Any
 
 from glmprov.errors import FetchError, GlmprovError
 from glmprov.operate import hub
 from glmprov.operate.asking import Fault, ask
-from glmprov.recipe.lock import FileLock, ModelLock
+from glmprov.recipe.lock import ModelLock
 from glmprov.remote import Channel
 from glmprov.secret import Secret
 from glmprov.sizes import in_words
@@ -42,14 +41,6 @@ FAULTS = {
     "wrong-sum": (
         "has another sum than the lock says: {said}",
         "fetched twice; a proxy or a mirror changes it, or the lock is wrong: glmprov recipe lock",
-    ),
-    "no-model": (
-        "is no model's folder: it has no config.json",
-        "name the folder that holds the model (weights)",
-    ),
-    "lacks": (
-        "its index names files that aren't there: {said}",
-        "complete the folder, or fetch the model anew",
     ),
     "system": ("{said}", "mend it; then run the same command again: it goes on where it stopped"),
 }
@@ -126,20 +117,6 @@ def look(channel: Channel, host: str, model: ModelLock, at: str) -> Weights:
         said["needed_bytes"],
         said["free_bytes"],
     )
-
-
-def held(channel: Channel, host: str, model_id: str, at: str) -> ModelLock:
-    """Return what an operator's own folder holds, as it is: no hub is asked, and no sums are known.
-
-    Its revision is made of its files' names and sizes. Raise FetchError if a file is missing that its index names.
-    """
-    try:
-        said = ask(channel, host, ("contents",), "contents", {"folder": at}, deadline_seconds=LOOK_SECONDS)
-    except Fault as fault:
-        raise explain(fault, host, ModelLock(model_id, "", ()), at) from fault
-    files = tuple(FileLock(each["path"], each["size_bytes"]) for each in said)
-    digest = sha256("".join(f"{file.path} {file.size_bytes}\n" for file in files).encode()).hexdigest()
-    return ModelLock(model_id, f"folder-{digest[:12]}", files)
 
 
 def download(

@@ -44,14 +44,9 @@ def fetch_image(channel: Channel, deployment: Deployment, locked: ImageLock, sai
 def fetch_weights(
     channel: Channel, deployment: Deployment, model: ModelLock, folder: str, said: Said, url: str
 ) -> None:
-    """Bring the weights to their folder, every file with the right size and sum. Raise FetchError if they can't be.
-
-    A folder that the operator named is theirs: what it lacks is said, and not fetched.
-    """
+    """Bring the weights to their folder, every file with the right size and sum. Raise FetchError if they can't be."""
     host = deployment.host.name
     have = weights.look(channel, host, model, folder)
-    if deployment.planned is not None and deployment.planned.own_folder:
-        weights.refuse_incomplete(have, host, model)
     if not have.complete:
         weights.refuse_if_too_small(have, host, model)
         count = weights.download(

@@ -44,7 +44,7 @@ class Look:
         self._cwd = cwd
         self._settings = read_settings(fleet.hosts)
         self._recipes: dict[str, Recipe] = {}
-        self._locks: dict[tuple[str | None, ...], RecipeLock | GlmprovError] = {}
+        self._locks: dict[tuple[str, str | None], RecipeLock | GlmprovError] = {}
         self._by_host: dict[str, list[Deployment]] = {}
 
     def first(self) -> list[Deployment]:
@@ -216,16 +216,13 @@ class Look:
         recipe, model = self._recipes[name], self._wanted(work).model
         return recipe if model in (None, recipe.model) else replace(recipe, model=str(model), revision=None)
 
-    def _image(self, work: Deployment) -> str | None:
-        wanted = self._wanted(work)
-        return None if wanted.venv else final(self._recipe(work), wanted)[0].image
-
-    def _lock_key(self, work: Deployment) -> tuple[str | None, ...]:
-        """Return what makes one lock serve several deployments. What a host's own folder holds is known there only."""
-        recipe, folder = self._recipe(work), self._wanted(work).weights
+    def _lock_key(self, work: Deployment) -> tuple[str, str | None]:
+        recipe = self._recipe(work)
         if recipe.kind != "serve":
-            return (recipe.name,)
-        return recipe.name, recipe.model, self._image(work), *((work.host.name, folder) if folder else ())
+            return recipe.name, None
+        wanted = self._wanted(work)
+        image = None if wanted.venv else final(recipe, wanted)[0].image
+        return f"{recipe.name} {recipe.model}", image
 
     def _lock(self, work: Deployment) -> None:
         """Lock the deployment's recipe, once for all hosts: by recipe.lock, else as this host sees it."""
@@ -234,8 +231,7 @@ class Look:
             if recipe.kind != "serve":
                 self._locks[key] = _not_served(recipe)
             return
-        wanted = self._wanted(work)
-        launch = replace(final(recipe, wanted)[0], image=self._image(work))
+        launch = replace(final(recipe, self._wanted(work))[0], image=key[1])
         try:
             lock, moved = lock_of(recipe, self._cwd, launch)
             if self._orders.locked:
@@ -248,7 +244,7 @@ class Look:
             url = hub.endpoint(self._orders.hub, os.environ)
             with connect(work.host, self._fleet.connection) as channel:
                 self._locks[key] = resolved(
-                    channel, work.host.name, recipe, launch, url, hub.token(), self._said, wanted.weights
+                    channel, work.host.name, recipe, launch, url, hub.token(), self._said
                 )
         except GlmprovError as error:
             self._locks[key] = error

@@ -32,8 +32,7 @@ class Planned:
 
     image_id is the host's own id of the image, None where it isn't there. replaces is the receipt to go back to from
     here, None: the one that is in force now. declared says in words what is asked for
-    otherwise than before; found is what isn't as it should be on the host. own_folder: the operator named the folder that
-    holds the weights.
+    otherwise than before; found is what isn't as it should be on the host.
     """
 
     instance: Instance
@@ -45,7 +44,6 @@ class Planned:
     found: tuple[Difference, ...]
     accepted: tuple[str, ...] = ()
     replaces: int | None = None
-    own_folder: bool = False
 
     @property
     def restarts(self) -> bool:
@@ -90,10 +88,7 @@ def plan(
     expected = expected_of(instance, image_id, {file.path: file.size_bytes for file in lock.model.shards})
     declared = tuple(changed(previous, instance, expected)) if previous else (f"{recipe.name} is new here",)
     found = () if previous is None or seen is None else _found(observation.host, seen, previous)
-    return Planned(
-        instance, lock, expected, image_id, previous, declared, found, wanted.accepted,
-        own_folder=bool(wanted.weights),
-    )  # fmt: skip
+    return Planned(instance, lock, expected, image_id, previous, declared, found, wanted.accepted)
 
 
 def kept_place(wanted: Wanted, previous: InstanceReceipt | None) -> Wanted:

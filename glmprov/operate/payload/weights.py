@@ -100,11 +100,9 @@ def verified_before(orders: dict[str, Any]) -> dict[str, Any]:
 
 
 def verified(known: dict[str, Any], file: dict[str, Any], path: str) -> bool:
-    """Say whether a file had this sum when it was last changed. Where none is known, there is nothing to verify."""
+    """Say whether a file had this sum when it was last changed."""
     entry = known.get("files", {}).get(file["path"], {})
     wanted = file.get("sha256") or file.get("git_sha1")
-    if not wanted:
-        return True
     return bool(entry.get("sum") == wanted and entry.get("changed_ns") == os.stat(path).st_mtime_ns)
 
 

@@ -258,36 +258,3 @@ def test_where_the_hub_is_and_its_key() -> None:
     assert hub.token({}) is None
     key = hub.token({"HF_TOKEN": "hf_x"})
     assert key is not None and key.reveal() == "hf_x"
-
-
-def test_an_own_folder_is_taken_as_it_is(channel: Channel, tmp_path: Path) -> None:
-    for path, data in {
-        "config.json": b"{}",
-        "a.safetensors": b"1234",
-        ".cache/x": b"",
-        "sub/t.json": b"{}",
-    }.items():
-        (tmp_path / path).parent.mkdir(exist_ok=True)
-        (tmp_path / path).write_bytes(data)
-    held = weights.held(channel, "here", "mine/own", str(tmp_path))
-    assert [(file.path, file.size_bytes) for file in held.files] == [
-        ("a.safetensors", 4),
-        ("config.json", 2),
-        ("sub/t.json", 2),
-    ]
-    seen = weights.look(channel, "here", held, str(tmp_path))
-    assert seen.verified, "no sum is known, so none is to be taken"
-    (tmp_path / "a.safetensors").write_bytes(b"12345")
-    assert weights.held(channel, "here", "mine/own", str(tmp_path)).revision != held.revision
-
-
-def test_an_own_folder_that_lacks_what_its_index_names_is_refused(channel: Channel, tmp_path: Path) -> None:
-    with pytest.raises(FetchError, match=r"no config\.json"):
-        weights.held(channel, "here", "mine/own", str(tmp_path))
-    (tmp_path / "config.json").write_text("{}")
-    (tmp_path / "model.safetensors.index.json").write_text(
-        f'{{"weight_map": {{"a": "{ONE}", "b": "{TWO}"}}}}'
-    )
-    (tmp_path / ONE).touch()
-    with pytest.raises(FetchError, match=TWO):
-        weights.held(channel, "here", "mine/own", str(tmp_path))
