@@ -179,6 +179,7 @@ class HostDeploy:
     declared: tuple[str, ...] = ()
     found: tuple[Difference, ...] = ()
     restarts: bool = False
+    texts: Mapping[str, str] = field(default_factory=dict)
     corrections: tuple[Made, ...] = ()
     notes: tuple[str, ...] = ()
     error: GlmprovError | None = None
@@ -210,6 +211,30 @@ class HostInstance:
     differences: tuple[Difference, ...] = ()
     error: GlmprovError | None = None
     done: str = ""
+
+
+@dataclass(frozen=True)
+class Unneeded:
+    """Something that was fetched and that nothing needs. kind is "image" or "weights", place its id or folder."""
+
+    kind: Literal["image", "weights"]
+    what: str
+    place: str
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class HostPrune:
+    """What a host can do without. done: it has been removed."""
+
+    host: str
+    unneeded: tuple[Unneeded, ...] = ()
+    error: GlmprovError | None = None
+    done: bool = False
+
+    def ended(self, error: GlmprovError | None) -> HostPrune:
+        """Return it as it ended."""
+        return HostPrune(self.host, self.unneeded, error, done=error is None)
 
 
 @dataclass(frozen=True)

@@ -50,9 +50,16 @@ def show(name: str, published: bool, folders: tuple[str, ...], **options: Any) -
 )
 @click.option("--model", help="Another model: an id on the hub, or a folder.")
 @click.option("--port", type=click.IntRange(1, 65535), help="Listen there.")
+@click.option("-i", "--inventory", multiple=True, help="Print the files that its hosts would get.")
+@click.option("-l", "--limit", help="Only for hosts that match this Ansible pattern.")
+@click.option("--instance", help="The instance's name (default: glm, or the inventory's).")
 @name_argument
 def render(name: str, folders: tuple[str, ...], **options: Any) -> None:
-    """Print the command that a recipe makes, for a shell; with -v also who set each value."""
+    """Print the command that a recipe makes, for a shell; with -v also who set each value.
+
+    With an inventory: unit, environment and gate exactly as each host would get them. Its hosts are looked at, and
+    nothing is changed.
+    """
     from glmprov.instance import Wanted
     from glmprov.instance.wanted import parse_sets
     from glmprov.report.recipe import rendered_json, rendered_text
@@ -61,6 +68,10 @@ def render(name: str, folders: tuple[str, ...], **options: Any) -> None:
     if recipe.kind != "serve":
         _render_script(recipe, options)
         return
+    if options["inventory"]:
+        from glmprov.cli.deploying import render_on_hosts
+
+        render_on_hosts(name, folders, options)
     wanted = Wanted(
         port=options["port"],
         model=options["model"],

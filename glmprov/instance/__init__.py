@@ -2,11 +2,12 @@
 
 from glmprov.instance.building import build, final, reachable
 from glmprov.instance.container import docker_argv
-from glmprov.instance.files import environment_path, environment_text, gate_path, unit_path
+from glmprov.instance.files import environment_path, environment_text, gate_path, moe_folder, unit_path
 from glmprov.instance.gate import gate_settings, gate_text
 from glmprov.instance.model import Image, Instance, Locked, Taken, Variable, Weights
 from glmprov.instance.side import MODELS, HostSide
 from glmprov.instance.started import key_rendering, started
+from glmprov.instance.tuning import Tuning
 from glmprov.instance.unit import argv, unit_text
 from glmprov.instance.wanted import DEFAULT_NAME, Wanted, parse_sets
 
@@ -18,6 +19,7 @@ __all__ = [
     "Instance",
     "Locked",
     "Taken",
+    "Tuning",
     "Variable",
     "Wanted",
     "Weights",
@@ -31,6 +33,7 @@ __all__ = [
     "gate_settings",
     "gate_text",
     "key_rendering",
+    "moe_folder",
     "parse_sets",
     "reachable",
     "started",

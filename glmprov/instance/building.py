@@ -13,7 +13,8 @@ from glmprov.instance.placing import Placement, place
 from glmprov.instance.refusing import badly_named, cards_needed, port_of, unfit, unwritable
 from glmprov.instance.side import HostSide
 from glmprov.instance.started import started
-from glmprov.instance.wanted import Wanted, given
+from glmprov.instance.tuning import Tuning, tuned
+from glmprov.instance.wanted import Wanted, given, model_name
 from glmprov.observation import Observation
 from glmprov.recipe import Launch, Recipe
 from glmprov.recipe.launch import Change, changed
@@ -22,8 +23,13 @@ from glmprov.state import Unknown
 _EVERYWHERE = "0.0.0.0"  # noqa: S104  (compared and said, never listened at here)
 
 
-def build(recipe: Recipe, locked: Locked, side: HostSide, wanted: Wanted) -> Instance:
-    """Return the instance. Raise PlanError with every reason why the host can't have it, one a line."""
+def build(
+    recipe: Recipe, locked: Locked, side: HostSide, wanted: Wanted, tuning: Tuning | None = None
+) -> Instance:
+    """Return the instance. Raise PlanError with every reason why the host can't have it, one a line.
+
+    tuning is the recipe's own file for the fused-MoE kernel, if it has one.
+    """
     if recipe.kind != "serve":
         raise _not_served(recipe)
     launch, notes = final(recipe, wanted)
@@ -50,7 +56,7 @@ def build(recipe: Recipe, locked: Locked, side: HostSide, wanted: Wanted) -> Ins
         gpus=tuple(card.key for card in placement.cards),
         listen=_listen(engine, launch, wanted),
         port=port,
-        served_name=_served_name(engine, launch, wanted.model or recipe.model),
+        served_name=_served_name(engine, launch, model_name(wanted.model or recipe.model)),
         weights=_weights(recipe, locked, side, wanted),
         image=image,
         venv=wanted.venv,
@@ -63,7 +69,7 @@ def build(recipe: Recipe, locked: Locked, side: HostSide, wanted: Wanted) -> Ins
         form="as published" if wanted.as_published else "corrected",
         notes=(*notes, *placement.notes, *about),
     )
-    instance = _filled(instance)
+    instance = tuned(_filled(instance), tuning, hardware)
     faults = list(unwritable(instance))
     if faults:
         raise _refused(recipe, side, faults)
@@ -135,7 +141,7 @@ def _image(launch: Launch, locked: Locked) -> Image | None:
 
 
 def _weights(recipe: Recipe, locked: Locked, side: HostSide, wanted: Wanted) -> Weights:
-    model = wanted.model or recipe.model
+    model = model_name(wanted.model or recipe.model)
     known = locked.weights or Weights(
         model, recipe.revision or "", "/".join(filter(None, (side.models, model, recipe.revision)))
     )

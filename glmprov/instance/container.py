@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from glmprov.engines.meaning import engine_of
-from glmprov.instance.files import environment_path
-from glmprov.instance.model import CACHE_IN_CONTAINER, MODELS_IN_CONTAINER, Instance
+from glmprov.instance.files import environment_path, moe_folder
+from glmprov.instance.model import CACHE_IN_CONTAINER, MODELS_IN_CONTAINER, MOE_IN_CONTAINER, Instance
 from glmprov.instance.ranges import ranges
 from glmprov.instance.started import in_container, key_rendering, published, started
 from glmprov.recipe import Value, words
@@ -71,6 +71,8 @@ def _volumes(instance: Instance) -> list[str]:
     if engine_of(instance.launch).caches and instance.image is not None:
         # Kernels of another image must not be found: they gave NaN (rtx6kpro, common-issues.md).
         mounted.append(f"glmprov-jit-{instance.image.short_digest}:{CACHE_IN_CONTAINER}")
+    if instance.moe is not None:
+        mounted.append(f"{moe_folder(instance)}:{MOE_IN_CONTAINER}:ro")
     if rendering is not None and not rendering.environment:
         mounted.append(f"{rendering.path}:{in_container(rendering.path)}:ro")
     theirs = next((v for n, v in instance.launch.options.items() if LONG.get(n, n) == "volume"), ())

@@ -15,6 +15,7 @@ GATE_PROGRAM = "/usr/local/lib/glmprov/gate"
 MODELS_IN_CONTAINER = "/models"
 CACHE_IN_CONTAINER = "/var/cache/glmprov"
 KEYS_IN_CONTAINER = "/run/glmprov"
+MOE_IN_CONTAINER = "/etc/glmprov/moe"
 
 Runtime = Literal["container", "venv"]
 
@@ -83,6 +84,14 @@ class Locked:
 
 
 @dataclass(frozen=True)
+class TunedFile:
+    """A recipe's own file for the fused-MoE kernel, and where the engine looks for it, below its folder."""
+
+    file: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Taken:
     """What another instance of the host has."""
 
@@ -116,6 +125,7 @@ class Instance:
     auth: Literal["key", "none"] = "key"
     gate: Gate = field(default_factory=Gate)
     stop_seconds: int = 60
+    moe: TunedFile | None = None
     form: Literal["corrected", "as published"] = "corrected"
     notes: tuple[str, ...] = ()
 

@@ -71,6 +71,7 @@ def findings_of(planned: Planned, recipe: Recipe, observation: Observation) -> t
         gpus=len(planned.instance.gpus),
         cards=tuple(dict.fromkeys(gpu.name for gpu in gpus if gpu.uuid in planned.instance.gpus)),
         driver=loaded if isinstance(loaded, str) else None,
+        moe_config=planned.instance.moe.text if planned.instance.moe else None,
         environment={
             n: v.value for n, v in planned.instance.environment.items() if v.origin == "host profile"
         },

@@ -18,6 +18,7 @@ from glmprov.instance import (
     gate_path,
     gate_text,
     key_rendering,
+    moe_folder,
     unit_path,
     unit_text,
 )
@@ -28,11 +29,14 @@ from glmprov.state.data import data
 
 def texts_of(instance: Instance) -> dict[str, str]:
     """Return the files that everybody may read, by path."""
-    return {
+    texts = {
         unit_path(instance): unit_text(instance),
         environment_path(instance): environment_text(instance),
         gate_path(instance): gate_text(instance),
     }
+    if instance.moe is not None:
+        texts[f"{moe_folder(instance)}/{instance.moe.file}"] = instance.moe.text
+    return texts
 
 
 def key_texts_of(instance: Instance) -> dict[str, str] | None:
