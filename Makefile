@@ -7,10 +7,10 @@ BIN := .venv/bin
 # What tests run besides Python: real SSH servers, rsync, sudo, gpg, a compiler for the simulated NVML, and a trace of what starts.
 TEST_PACKAGES := openssh-client openssh-server rsync sudo gnupg gcc libc6-dev strace
 
-.PHONY: help demo test lint unit fleet bench docs clean
+.PHONY: help demo test lint unit fleet test-engine bench docs clean
 
 help:  ## Say what there is.
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
 
 .venv/done: pyproject.toml
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || tools/system-packages python3-venv
@@ -19,14 +19,22 @@ help:  ## Say what there is.
 	$(BIN)/python -m pip install --quiet --editable . --group dev
 	@touch $@
 
-demo: .venv/done  ## Two simulated GPU hosts from bare operating system to provisioned and audited. Leaves them up.
+demo: .venv/done  ## Two simulated GPU hosts from bare to provisioned and audited; one serves, by an engine simulator. Leaves them up.
 	$(BIN)/glmprov lab up
 	$(BIN)/glmprov provision --inventory lab.ini --yes --reboot
+	$(BIN)/glmprov deploy recipe-3 --inventory lab.ini --limit genoa-4x --hub https://hub.glmprov.lab --set host=0.0.0.0 --yes
+	@echo
+	@echo "Ask it. The engine and the cards are simulated: it knows sums and a few capitals, nothing is computed."
+	@tools/ask $(BIN)/glmprov genoa-4x glm "What is 6 times 7?"
+	@echo
 	$(BIN)/glmprov audit --inventory lab.ini
 	@$(BIN)/glmprov lab status
 	@echo
 	@echo "What to type next, in this folder:"
 	@echo "  $(BIN)/glmprov facts --inventory lab.ini                             # the hosts as they are"
+	@echo "  $(BIN)/glmprov status --inventory lab.ini                            # what serves"
+	@echo "  $(BIN)/glmprov logs glm --inventory lab.ini --limit genoa-4x         # what the engine and its gate said"
+	@echo "  tools/ask $(BIN)/glmprov genoa-4x glm 'Capital of France?'           # ask it something else"
 	@echo "  $(BIN)/glmprov lab ssh -l root turin-8x nvidia-smi -i 0 -pl 600      # break one thing"
 	@echo "  $(BIN)/glmprov audit --inventory lab.ini                             # exit 3, and what drifted"
 	@echo "  $(BIN)/glmprov provision --inventory lab.ini                         # repair it"
@@ -46,10 +54,13 @@ lint: .venv/done  ## ruff, mypy, ansible-lint, yamllint.
 	@touch $@
 
 unit: .venv/packages  ## Tests that need no fleet.
-	$(BIN)/pytest -m 'not fleet and not gpu'
+	$(BIN)/pytest -m 'not fleet and not gpu and not engine'
 
 fleet: .venv/packages  ## Tests against a rehearsal fleet of their own.
 	$(BIN)/pytest -m fleet
+
+test-engine: .venv/packages  ## recipe-3 served by the real vLLM on the CPU: puts 3.5 GB into the cache.
+	$(BIN)/pytest -m engine
 
 bench: .venv/packages  ## Against OpenSSH, Ansible, Mitogen and pyinfra, half an hour: docs/performance.md. ARGS=--help.
 	$(BIN)/python -m tests.bench $(ARGS)

@@ -99,12 +99,15 @@ class Terminal:
             raise
 
     def _say_plainly(self, host: str, text: str) -> None:
-        line = self._say_on_board(host, text)
+        line = self._line(host, text)
         if time.monotonic() - line.printed >= _PLAIN_SECONDS and (text != "probed" or self.verbose):
             line.printed = time.monotonic()
             self.err.print(Text(f"{host}: {text}"), highlight=False)
 
-    def _say_on_board(self, host: str, text: str) -> _Line:
+    def _say_on_board(self, host: str, text: str) -> None:
+        self._line(host, text)
+
+    def _line(self, host: str, text: str) -> _Line:
         lines = self._board.lines if self._board is not None else {}
         line = lines.get(host)
         if line is None or not line.goes_on_with(text):

@@ -63,7 +63,7 @@ def lint(name: str, folders: tuple[str, ...], fail_on: Any, **options: Any) -> N
     code = worst([lint_code(results, fail_on), *(error.exit_code for error in errors)])
     if options["as_json"]:
         click.echo(lint_json(results, errors, int(code)))
-    else:
+    elif results:
         loud = bool(click.get_current_context().obj + options["verbose"])
         click.echo("\n\n\n".join(lint_text(each, verbose=loud) for each in results))
     for error in errors:

@@ -12,11 +12,10 @@ from dataclasses import replace
 from glmprov.engines.faults import Fault, Given, Kind, Parsed
 from glmprov.engines.flags import Catalogue, Flag
 from glmprov.engines.tokens import HELP, MODEL_FLAG, Option, Token, option, tokens
-from glmprov.engines.values import fault_of
+from glmprov.engines.values import counts, fault_of, wanted
+from glmprov.engines.winning import in_order, last_wins, overridden
 
 COMMANDS = {"vllm": "vllm serve", "sglang": "python -m sglang.launch_server"}
-
-WANTS = {"?": "at most one argument", "+": "at least one argument", "1": "1 argument"}
 
 
 def parse(catalogue: Catalogue, argv: Sequence[str], *, command: str | None = None) -> Parsed:
@@ -47,9 +46,9 @@ class _Reading:
             found = self.options[place]
             place = self._value(place) if found is None else self._option(place, found)
         self._look_for_required()
-        given = _last_wins(self.given)
+        given = last_wins(self.given)
         model = self._model(given)
-        faults = _in_order([*self.faults, *_overridden(given)])
+        faults = in_order([*self.faults, *overridden(given)])
         return Parsed(self.catalogue, given, tuple(faults), model)
 
     def _model(self, given: tuple[Given, ...]) -> str | None:
@@ -149,7 +148,7 @@ class _Reading:
                 self._missing(token, flag)
                 return None, place + 1
             return (found.explicit,), place + 1
-        least, most = _counts(flag, len(self.tokens))
+        least, most = counts(flag, len(self.tokens))
         stop = place + 1
         while stop < len(self.tokens) and stop - place <= most and self._is_value(stop):
             stop += 1
@@ -163,10 +162,7 @@ class _Reading:
         return self.options[place] is None and place != self.end
 
     def _missing(self, token: Token, flag: Flag) -> None:
-        wants = (
-            "one argument" if flag.nargs is None else WANTS.get(str(flag.nargs), f"{flag.nargs} arguments")
-        )
-        self._fault(Kind.MISSING_VALUE, f"argument {flag.label}: expected {wants}", token, flag=flag)
+        self._fault(Kind.MISSING_VALUE, f"argument {flag.label}: expected {wanted(flag)}", token, flag=flag)
 
     def _say_how_it_was_written(self, token: Token, name: str, flag: Flag) -> None:
         typed = token.text.partition("=")[0]
@@ -200,52 +196,6 @@ class _Reading:
         nearest: str | None = None,
     ) -> None:
         self.faults.append(Fault(kind, sentence, token.index, token.typed, refuses, flag, nearest))
-
-
-def _counts(flag: Flag, most: int) -> tuple[int, int]:
-    """Return how many values a flag takes at least and at most."""
-    match flag.nargs:
-        case None:
-            return 1, 1
-        case "?":
-            return 0, 1
-        case "*":
-            return 0, most
-        case "+":
-            return 1, most
-        case number:
-            return int(number), int(number)
-
-
-def _last_wins(given: list[Given]) -> tuple[Given, ...]:
-    last = {each.flag.destination: number for number, each in enumerate(given)}
-    return tuple(
-        each if each.flag.appends or last[each.flag.destination] == number else replace(each, wins=False)
-        for number, each in enumerate(given)
-    )
-
-
-def _overridden(given: tuple[Given, ...]) -> list[Fault]:
-    winners = {each.flag.destination: each for each in given if each.wins}
-    return [
-        Fault(
-            Kind.OVERRIDDEN,
-            f"{_shown(each)} has no effect: {_shown(winners[each.flag.destination])} comes later",
-            each.index,
-            each.typed,
-            flag=each.flag,
-        )
-        for each in given
-        if not each.wins
-    ]
-
-
-def _shown(given: Given) -> str:
-    return " ".join((given.name, *given.values))
-
-
-def _in_order(faults: list[Fault]) -> list[Fault]:
-    return sorted(faults, key=lambda fault: (fault.index is None, fault.index or 0))
 
 
 def _nearest(name: str, known: Sequence[str]) -> str | None:

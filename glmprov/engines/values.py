@@ -15,11 +15,34 @@ SI = re.compile(r"\d+(?:\.\d+)?[kMGT]|\d+[KMGT]i")
 FUNCTIONS = {
     "human-int": "human_readable_int",
     "human-int-or-auto": "human_readable_int_or_auto",
-    "si-int": "human_readable_int",
     "json": "loads",
     "json-value": "loads",
+    "json-or-str": "loads",
 }
 CLASSES = ("int", "float", "str", "bool")
+
+
+WANTS = {"?": "at most one argument", "+": "at least one argument", "1": "1 argument"}
+
+
+def counts(flag: Flag, most: int) -> tuple[int, int]:
+    """Return how many values a flag takes at least and at most."""
+    match flag.nargs:
+        case None:
+            return 1, 1
+        case "?":
+            return 0, 1
+        case "*":
+            return 0, most
+        case "+":
+            return 1, most
+        case number:
+            return int(number), int(number)
+
+
+def wanted(flag: Flag) -> str:
+    """Return how argparse says what a flag expects."""
+    return "one argument" if flag.nargs is None else WANTS.get(str(flag.nargs), f"{flag.nargs} arguments")
 
 
 def fault_of(flag: Flag, value: str) -> tuple[Kind, str] | None:
@@ -67,9 +90,12 @@ def _conversion_message(flag: Flag, value: str) -> str:
     name = FUNCTIONS.get(flag.type, flag.type)
     if flag.type == "json-list":
         return f"Invalid JSON list: {value}. Please provide a valid JSON list."
-    if flag.type in ("json-config", "json-or-str"):
+    if flag.type == "si-int":
+        return f"Invalid integer value: {value!r}."
+    if flag.type == "json-config":
+        # Here pydantic says something longer.
         return f"not a JSON object: {value}"
-    if flag.optional or flag.type == "json-value":
+    if flag.optional or flag.type in ("json-value", "json-or-str"):
         # vLLM wraps the converter of what may be None; the address of the function, at the end, is left out here.
         converter = f"<class '{name}'>" if name in CLASSES else f"<function {name}>"
         return f"Value {value} cannot be converted to {converter}."

@@ -123,6 +123,10 @@ class _Reader:
 
     def _number(self, meaning: str, form: str) -> str | None:
         text = self.text(meaning)
+        given = self.value(meaning)
+        if given in (True, ""):
+            self.faults.append(f"--{self.engine.name_in(self.launch, meaning)}: without a number")
+            return None
         if text and not re.fullmatch(form, text):
             self.faults.append(f"--{self.engine.name_in(self.launch, meaning)} {text}: no such number")
             return None

@@ -39,13 +39,17 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class UpPlan:
-    """What is needed for a fleet to be up. kept is the fleet, if it is up already and stays."""
+    """What is needed for a fleet to be up. kept is the fleet, if it is up already and stays.
+
+    shared are folders of this machine that each node can read, at the same path.
+    """
 
     place: Place
     profiles: tuple[str, ...]
     system_packages: tuple[str, ...]
     image_is_cached: bool
     kept: Fleet | None = None
+    shared: tuple[Path, ...] = ()
 
     def lines(self) -> list[str]:
         """Return it for a person."""
@@ -65,7 +69,7 @@ class UpPlan:
         return [*lines, "The machine's network, clock and sysctls stay as they are."]
 
 
-def plan(name: str, profiles: Sequence[str], fresh: bool) -> UpPlan:
+def plan(name: str, profiles: Sequence[str], fresh: bool, shared: Sequence[Path] = ()) -> UpPlan:
     """Return what `up` has to do. Raise LabError if the machine can't, or another fleet has that name."""
     where = place(name)
     machine.require(fleets())
@@ -81,7 +85,7 @@ def plan(name: str, profiles: Sequence[str], fresh: bool) -> UpPlan:
             next_step="Add --fresh to start over, or --fleet NAME for another fleet beside it.",
         )
     missing = tuple(machine.missing_packages())
-    return UpPlan(where, wanted, missing, not missing and _image_is_cached(wanted), kept)
+    return UpPlan(where, wanted, missing, not missing and _image_is_cached(wanted), kept, tuple(shared))
 
 
 def carry_out(plan: UpPlan, inventory_out: Path | None, say: Say) -> Fleet:
@@ -172,7 +176,7 @@ def _start(plan: UpPlan, say: Say) -> Fleet:
         try:
 
             def create(one: Node) -> None:
-                node.create(where, one, layers[node.distribution(one)], content, nodes)
+                node.create(where, one, layers[node.distribution(one)], content, nodes, plan.shared)
 
             list(pool.map(create, nodes))
             where.known_hosts.write_text("".join(node.pinned_key(where, one) for one in nodes))

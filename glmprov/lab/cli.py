@@ -29,14 +29,27 @@ def lab() -> None:
     type=click.Path(dir_okay=False, path_type=Path),
     help="Where the inventory goes.  [default: ./inventories/FLEET.ini if that directory is there]",
 )
-def up(profiles: tuple[str, ...], fleet: str, yes: bool, fresh: bool, inventory_out: Path | None) -> None:
+@click.option(
+    "--share",
+    multiple=True,
+    type=click.Path(exists=True, file_okay=False, resolve_path=True, path_type=Path),
+    help="A folder of this machine that each node can read, at the same path. May be repeated.",
+)
+def up(
+    profiles: tuple[str, ...],
+    fleet: str,
+    yes: bool,
+    fresh: bool,
+    inventory_out: Path | None,
+    share: tuple[Path, ...],
+) -> None:
     """Start a fleet of bare nodes, one for each hardware PROFILE, and write its inventory.
 
     Without PROFILE there are two: turin-8x-server and genoa-4x-workstation.
     """
     from glmprov.lab import bring_up
 
-    plan = bring_up.plan(fleet, profiles, fresh)
+    plan = bring_up.plan(fleet, profiles, fresh, share)
     click.echo("\n".join(plan.lines()))
     if not plan.kept and not yes and sys.stdin.isatty() and not click.confirm("Go on?", default=True):
         raise click.Abort

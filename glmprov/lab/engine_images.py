@@ -21,23 +21,12 @@ from typing import Any
 
 import yaml
 
-from glmprov.lab import debian_packages, image_layers, registry, registry_push
+from glmprov.lab import debian_packages, image_layers, module_files, registry, registry_push
 from glmprov.lab.image_layers import layer
 
 _SIM = files("glmprov.lab") / "sim/engine"
 _WANTED = ("docker-registry", "python3", "busybox-static")
 _STAND_IN = b'{"glmprov": "GLMPROV SIMULATED: only the name is that of the original"}\n'
-_PARSER = (
-    *(
-        "__init__.py",
-        "errors.py",
-        "made_once.py",
-        "engines/__init__.py",
-        "engines/faults.py",
-        "engines/flags.py",
-    ),
-    *("engines/parsing.py", "engines/tokens.py", "engines/values.py"),
-)
 _SITE = "usr/local/lib/python3.11/dist-packages"
 IDENTITY = "opt/engine-simulator"
 """In an image: the folder that makes the simulator play an engine."""
@@ -136,7 +125,9 @@ def _simulator() -> dict[str, bytes]:
     """Return the files of the simulator by path in the image: packages of the engines' names, and what starts them."""
     found = {f"{_SITE}/{name}": data for name, data in _walk(_SIM / "site")}
     # The parser that plans launches reads them here too: what one accepts, the other does.
-    found |= {f"{_SITE}/glmprov/{name}": (files("glmprov") / name).read_bytes() for name in _PARSER}
+    found |= {
+        f"{_SITE}/{name}": data for name, data in module_files.needed("glmprov.engines.parsing").items()
+    }
     return found | {f"usr/local/bin/{name}": data for name, data in _walk(_SIM / "bin")}
 
 

@@ -32,6 +32,9 @@ def write(file: Path, place: Place, nodes: Sequence[Node], packages: Path) -> No
         f"ansible_ssh_private_key_file={place.ssh_key}",
         f"ansible_ssh_common_args=-o UserKnownHostsFile={known_hosts} -o StrictHostKeyChecking=yes",
         *_repositories(packages),
+        "",
+        # The weakest place, so that a user's own group_vars win.
+        "[all:vars]",
         # Hosts without a way out reach docker.io through a mirror: images keep the names that the world gives them.
         f'container_engine_daemon={{"registry-mirrors": ["https://{REGISTRY_NAME}"]}}',
     ]

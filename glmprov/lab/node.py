@@ -57,10 +57,17 @@ class Node:
         return (place.node(self.name) / OFF_FILE).exists()
 
 
-def create(place: Place, node: Node, layers: Sequence[Path], packages: Path, nodes: Sequence[Node]) -> None:
+def create(
+    place: Place,
+    node: Node,
+    layers: Sequence[Path],
+    packages: Path,
+    nodes: Sequence[Node],
+    shared: Sequence[Path] = (),
+) -> None:
     """Write a node's directory: its identity over the shared image, its hardware, its empty disks.
 
-    layers are the image's files, the uppermost first.
+    layers are the image's files, the uppermost first; shared are folders of this machine that it may read.
     """
     directory = place.node(node.name)
     for name in (
@@ -75,6 +82,7 @@ def create(place: Place, node: Node, layers: Sequence[Path], packages: Path, nod
         (directory / name).mkdir(parents=True)
     files = [str(layer) for layer in layers]
     record = {**asdict(node), "layers": files, "group": f"{place.group}/node-{node.name}"}
+    record["shared"] = [str(folder) for folder in shared]
     (directory / "node.json").write_text(json.dumps(record, indent=1) + "\n")
     for name, content in _identity(place, node, packages, nodes).items():
         file = directory / "upper" / name

@@ -52,6 +52,7 @@ class Supervisor:
         self.name: str = record["name"]
         self.number: int = record["number"]
         self.layers: list[str] = record["layers"]
+        self.shared: list[str] = record.get("shared", [])
         self.group = cgroups.Group(record["group"])
         self.nspawn: subprocess.Popen[bytes] | None = None
 
@@ -132,6 +133,7 @@ class Supervisor:
             "--drop-capability=CAP_SYS_TIME",
             "--system-call-filter=add_key keyctl bpf",
             *(f"--bind={self.directory / ours}:{theirs}" for ours, theirs in binds.items()),
+            *(f"--bind-ro={folder}" for folder in self.shared),
         ]
 
     def _signal_init(self, what: int) -> None:

@@ -154,10 +154,13 @@ class Situation:
     @cached_property
     def parser_faults(self) -> Mapping[str, tuple[Fault, ...]]:
         """What the engine's own parser says of the arguments, by release."""
-        from glmprov.engines.parsing import COMMANDS, parse
+        from glmprov.engines.parsing import parse
 
-        launcher = " ".join(self.launch.launcher).replace("python3", "python")
-        command = launcher if launcher in (*COMMANDS.values(), "sglang serve") else None
+        # /usr/bin/python3.12 -m … is the command that the catalogue calls python -m …
+        program = re.sub(
+            r"^(?:\S*/)?(python|vllm|sglang)[\d.]*(?=\s|$)", r"\1", " ".join(self.launch.launcher)
+        )
+        command = program or None
         argv = words(self.launch.arguments, repeat=False)
         return {each.version: parse(each, argv, command=command).faults for each in self.catalogues}
 

@@ -164,7 +164,7 @@ def _verify_new(channel: Channel, host: str, model: ModelLock, at: str, heard: H
 
 def _hand(channel: Channel, host: str, act: str, orders: dict[str, Any]) -> None:
     try:
-        ask(channel, host, ("weights", "handing"), act, orders, deadline_seconds=LEND_SECONDS)
+        ask(channel, host, (*weights.WEIGHTS, "handing"), act, orders, deadline_seconds=LEND_SECONDS)
     except Fault as fault:
         message, next_step = weights.FAULTS.get(fault.kind, ("{said}", None))
         raise FetchError(

@@ -14,6 +14,9 @@ from glmprov.recipe.image_name import ImageName
 from glmprov.remote import Channel
 from glmprov.sizes import in_words
 
+IMAGES = ("daemon", "logins", "images")
+CONTAINERS = ("daemon", "containers")
+"""Parts of payload/."""
 CALL_SECONDS = 120.0
 PULL_SECONDS = 6 * 3600.0
 """A 20 GB image over 10 Mbit/s takes five hours. Silence is noticed much sooner."""
@@ -111,7 +114,7 @@ def daemon(channel: Channel, host: str) -> Daemon:
 def resolve(channel: Channel, host: str, name: ImageName) -> Resolved:
     """Return the digest behind a name as this host's Docker sees it, its mirrors and logins included. Pulls nothing."""
     orders = _orders(name) | {"name": name.tagged}
-    said = _call(channel, host, "resolve_whole", orders, name, parts=("docker", "fetching", "registry"))
+    said = _call(channel, host, "resolve_whole", orders, name, parts=(*IMAGES, "fetching", "registry"))
     manifest = said["manifest"] or {}
     digest = said["Descriptor"]["digest"]
     return Resolved(
@@ -193,6 +196,16 @@ def remove_image(channel: Channel, host: str, name: str) -> bool:
     return bool(_call(channel, host, "remove_image", {"name": name}))
 
 
+def volumes(channel: Channel, host: str) -> tuple[str, ...]:
+    """Return the names of the host's volumes."""
+    return tuple(_call(channel, host, "volumes", {}))
+
+
+def remove_volume(channel: Channel, host: str, name: str) -> bool:
+    """Remove a volume by name; return whether it was there. Raise FetchError if a container uses it."""
+    return bool(_call(channel, host, "remove_volume", {"name": name}))
+
+
 def tag(channel: Channel, host: str, image: str, repository: str, tag: str) -> None:
     """Give an image a name more. `docker image prune` removes an image that has a digest only."""
     _call(channel, host, "tag", {"name": image, "repository": repository, "tag": tag})
@@ -200,25 +213,29 @@ def tag(channel: Channel, host: str, image: str, repository: str, tag: str) -> N
 
 def container(channel: Channel, host: str, name: str) -> Mapping[str, Any] | None:
     """Return a container as `docker inspect` shows it, None if there is none."""
-    said: Mapping[str, Any] | None = _call(channel, host, "container", {"name": name})
+    said: Mapping[str, Any] | None = _call(channel, host, "container", {"name": name}, parts=CONTAINERS)
     return said
 
 
 def container_log(channel: Channel, host: str, name: str, lines: int = 400) -> str | None:
     """Return the last lines that a container printed, None if there is none."""
-    said: str | None = _call(channel, host, "container_log", {"name": name, "lines": lines})
+    said: str | None = _call(channel, host, "container_log", {"name": name, "lines": lines}, parts=CONTAINERS)
     return said
 
 
 def stop_container(channel: Channel, host: str, name: str, seconds: int = 30) -> bool:
     """Stop a container, after some seconds by force; return whether there was one."""
     orders = {"name": name, "seconds": seconds}
-    return bool(_call(channel, host, "stop_container", orders, deadline_seconds=seconds + CALL_SECONDS))
+    return bool(
+        _call(
+            channel, host, "stop_container", orders, deadline_seconds=seconds + CALL_SECONDS, parts=CONTAINERS
+        )
+    )
 
 
 def remove_container(channel: Channel, host: str, name: str) -> bool:
     """Remove a container, by force; return whether there was one."""
-    return bool(_call(channel, host, "remove_container", {"name": name}))
+    return bool(_call(channel, host, "remove_container", {"name": name}, parts=CONTAINERS))
 
 
 def _orders(name: ImageName) -> dict[str, Any]:
@@ -232,7 +249,7 @@ def _call(
     orders: Mapping[str, Any],
     name: ImageName | None = None,
     *,
-    parts: tuple[str, ...] = ("docker",),
+    parts: tuple[str, ...] = IMAGES,
     heard: Callable[[Any], object] | None = None,
     deadline_seconds: float = CALL_SECONDS,
 ) -> Any:

@@ -35,7 +35,7 @@ REFUSALS = (
     ),
     (
         r"connection refused|no such host|i/o timeout|deadline exceeded|no route to host|network is unreachable"
-        r"|EOF|server misbehaving|x509|tls|proxyconnect|received unexpected HTTP status|503|502|500 Internal",
+        r"|\bEOF\b|server misbehaving|\bx509\b|\btls\b|proxyconnect|unexpected HTTP status|\b50[0-4]\b",
         "the registry can't be asked: {said}",
         "see whether the host reaches it (`curl -I https://REGISTRY/v2/`), and Docker's proxy and mirrors",
     ),

@@ -18,6 +18,8 @@ from glmprov.sizes import in_words
 ROOT = "/var/lib/glmprov/models"
 RECORDS = "/var/lib/glmprov/verified"
 """On the host: which files of which folder had the right sum, and when each was last changed."""
+WEIGHTS = ("several", "weights")
+"""Parts of payload/."""
 LOOK_SECONDS = 120.0
 DOWNLOAD_SECONDS = 48 * 3600.0
 """361 GB over 20 Mbit/s take 40 hours. A hub or a host that is silent is noticed within minutes."""
@@ -106,7 +108,7 @@ def folder(model: ModelLock, root: str = ROOT) -> str:
 
 def look(channel: Channel, host: str, model: ModelLock, at: str) -> Weights:
     """Return what is in a folder of a model, by size and by what was verified before. Reads no file's content."""
-    said = _ask(channel, host, ("weights",), "look", model, at, deadline_seconds=LOOK_SECONDS)
+    said = _ask(channel, host, WEIGHTS, "look", model, at, deadline_seconds=LOOK_SECONDS)
     return Weights(
         at,
         tuple(said["missing"]),
@@ -134,7 +136,7 @@ def download(
         "endpoint": endpoint, "token": key.reveal() if key else "",
         "parallel": FILES_AT_ONCE, "retry_seconds": RETRY_SECONDS,
     }  # fmt: skip
-    parts = ("fetching", "hub", "weights", "downloading")
+    parts = ("fetching", "hub", *WEIGHTS, "downloading")
     said = _ask(
         channel, host, parts, "download", model, at, more, heard=heard, deadline_seconds=DOWNLOAD_SECONDS
     )
@@ -152,7 +154,7 @@ def verify(
 ) -> None:
     """Take every file's sum, or only some files', and remember it. Raise FetchError naming all that are wrong."""
     wrong = _ask(
-        channel, host, ("weights",), "verify", model, at,
+        channel, host, WEIGHTS, "verify", model, at,
         {"parallel": FILES_AT_ONCE}, only=only, heard=heard, deadline_seconds=VERIFY_SECONDS,
     )  # fmt: skip
     if wrong:
@@ -191,7 +193,7 @@ def remove(channel: Channel, host: str, at: str) -> int:
     said = ask(
         channel,
         host,
-        ("weights",),
+        WEIGHTS,
         "remove",
         {"folder": at, "records": RECORDS},
         deadline_seconds=LOOK_SECONDS,
@@ -201,7 +203,7 @@ def remove(channel: Channel, host: str, at: str) -> int:
 
 def stored(channel: Channel, host: str, root: str = ROOT) -> tuple[Stored, ...]:
     """Return what lies in a host's model store."""
-    found = ask(channel, host, ("weights",), "stored", {"root": root}, deadline_seconds=LOOK_SECONDS)
+    found = ask(channel, host, WEIGHTS, "stored", {"root": root}, deadline_seconds=LOOK_SECONDS)
     return tuple(
         Stored(each["model"].replace("--", "/", 1), each["revision"], each["bytes"], each["partly"])
         for each in found

@@ -97,11 +97,16 @@ def read(path: Path) -> Mapping[str, RecipeLock]:
 
 
 def write(path: Path, lock: RecipeLock) -> None:
-    """Put a recipe's lock into the file, in one step; other recipes' locks stay."""
+    """Put a recipe's lock into the file, in one step; other recipes' locks stay. Raise UsageError if it can't be."""
     locks = {**read(path), lock.recipe: lock}
     fresh = path.with_name(f".{path.name}.new")
-    fresh.write_text(text(locks), encoding="utf-8")
-    fresh.replace(path)
+    try:
+        fresh.write_text(text(locks), encoding="utf-8")
+        fresh.replace(path)
+    except OSError as error:
+        raise UsageError(
+            f"can't be written: {error.strerror}", place=str(path), next_step="name another file with -o"
+        ) from error
 
 
 def text(locks: Mapping[str, RecipeLock]) -> str:

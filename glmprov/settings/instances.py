@@ -42,15 +42,21 @@ class InstanceSettings(BaseModel):
     set: dict[str, Scalar] = Field(
         default={}, description="Arguments of the engine by name; null takes one away."
     )
-    environment: dict[str, Scalar] = Field(default={}, description="Variables of the engine; null takes one away.")
+    environment: dict[str, Scalar] = Field(
+        default={}, description="Variables of the engine; null takes one away."
+    )
     docker: dict[str, Scalar | list[str]] = Field(default={}, description="Options of `docker run`.")
     auth: Literal["key", "none"] | None = Field(default=None, description="`none`: it asks for no key.")
     api_key_command: str | None = Field(
         default=None, description="Prints the API key; run on the control machine."
     )
     bind: bool = Field(default=True, description="Bound to the CPUs and memory of its cards' socket.")
-    start_seconds: int | None = Field(default=None, ge=1, description="How long a start may take until tokens come.")
-    stop_seconds: int | None = Field(default=None, ge=1, description="How long it may take to stop; then it is killed.")
+    start_seconds: int | None = Field(
+        default=None, ge=1, description="How long a start may take until tokens come."
+    )
+    stop_seconds: int | None = Field(
+        default=None, ge=1, description="How long it may take to stop; then it is killed."
+    )
     as_published: bool = Field(default=False, description="The published form, without the corrections.")
     accept: list[str] = Field(default=[], description="Findings of the lint that are accepted.")
 
@@ -80,28 +86,32 @@ class Declared:
 
 def declared(host_name: str, variables: Mapping[str, Any], source: str = "") -> dict[str, Declared]:
     """Return the instances that a host's variables declare, by name. Raise InventoryError with every fault."""
-    said = variables.get(INSTANCES)
-    faults = list(_shape(said))
-    found: dict[str, Declared] = {}
-    for name, value in said.items() if isinstance(said, Mapping) and not faults else ():
-        written = dict(value or {})
-        key = written.pop("api_key", None)
-        faults += [
-            f"{INSTANCES}.{name}.{place}: is a vault value; only api_key may be" for place in _secret(written)
-        ]
-        if key is not None and not isinstance(key, str):
-            faults.append(f"{INSTANCES}.{name}.api_key: wants text")
-        try:
-            found[str(name)] = Declared(
-                InstanceSettings.model_validate(written), None if key is None else Secret(key)
-            )
-        except ValidationError as error:
-            faults += _faults(str(name), error)
+    found, faults = read(variables)
     if faults:
         raise InventoryError(
             "\n".join(faults), host=host_name, place=source or None, next_step="see docs/settings.md"
         )
     return found
+
+
+def read(variables: Mapping[str, Any]) -> tuple[dict[str, Declared], tuple[str, ...]]:
+    """Return the instances that a host's variables declare, by name, and every fault, each with its place."""
+    said = variables.get(INSTANCES)
+    faults = [*_root(variables.get(MODEL_ROOT)), *_shape(said)]
+    found: dict[str, Declared] = {}
+    for name, value in said.items() if isinstance(said, Mapping) else ():
+        if not isinstance(value, Mapping | None):
+            continue
+        written = dict(value or {})
+        key = written.pop("api_key", None)
+        faults += _plainly(str(name), written, key)
+        try:
+            settings = InstanceSettings.model_validate(written)
+        except ValidationError as error:
+            faults += _faults(str(name), error)
+        else:
+            found[str(name)] = Declared(settings, Secret(key) if isinstance(key, str) else None)
+    return found, tuple(faults)
 
 
 def model_root(variables: Mapping[str, Any]) -> str | None:
@@ -121,11 +131,24 @@ def _shape(said: Any) -> Iterator[str]:
             yield f"{INSTANCES}.{name}: wants its settings as a mapping, got {type(value).__name__}"
 
 
-def _secret(written: Mapping[str, Any]) -> Iterator[str]:
-    for name, value in written.items():
+def _root(value: Any) -> Iterator[str]:
+    if value is not None and not (isinstance(value, str) and value.startswith("/") and "{{" not in value):
+        yield f"{MODEL_ROOT}: wants an absolute path, written plainly"
+
+
+def _plainly(name: str, written: Mapping[str, Any], key: Any) -> Iterator[str]:
+    """Yield what is wrong with how an instance is written, whatever its settings mean."""
+    place = f"{INSTANCES}.{name}"
+    for setting, value in written.items():
         values = value.values() if isinstance(value, Mapping) else (value,)
         if any(isinstance(each, Secret) for each in values):
-            yield name
+            yield f"{place}.{setting}: is a vault value; only api_key may be"
+        elif "{{" in str(value):
+            yield f"{place}.{setting}: holds a template ({{{{ … }}}}), which isn't filled in here; write the value"
+    if key is not None and not isinstance(key, str):
+        yield f"{place}.api_key: wants text"
+    if key is not None and written.get("api_key_command") is not None:
+        yield f"{place}: has api_key and api_key_command; write one of them"
 
 
 def _faults(name: str, error: ValidationError) -> Iterator[str]:

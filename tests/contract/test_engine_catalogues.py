@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from glmprov.engines.flags import ENGINES, Catalogue, catalogue, versions
+from glmprov.engines.parsing import parse
 
 ROOT = Path(__file__).parents[2]
 LISTED = [(engine, version) for engine in ENGINES for version in versions(engine)]
@@ -155,16 +159,61 @@ def test_it_is_read_with_the_standard_library_alone() -> None:
     assert (run.returncode, run.stderr) == (0, "")
 
 
-@pytest.mark.skipif(importlib.util.find_spec("vllm") is None, reason="the engine isn't installed here")
-def test_no_option_of_the_real_parser_is_missing() -> None:
-    """Run where vLLM can be imported, on a CPU too: its own parser has no option string that the catalogue lacks."""
-    from importlib.metadata import version
+# Where vLLM can be imported, on a CPU too, its own parser is asked. Its choices of a device are those of the platform.
+REFUSED = (
+    "m --max-model-len 32kb", "m --port x", "m --max-log-len z", "m --kv-cache-dtype fp9", "m --trust-remote-code=1",
+    "m --api-key", "m --allowed-origins x", "m --moe-backend zz", "m --enable-", "m n", "m --swap-space 4",
+)  # fmt: skip
+ACCEPTED = (
+    "m --max-model-len 32k -O3 -q fp8",
+    "m --tensor_parallel 4",
+    "-tp 4 --model m",
+    "m --moe-backend FlashInfer-Cutlass",
+)
 
-    from vllm.entrypoints.cli.serve import ServeSubcommand  # type: ignore[import-not-found]
-    from vllm.utils.argparse_utils import FlexibleArgumentParser  # type: ignore[import-not-found]
+
+@pytest.fixture(scope="module")
+def real() -> Any:
+    if importlib.util.find_spec("vllm") is None:
+        pytest.skip("the engine isn't installed here")
+    from vllm.entrypoints.cli.serve import ServeSubcommand
+    from vllm.utils.argparse_utils import FlexibleArgumentParser
 
     parser = FlexibleArgumentParser(prog="vllm")
-    serve = ServeSubcommand().subparser_init(parser.add_subparsers())
-    ours = catalogue("vllm", version("vllm").partition("+")[0])
-    theirs = set(serve._option_string_actions) - {"-h", "--help"}
-    assert theirs - set(ours.spellings) == set()
+    serve = ServeSubcommand().subparser_init(parser.add_subparsers(dest="subparser"))
+    return parser, serve, catalogue("vllm", importlib.metadata.version("vllm").partition("+")[0])
+
+
+def test_the_real_parser_has_the_same_option_strings_in_the_same_order(real: Any) -> None:
+    _, serve, ours = real
+    assert [name for name in serve._option_string_actions if name not in ("-h", "--help")] == list(
+        ours.spellings
+    )
+
+
+def test_the_real_parser_takes_the_same_values(real: Any) -> None:
+    _, serve, ours = real
+    platform = "--mm-processor-device"
+    for action in serve._actions:
+        if action.option_strings and action.dest != "help" and platform not in action.option_strings:
+            flag = ours.flag(action.option_strings[0])
+            theirs = None if action.choices is None else {str(c) for c in action.choices if c is not None}
+            assert (flag.destination, flag.nargs, flag.label) == (
+                action.dest, action.nargs, "/".join(action.option_strings)
+            )  # fmt: skip
+            assert theirs == (set(flag.choices) if flag.choices and flag.checked else None), flag.name
+
+
+@pytest.mark.parametrize("line", [*REFUSED, *ACCEPTED])
+def test_the_real_parser_says_the_same(real: Any, capsys: pytest.CaptureFixture[str], line: str) -> None:
+    parser, _, ours = real
+    parsed = parse(ours, line.split())
+    try:
+        space = parser.parse_args(["serve", *line.split()])
+    except SystemExit:
+        said = capsys.readouterr().err
+        assert line in REFUSED
+        assert any(fault.sentence in re.sub(r" at 0x[0-9a-f]+", "", said) for fault in parsed.refused), said
+    else:
+        assert line in ACCEPTED
+        assert (parsed.refused, parsed.model) == ((), space.model_tag)

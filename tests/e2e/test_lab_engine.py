@@ -155,6 +155,24 @@ def test_bad_arguments_and_a_fault_on_demand_end_the_engine(provisioned: Fleet, 
     assert (broken.returncode, "CUDA out of memory" in broken.stderr) == (1, True)
 
 
+@pytest.mark.parametrize("how", ["--gpus all", "--runtime nvidia -e NVIDIA_VISIBLE_DEVICES=all"])
+def test_an_orphan_outlives_its_container_and_is_known_by_it(
+    provisioned: Fleet, node: Node, how: str
+) -> None:
+    provisioned.fault(node.name, "engine", "orphan", "for", "sglang")
+    try:
+        container = node.ssh(f"{RUN} --detach {how} --name leaving {SGLANG} {LAUNCH} --port 30000")
+        python(node, 'ask(30000, "/health")')
+        node.ssh("docker rm -f leaving")
+        pid = node.ssh("nvidia-smi --query-compute-apps=pid --format=csv,noheader")
+        assert container in node.ssh(f"cat /proc/{pid}/cgroup")
+        assert node.ssh("nvidia-smi -i 0 --query-gpu=memory.used --format=csv,noheader") == "4096 MiB"
+        node.ssh(f"kill {pid}; kill -0 {pid}; kill -9 {pid}")
+    finally:
+        provisioned.fault(node.name, "engine", "off")
+    assert node.ssh("nvidia-smi -i 0 --query-gpu=memory.used --format=csv,noheader") == "0 MiB"
+
+
 def test_an_image_with_its_own_launcher_takes_its_settings_by_environment(node: Node) -> None:
     image = "glmprov-lab/glm-4.7:1"
     assert node.try_ssh(f"{RUN} --rm --gpus all {image} --port 8000").returncode == 1

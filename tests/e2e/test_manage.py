@@ -151,9 +151,9 @@ def test_keys_of_daemon_json_that_nobody_asks_for_are_as_they_were_before_us(
     rig: Fleet, node: Node, tmp_path: Path
 ) -> None:
     node.ssh('sed -i \'s/"native.umask=normal"/&, "theirs=1"/\' /etc/docker/daemon.json')
-    words = {"iommu": None}
+    words = {"host_tuning_kernel_arguments": {"iommu": None}, "container_engine_daemon": {}}
     held = {"container_engine_manage": {"daemon[live-restore]": "audit"}}
-    declare(rig, {"host_tuning_kernel_arguments": words} | held)
+    declare(rig, words | held)
     dropped = {
         LOGS: "99m",
         "container_engine.daemon[exec-opts]": ["native.cgroupdriver=cgroupfs", "theirs=1"],
@@ -168,7 +168,7 @@ def test_keys_of_daemon_json_that_nobody_asks_for_are_as_they_were_before_us(
     daemon = json.loads(node.ssh("cat /etc/docker/daemon.json"))
     assert daemon["log-opts"] == {"max-size": "99m"} and daemon["live-restore"] is True
     assert set(daemon["exec-opts"]) == {"native.cgroupdriver=cgroupfs", "theirs=1"}
-    declare(rig, {"host_tuning_kernel_arguments": words})
+    declare(rig, words)
     assert keys(run(rig, "audit", "--json").expect(3).host(node.name), "PENDING") == {
         "container_engine.daemon[live-restore]"
     }

@@ -132,6 +132,7 @@ def test_each_drift_is_named_exactly(fleet: Fleet) -> None:
         "gpu_driver.version.effective",
         "container_engine.daemon[runtimes.nvidia.path]",
         "container_engine.daemon[exec-opts]",
+        "container_engine.daemon[registry-mirrors]",
     }
     assert ran.host("genoa-4x")["differences"] == []
 

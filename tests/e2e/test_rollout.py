@@ -185,6 +185,7 @@ def test_an_instance_that_serves_survives(drifted: Fleet, engine: str) -> None:
     waiting = {
         "container_engine.daemon[runtimes.nvidia.path]",
         "container_engine.daemon[exec-opts]",
+        "container_engine.daemon[registry-mirrors]",
         "host_tuning.kernel_arguments[iommu].declared",
         "host_tuning.kernel_arguments[iommu].effective",
     }

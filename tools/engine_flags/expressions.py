@@ -12,8 +12,9 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
+from .classes import Classes, UnresolvedError
 from .source import Package
-from .values import Class, Default, External, Function, Hint, Member, Method, Module, Unknown
+from .values import Class, Default, External, Function, Hint, Method, Unknown
 
 OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
@@ -27,23 +28,16 @@ BUILTINS: dict[str, Callable[..., Any]] = {
     name: getattr(builtins, name)
     for name in ("list", "tuple", "set", "frozenset", "dict", "sorted", "len", "str", "int", "float", "bool", "max")
 }  # fmt: skip
-ENUMS = ("Enum", "IntEnum", "StrEnum", "Flag", "IntFlag")
 FIELDS = ("field", "Field")
 PLAIN = (str, int, float, bool, list, dict, set, frozenset, tuple, type(None))
 
 
-class UnresolvedError(Exception):
-    """The source alone doesn't say."""
-
-
-class Expressions:
+class Expressions(Classes):
     """Evaluates expressions in the modules of one package; statements come in `statements.py`."""
 
     def __init__(self, package: Package) -> None:
-        self.package = package
+        super().__init__(package)
         self.handlers: dict[str, Callable[..., Any]] = {}
-        self._known: dict[tuple[str, str], Any] = {}
-        self._open: set[tuple[str, str]] = set()
 
     def value(self, node: ast.AST, module: str, names: dict[str, Any] | None = None) -> Any:
         """Return what the expression comes to in a module, with these local names; Unknown where it can't be said."""
@@ -51,62 +45,6 @@ class Expressions:
             return self._value(node, module, names if names is not None else {})
         except (UnresolvedError, TypeError, ValueError, KeyError, IndexError, AttributeError, LookupError):
             return Unknown(ast.unparse(node))
-
-    def named(self, module: str, name: str) -> Any:
-        """Return what a name at the top of a module stands for."""
-        key = (module, name)
-        if key in self._known:
-            return self._known[key]
-        if key in self._open:
-            return Unknown(name)
-        self._open.add(key)
-        try:
-            self._known[key] = self._named(module, name)
-        finally:
-            self._open.discard(key)
-        return self._known[key]
-
-    def _named(self, module: str, name: str) -> Any:
-        node = self.package.bindings(module).get(name)
-        match node:
-            case None if self.package.path(f"{module}.{name}"):
-                return Module(f"{module}.{name}")
-            case None if hasattr(builtins, name):
-                return External(name)
-            case None:
-                return self._lazy(module, name)
-            case ast.ClassDef():
-                return Class(module, node)
-            case ast.FunctionDef() | ast.AsyncFunctionDef():
-                return Function(module, node)
-            case ast.Import():
-                return self._imported_module(node, name)
-            case ast.ImportFrom():
-                return self._imported(module, node, name)
-            case _:
-                return self.value(node, module)
-
-    def _lazy(self, module: str, name: str) -> Any:
-        """Find a name that a package offers through __getattr__ and a table of modules."""
-        for node in self.package.bindings(module).values():
-            if isinstance(node, ast.Dict):
-                table = self.value(node, module)
-                if isinstance(table, dict) and isinstance(place := table.get(name), str):
-                    return self.named(place.partition(":")[0].replace(".", ".", 1), name)
-        return Unknown(name)
-
-    def _imported_module(self, node: ast.Import, name: str) -> Any:
-        for alias in node.names:
-            if alias.asname == name:
-                return Module(alias.name) if self.package.path(alias.name) else External(alias.name)
-        return Module(name) if self.package.path(name) else External(name)
-
-    def _imported(self, module: str, node: ast.ImportFrom, name: str) -> Any:
-        origin = self.package.absolute(module, node)
-        original = next(alias.name for alias in node.names if (alias.asname or alias.name) == name)
-        if not self.package.path(origin):
-            return External(f"{origin}.{original}")
-        return self.named(origin, original)
 
     def _value(self, node: ast.AST, module: str, names: dict[str, Any]) -> Any:
         evaluate = getattr(self, f"_{type(node).__name__.lower()}", None)
@@ -232,75 +170,6 @@ class Expressions:
 
     def _attribute(self, node: ast.Attribute, module: str, names: dict[str, Any]) -> Any:
         return self.attribute(self._value(node.value, module, names), node.attr)
-
-    def attribute(self, owner: Any, name: str) -> Any:
-        """Return an attribute of a value."""
-        match owner:
-            case Module():
-                return self.named(owner.name, name)
-            case External():
-                return External(f"{owner.name}.{name}")
-            case Class():
-                return self._class_attribute(owner, name)
-            case Member():
-                return {"name": owner.name, "value": owner.value}[name]
-            case Unknown() | Hint() | Default():
-                raise UnresolvedError
-            case _:
-                return Method(owner, name)
-
-    def _class_attribute(self, owner: Class, name: str) -> Any:
-        for cls in self.lineage(owner):
-            for statement in cls.node.body:
-                match statement:
-                    case ast.FunctionDef() | ast.AsyncFunctionDef() if statement.name == name:
-                        by_class = any(ast.unparse(d) == "classmethod" for d in statement.decorator_list)
-                        return Function(cls.module, statement, owner if by_class else None)
-                    case ast.Assign(targets=[ast.Name(id=n)], value=value) if n == name:
-                        found = self.value(value, cls.module, self._own_names(cls))
-                        return Member(cls.node.name, name, found) if self.is_enum(cls) else found
-                    case ast.AnnAssign(target=ast.Name(id=n), value=ast.expr() as value) if n == name:
-                        return self.value(value, cls.module)
-                    case _:
-                        pass
-        raise UnresolvedError
-
-    def _own_names(self, cls: Class) -> dict[str, Any]:
-        """Return the plain constants of a class body, which later lines of it may name."""
-        return {
-            s.targets[0].id: s.value.value
-            for s in cls.node.body
-            if isinstance(s, ast.Assign)
-            and isinstance(s.targets[0], ast.Name)
-            and isinstance(s.value, ast.Constant)
-        }
-
-    def lineage(self, cls: Class) -> list[Class]:
-        """Return a class and those of its bases that are in the package, nearest first."""
-        found = [cls]
-        for base in cls.node.bases:
-            value = self.value(base, cls.module)
-            if isinstance(value, Class):
-                found += [c for c in self.lineage(value) if c not in found]
-        return found
-
-    def bases(self, cls: Class) -> set[str]:
-        """Return the last names of all bases, those of other packages too."""
-        return {
-            ast.unparse(base).rpartition(".")[2] for each in self.lineage(cls) for base in each.node.bases
-        }
-
-    def is_enum(self, cls: Class) -> bool:
-        """Say whether a class is an enumeration."""
-        return bool(self.bases(cls) & set(ENUMS)) or any(k.arg == "metaclass" for k in cls.node.keywords)
-
-    def members(self, cls: Class) -> list[Member]:
-        """Return an enumeration's members in order."""
-        return [
-            Member(cls.node.name, s.targets[0].id, self.value(s.value, cls.module))
-            for s in cls.node.body
-            if isinstance(s, ast.Assign) and isinstance(s.targets[0], ast.Name) and s.targets[0].id[0] != "_"
-        ]
 
     def _call(self, node: ast.Call, module: str, names: dict[str, Any]) -> Any:
         function = self._value(node.func, module, names)

@@ -10,7 +10,8 @@ import ast
 import re
 from typing import Any
 
-from .expressions import Expressions, UnresolvedError
+from .classes import UnresolvedError
+from .expressions import Expressions
 from .values import Class, Default, External, Hint, Optional, Unknown
 
 TRANSPARENT = ("Annotated", "SkipValidation", "InstanceOf", "Final", "ClassVar")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from .expressions import Expressions, UnresolvedError
+from .classes import UnresolvedError
+from .expressions import Expressions
 from .values import Class, Function, Method, Unknown
 
 DEPTH = 12

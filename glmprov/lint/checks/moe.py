@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from glmprov.engines.moe import Outlook, available_bytes, outlook, tuned_tiles
+from glmprov.engines.moe_tiles import Outlook, available_bytes, outlook, tuned_tiles
 from glmprov.lint.finding import Answer, unknown
 from glmprov.lint.situation import Situation
 

@@ -12,8 +12,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+# Types are written down and never looked at there, and typing costs a host as much as the rest of a start.
 _HOUSEHOLD = re.compile(
-    r"^from (__future__ import annotations|glmprov\.operate\.payload(\.\w+)? import (\([^)]*\)|.*))\n",
+    r"^from (__future__ import annotations|typing import .*|glmprov\.operate\.payload(\.\w+)? import (\([^)]*\)|.*))\n",
     re.MULTILINE,
 )
 

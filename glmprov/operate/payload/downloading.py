@@ -14,18 +14,9 @@ from urllib.parse import quote
 
 from glmprov.operate.payload.fetching import opener, why
 from glmprov.operate.payload.hub import headers, refused
+from glmprov.operate.payload.several import Tally, each_of
 from glmprov.operate.payload.telling import Fault
-from glmprov.operate.payload.weights import (
-    PIECE_BYTES,
-    Sum,
-    Tally,
-    alone,
-    each_of,
-    look,
-    remember,
-    size_of,
-    summed,
-)
+from glmprov.operate.payload.weights import PIECE_BYTES, Sum, alone, look, remember, size_of, summed
 
 READ_SECONDS = 60.0
 TRIES_WITHOUT_PROGRESS = 5

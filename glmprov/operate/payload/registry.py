@@ -16,8 +16,10 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlencode
 
-from glmprov.operate.payload.docker import DOCKER_HUB, get, login, resolve
+from glmprov.operate.payload.daemon import get
 from glmprov.operate.payload.fetching import docker_opener
+from glmprov.operate.payload.images import resolve
+from glmprov.operate.payload.logins import DOCKER_HUB, login
 
 DOCKER_HUB_REGISTRY = "https://registry-1.docker.io"
 KINDS = (

@@ -12,19 +12,8 @@ from hypothesis import strategies as st
 
 from glmprov.catalog.models import models
 from glmprov.engines.flags import catalogue
-from glmprov.engines.moe import (
-    Experts,
-    Mount,
-    Tile,
-    experts_of,
-    file_name,
-    listing,
-    listing_argv,
-    mount,
-    outlook,
-    tiles,
-    tuned_tiles,
-)
+from glmprov.engines.moe import Experts, Mount, experts_of, file_name, listing, listing_argv, mount
+from glmprov.engines.moe_tiles import Tile, outlook, tiles, tuned_tiles
 from glmprov.recipe import Launch, Value
 
 SERVER = "NVIDIA RTX PRO 6000 Blackwell Server Edition"

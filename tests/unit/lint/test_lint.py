@@ -122,3 +122,11 @@ def test_no_launch_breaks_the_lint(
     launch = launch_of(case)
     for each in lint(launch, recipe_of(case, launch), target_of(case, launch), judged_by(launch)):
         assert each.rule in rules() and each.level in LEVELS and each.sentence
+
+
+def test_a_share_of_memory_without_a_number_is_the_parsers_to_tell_and_breaks_nothing() -> None:
+    said = by_rule(
+        found({"engine": "vllm", "version": "0.33.0", "arguments": {"gpu-memory-utilization": True}})
+    )
+    assert "gpu-memory-utilization" in said["flag-value"].sentence
+    assert "does-not-fit" not in said

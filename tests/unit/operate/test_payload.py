@@ -6,15 +6,18 @@ import ast
 
 import pytest
 
+from glmprov.operate.docker import CONTAINERS, IMAGES
 from glmprov.operate.payload import program
+from glmprov.operate.weights import WEIGHTS
 from glmprov.probe.round_trip import OLDEST_PYTHON
 
 PROGRAMS = [
-    ("docker",),
-    ("docker", "fetching", "registry"),
+    IMAGES,
+    CONTAINERS,
+    (*IMAGES, "fetching", "registry"),
     ("fetching", "hub"),
-    ("fetching", "hub", "weights", "downloading"),
-    ("weights", "handing"),
+    ("fetching", "hub", *WEIGHTS, "downloading"),
+    (*WEIGHTS, "handing"),
     ("serving",),
     ("service",),
     ("draining",),

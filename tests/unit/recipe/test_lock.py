@@ -117,6 +117,12 @@ def test_a_file_that_is_not_ours_is_refused_with_its_place(
     assert fault in str(caught.value)
 
 
+def test_a_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"can't be written: No such file") as caught:
+        write(tmp_path / "none/recipe.lock", LOCK)
+    assert caught.value.place == str(tmp_path / "none/recipe.lock")
+
+
 def test_a_recipe_that_stands_as_it_was_locked_may_go_on() -> None:
     assert require(LOCK, RECIPE) is LOCK
     pinned = replace(RECIPE, revision=LOCK.model.revision)

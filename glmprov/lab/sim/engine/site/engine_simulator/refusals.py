@@ -161,7 +161,12 @@ def tuned_name(settings: Settings, model: Model, card: Card) -> str:
         experts //= settings.tensor_parallel
     else:
         width //= settings.tensor_parallel
-        fuses = not is_vllm and "disable-shared-experts-fusion" not in settings.given
+        # GLM's shared expert is one of the others since 0.5.9.
+        fuses = (
+            not is_vllm
+            and settings.identity.at_least("0.5.9")
+            and "disable-shared-experts-fusion" not in settings.given
+        )
         experts += 1 if fuses else 0
     name = f"E={experts},N={width},device_name={card.name.replace(' ', '_')}"
     if model.is_fp8:
