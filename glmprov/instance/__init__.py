@@ -7,6 +7,7 @@ from glmprov.instance.gate import gate_settings, gate_text
 from glmprov.instance.model import Image, Instance, Locked, Taken, Variable, Weights
 from glmprov.instance.side import MODELS, HostSide
 from glmprov.instance.started import key_rendering, started
+from glmprov.instance.tuned import tuned_texts
 from glmprov.instance.unit import argv, unit_text
 from glmprov.instance.wanted import DEFAULT_NAME, Wanted, parse_sets
 
@@ -34,6 +35,7 @@ __all__ = [
     "parse_sets",
     "reachable",
     "started",
+    "tuned_texts",
     "unit_path",
     "unit_text",
 ]

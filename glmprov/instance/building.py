@@ -8,11 +8,12 @@ from dataclasses import replace
 from glmprov.engines.meaning import Engine, engine_of
 from glmprov.errors import PlanError, UsageError
 from glmprov.instance.environment import cache_folder, environment
-from glmprov.instance.model import Image, Instance, Locked, Variable, Weights
+from glmprov.instance.model import Image, Instance, Locked, TunedFile, Variable, Weights
 from glmprov.instance.placing import Placement, place
 from glmprov.instance.refusing import badly_named, cards_needed, port_of, unfit, unwritable
 from glmprov.instance.side import HostSide
 from glmprov.instance.started import started
+from glmprov.instance.tuned import tuned
 from glmprov.instance.wanted import Wanted, given
 from glmprov.observation import Observation
 from glmprov.recipe import Launch, Recipe
@@ -39,6 +40,9 @@ def build(recipe: Recipe, locked: Locked, side: HostSide, wanted: Wanted) -> Ins
         raise _refused(recipe, side, faults)
     cache = cache_folder(image is not None, wanted.name)
     variables, about = environment(engine, _profile(side.observation), image, launch, cache)
+    own, unused = _tuned(recipe, locked, side, wanted, launch, placement)
+    if own is not None:
+        variables |= {own.variable: Variable(own.folder, "recipe")}
     if image is None:  # a container sees only the cards that it is given
         ours = Variable(",".join(card.key for card in placement.cards), "glmprov")
         variables = {"CUDA_VISIBLE_DEVICES": ours, **variables}
@@ -59,9 +63,10 @@ def build(recipe: Recipe, locked: Locked, side: HostSide, wanted: Wanted) -> Ins
         environment=variables,
         auth=wanted.auth or recipe.auth,
         gate=replace(recipe.gate, start_seconds=wanted.start_seconds or recipe.gate.start_seconds),
+        moe_config=own,
         stop_seconds=wanted.stop_seconds or Instance.stop_seconds,
         form="as published" if wanted.as_published else "corrected",
-        notes=(*notes, *placement.notes, *about),
+        notes=(*notes, *placement.notes, *about, *unused),
     )
     instance = _filled(instance)
     faults = list(unwritable(instance))
@@ -140,6 +145,25 @@ def _weights(recipe: Recipe, locked: Locked, side: HostSide, wanted: Wanted) -> 
         model, recipe.revision or "", "/".join(filter(None, (side.models, model, recipe.revision)))
     )
     return replace(known, folder=wanted.weights) if wanted.weights else known
+
+
+def _tuned(
+    recipe: Recipe, locked: Locked, side: HostSide, wanted: Wanted, launch: Launch, placement: Placement
+) -> tuple[TunedFile | None, tuple[str, ...]]:
+    """Return the recipe's own tuned file for the cards that were found, or why it isn't used."""
+    gpus = side.observation.hardware.gpus
+    if locked.moe_config is None or isinstance(gpus, Unknown):
+        return None, ()
+    keys = {card.key for card in placement.cards}
+    own, unused = tuned(
+        launch,
+        wanted.model or recipe.model,
+        [gpu.name for gpu in gpus if gpu.uuid in keys],
+        locked.moe_config,
+        wanted.name,
+        wanted.venv is None,
+    )
+    return own, (unused,) if unused else ()
 
 
 def _profile(observation: Observation) -> Mapping[str, str]:

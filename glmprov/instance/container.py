@@ -9,6 +9,7 @@ from glmprov.instance.files import environment_path
 from glmprov.instance.model import CACHE_IN_CONTAINER, MODELS_IN_CONTAINER, Instance
 from glmprov.instance.ranges import ranges
 from glmprov.instance.started import in_container, key_rendering, published, started
+from glmprov.instance.tuned import tuned_volumes
 from glmprov.recipe import Value, words
 
 DOCKER = "/usr/bin/docker"
@@ -67,7 +68,7 @@ def _fixed(instance: Instance) -> dict[str, Value]:
 
 
 def _volumes(instance: Instance) -> list[str]:
-    """Return what is mounted: weights, the cache of what is compiled, the key's file, and the recipe's own volumes."""
+    """Return what is mounted: weights, compiled kernels, key, tuned fused-MoE file, and the recipe's own volumes."""
     weights, rendering = instance.weights, key_rendering(instance)
     mounted = [f"{weights.folder}:{MODELS_IN_CONTAINER}/{weights.name}:ro"]
     if engine_of(instance.launch).caches and instance.image is not None:
@@ -75,6 +76,7 @@ def _volumes(instance: Instance) -> list[str]:
         mounted.append(f"{CACHE_VOLUME}{instance.image.short_digest}:{CACHE_IN_CONTAINER}")
     if rendering is not None and not rendering.environment:
         mounted.append(f"{rendering.path}:{in_container(rendering.path)}:ro")
+    mounted += tuned_volumes(instance)
     theirs = next((v for n, v in instance.launch.options.items() if LONG.get(n, n) == "volume"), ())
     given = theirs if isinstance(theirs, tuple) else (theirs,) if isinstance(theirs, str) else ()
     return mounted + [volume for volume in given if not _models(volume)]

@@ -75,11 +75,22 @@ class Weights:
 
 
 @dataclass(frozen=True)
+class TunedFile:
+    """A tuned file of the fused-MoE kernel: variable names folder to the engine, files lie below it, each with text."""
+
+    variable: str
+    folder: str
+    files: tuple[str, ...]
+    text: str
+
+
+@dataclass(frozen=True)
 class Locked:
-    """What a recipe was resolved to. None: not resolved yet."""
+    """What a recipe was resolved to. None: not resolved yet. moe_config is the text of its tuned fused-MoE file."""
 
     image: Image | None = None
     weights: Weights | None = None
+    moe_config: str | None = None
 
 
 @dataclass(frozen=True)
@@ -115,6 +126,7 @@ class Instance:
     environment: Mapping[str, Variable] = field(default_factory=dict)
     auth: Literal["key", "none"] = "key"
     gate: Gate = field(default_factory=Gate)
+    moe_config: TunedFile | None = None
     stop_seconds: int = 60
     form: Literal["corrected", "as published"] = "corrected"
     notes: tuple[str, ...] = ()

@@ -79,6 +79,8 @@ OUR_FILES = (
     "/etc/glmprov/*",
     "/etc/glmprov/instances/*/environment",
     "/etc/glmprov/instances/*/gate.json",
+    "/etc/glmprov/instances/*/moe/*.json",
+    "/etc/glmprov/instances/*/moe/*/*/*.json",
     "/etc/systemd/system/glmprov-*",
     "/etc/systemd/system/glmprov-*/*",
     "/usr/local/lib/glmprov/*",

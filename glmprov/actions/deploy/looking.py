@@ -13,8 +13,10 @@ from glmprov.actions.deploy.checks import HOST_SCOPE, check
 from glmprov.actions.deploy.fetching import known
 from glmprov.actions.deploy.orders import DeployOrders, key_of, wanted_of
 from glmprov.actions.deploy.planning import Planned, not_clean, plan, require_clean
+from glmprov.actions.deploy.tuned import TunedFiles
 from glmprov.actions.deploy.work import Deployment
 from glmprov.actions.observe import Fleet, Said, look, look_at_all, read_settings, review
+from glmprov.actions.recipe_lint import moe_config_of
 from glmprov.actions.recipe_lock import lock_of, resolved
 from glmprov.deployed import InstanceReceipt
 from glmprov.errors import GlmprovError, MovedOnError, UsageError
@@ -46,6 +48,7 @@ class Look:
         self._recipes: dict[str, Recipe] = {}
         self._locks: dict[tuple[str, str | None], RecipeLock | GlmprovError] = {}
         self._by_host: dict[str, list[Deployment]] = {}
+        self._tuned = TunedFiles()
 
     def first(self) -> list[Deployment]:
         """Look at every host, lock what isn't, and plan. Raise what makes the whole order meaningless."""
@@ -93,10 +96,18 @@ class Look:
                 )
 
     def with_image(self, work: Deployment, image: Image) -> None:
-        """Plan again with what is known of the image now that it is there: its id, and what it sets itself."""
+        """Plan again with what is known of the image now that it is there: its id, what it sets, what it ships.
+
+        Raise PlanError if it can't serve so: what served before goes on.
+        """
         planned = work.planned
         assert planned is not None and planned.lock is not None  # noqa: S101
         work.planned = self._planned(work, image, planned.lock, self._by_host[work.host.name])
+        before = work.notes
+        self._check(work, work.planned)
+        for note in work.notes:
+            if note not in before:
+                self._said(work.host.name, note)
 
     def _asked(self, host: Host) -> Mapping[str, Declared]:
         """Return the instances that are asked for on a host, with what the inventory says of each."""
@@ -146,14 +157,7 @@ class Look:
             with connect(work.host, self._fleet.connection) as channel:
                 image = known(channel, work.host.name, lock.image)
             work.planned = self._planned(work, image, lock, siblings)
-            work.notes = check(
-                work.planned,
-                self._recipe(work),
-                work.review,
-                self._wanted(work),
-                named_sets(work.host.variables.get(SETS)),
-                self._orders.provision_command(work.host.name),
-            )
+            self._check(work, work.planned)
             work.corrections = (
                 () if work.planned.instance.form == "as published" else made(self._recipe(work))
             )
@@ -161,6 +165,22 @@ class Look:
         except GlmprovError as error:
             error.host = error.host or work.host.name
             work.error = error
+
+    def _check(self, work: Deployment, planned: Planned) -> None:
+        """Note what a person should know. Raise PlanError with every reason against it."""
+        shipped = None
+        if planned.restarts:
+            with connect(work.host, self._fleet.connection) as channel:
+                shipped = self._tuned.of(channel, work.host.name, planned)
+        work.notes = check(
+            planned,
+            self._recipe(work),
+            work.review,
+            self._wanted(work),
+            named_sets(work.host.variables.get(SETS)),
+            self._orders.provision_command(work.host.name),
+            shipped,
+        )
 
     def _require_clean(self, work: Deployment) -> None:
         """Raise PlanError if the host isn't as provisioned: that counts for more than what comes of it."""
@@ -203,6 +223,7 @@ class Look:
             image,
             self._orders.provision_command(work.host.name),
             planned_before,
+            moe_config_of(self._recipe(work)),
         )
 
     def _wanted(self, work: Deployment) -> Wanted:

@@ -65,16 +65,18 @@ def plan(
     image: Image | None,
     provision: str,
     also_taken: Sequence[Taken] = (),
+    moe_config: str | None = None,
 ) -> Planned:
     """Return the plan for one instance. image is what is known of the locked image; also_taken is planned for others.
 
+    moe_config is the text of the recipe's own tuned fused-MoE file.
     Raise PlanError with every reason why the host can't have it.
     """
     seen = observation.instances.get(wanted.name)
     previous = seen.receipt if seen and isinstance(seen.receipt, InstanceReceipt) else None
     root = model_root(host.variables) or weights.ROOT
     folder = wanted.weights or weights.folder(lock.model, root)
-    locked = Locked(image, Weights(lock.model.id, lock.model.revision, folder))
+    locked = Locked(image, Weights(lock.model.id, lock.model.revision, folder), moe_config)
     side = HostSide(
         observation,
         taken=(*taken(observation), *also_taken),
@@ -147,7 +149,7 @@ def _told(name: str, old: object, new: object) -> Iterator[str]:
 
 
 def _short(value: object) -> str:
-    text = "nothing" if value in (None, "", [], {}) else str(value)
+    text = "nothing" if value in (None, "", [], {}) else " ".join(str(value).split())
     return text if len(text) <= 60 else f"{text[:57]}…"
 
 

@@ -18,6 +18,7 @@ from glmprov.instance import (
     gate_path,
     gate_text,
     key_rendering,
+    tuned_texts,
     unit_path,
     unit_text,
 )
@@ -32,6 +33,7 @@ def texts_of(instance: Instance) -> dict[str, str]:
         unit_path(instance): unit_text(instance),
         environment_path(instance): environment_text(instance),
         gate_path(instance): gate_text(instance),
+        **tuned_texts(instance),
     }
 
 
