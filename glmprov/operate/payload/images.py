@@ -140,7 +140,7 @@ def volumes(orders: dict[str, Any]) -> Any:
 
 def remove_volume(orders: dict[str, Any]) -> Any:
     """Remove a volume that no container uses. Return whether it was there."""
-    return act(orders, "DELETE", "/volumes/{}".format(quote(orders["name"])))
+    return acted(orders, "DELETE", "/volumes/{}".format(quote(orders["name"])))
 
 
 def tag(orders: dict[str, Any]) -> Any:
