@@ -89,6 +89,12 @@ def _store(channel: Channel, host: Host, observation: Observation) -> Store:
                 next_step=f"deploy it again, or take it away: glmprov remove {name}",
             )
         in_force[name] = seen.receipt
+    unseen = [name for name in instances.names(channel) if name not in in_force]
+    if unseen:
+        raise PlanError(
+            f"it has receipts of {', '.join(unseen)}, and the look at the host didn't find them",
+            next_step="glmprov status",
+        )
     receipts = {
         name: {
             number: receipt
@@ -134,11 +140,19 @@ def _remove_one(channel: Channel, host: str, item: Prunable) -> None:
             name, _, number = item.name.rpartition(" ")
             instances.drop(channel, name, [int(number)])
         case "image":
-            docker.remove_image(channel, host, item.name)
+            _remove_image(channel, host, item.name)
         case "cache":
             docker.remove_volume(channel, host, item.name)
         case "weights":
             weights.remove(channel, host, item.name)
+
+
+def _remove_image(channel: Channel, host: str, image_id: str) -> None:
+    """Remove an image by each of its names: Docker refuses its id where it came from two repositories."""
+    for image in docker.images(channel, host):
+        if image.id == image_id:
+            for name in (*image.tags, *image.digests) or (image.id,):
+                docker.remove_image(channel, host, name)
 
 
 def _on(host: Host, error: GlmprovError) -> GlmprovError:

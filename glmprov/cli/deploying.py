@@ -45,8 +45,8 @@ batch_options = stack(
 @click.option(
     "--set", "sets", multiple=True, metavar="FLAG=VALUE", help="Change a value; =null takes it away."
 )
-@click.option("--model", help="Another model on the hub, by id.")
-@click.option("--weights", metavar="DIR", help="A folder on the host that holds the model.")
+@click.option("--model", help="Another model: an id on the hub, or a folder on the host.")
+@click.option("--weights", metavar="DIR", help="A folder on the host that holds the recipe's model already.")
 @click.option("--gpus", default="", metavar="CARDS", help="UUIDs, a set's name, or how many.")
 @click.option("--port", type=click.IntRange(1, 65535), help="Listen there.")
 @click.option("--name", help="The instance's name (default: glm, or the inventory's).")

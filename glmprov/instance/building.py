@@ -8,13 +8,13 @@ from dataclasses import replace
 from glmprov.engines.meaning import Engine, engine_of
 from glmprov.errors import PlanError, UsageError
 from glmprov.instance.environment import cache_folder, environment
-from glmprov.instance.model import Image, Instance, Locked, TunedFile, Variable, Weights
+from glmprov.instance.model import Image, Instance, Locked, Variable, Weights
 from glmprov.instance.placing import Placement, place
 from glmprov.instance.refusing import badly_named, cards_needed, port_of, unfit, unwritable
 from glmprov.instance.side import HostSide
 from glmprov.instance.started import started
-from glmprov.instance.tuned import tuned
-from glmprov.instance.wanted import Wanted, given
+from glmprov.instance.tuning import Tuning, tuned
+from glmprov.instance.wanted import Wanted, given, model_name
 from glmprov.observation import Observation
 from glmprov.recipe import Launch, Recipe
 from glmprov.recipe.launch import Change, changed
@@ -23,8 +23,13 @@ from glmprov.state import Unknown
 _EVERYWHERE = "0.0.0.0"  # noqa: S104  (compared and said, never listened at here)
 
 
-def build(recipe: Recipe, locked: Locked, side: HostSide, wanted: Wanted) -> Instance:
-    """Return the instance. Raise PlanError with every reason why the host can't have it, one a line."""
+def build(
+    recipe: Recipe, locked: Locked, side: HostSide, wanted: Wanted, tuning: Tuning | None = None
+) -> Instance:
+    """Return the instance. Raise PlanError with every reason why the host can't have it, one a line.
+
+    tuning is the recipe's own file for the fused-MoE kernel, if it has one.
+    """
     if recipe.kind != "serve":
         raise _not_served(recipe)
     launch, notes = final(recipe, wanted)
@@ -40,9 +45,6 @@ def build(recipe: Recipe, locked: Locked, side: HostSide, wanted: Wanted) -> Ins
         raise _refused(recipe, side, faults)
     cache = cache_folder(image is not None, wanted.name)
     variables, about = environment(engine, _profile(side.observation), image, launch, cache)
-    own, unused = _tuned(recipe, locked, side, wanted, launch, placement)
-    if own is not None:
-        variables |= {own.variable: Variable(own.folder, "recipe")}
     if image is None:  # a container sees only the cards that it is given
         ours = Variable(",".join(card.key for card in placement.cards), "glmprov")
         variables = {"CUDA_VISIBLE_DEVICES": ours, **variables}
@@ -54,7 +56,7 @@ def build(recipe: Recipe, locked: Locked, side: HostSide, wanted: Wanted) -> Ins
         gpus=tuple(card.key for card in placement.cards),
         listen=_listen(engine, launch, wanted),
         port=port,
-        served_name=_served_name(engine, launch, wanted.model or recipe.model),
+        served_name=_served_name(engine, launch, model_name(wanted.model or recipe.model)),
         weights=_weights(recipe, locked, side, wanted),
         image=image,
         venv=wanted.venv,
@@ -63,12 +65,11 @@ def build(recipe: Recipe, locked: Locked, side: HostSide, wanted: Wanted) -> Ins
         environment=variables,
         auth=wanted.auth or recipe.auth,
         gate=replace(recipe.gate, start_seconds=wanted.start_seconds or recipe.gate.start_seconds),
-        moe_config=own,
         stop_seconds=wanted.stop_seconds or Instance.stop_seconds,
         form="as published" if wanted.as_published else "corrected",
-        notes=(*notes, *placement.notes, *about, *unused),
+        notes=(*notes, *placement.notes, *about),
     )
-    instance = _filled(instance)
+    instance = tuned(_filled(instance), tuning, hardware)
     faults = list(unwritable(instance))
     if faults:
         raise _refused(recipe, side, faults)
@@ -148,30 +149,11 @@ def _image(launch: Launch, locked: Locked) -> Image | None:
 
 
 def _weights(recipe: Recipe, locked: Locked, side: HostSide, wanted: Wanted) -> Weights:
-    model = wanted.model or recipe.model
+    model = model_name(wanted.model or recipe.model)
     known = locked.weights or Weights(
         model, recipe.revision or "", "/".join(filter(None, (side.models, model, recipe.revision)))
     )
     return replace(known, folder=wanted.weights) if wanted.weights else known
-
-
-def _tuned(
-    recipe: Recipe, locked: Locked, side: HostSide, wanted: Wanted, launch: Launch, placement: Placement
-) -> tuple[TunedFile | None, tuple[str, ...]]:
-    """Return the recipe's own tuned file for the cards that were found, or why it isn't used."""
-    gpus = side.observation.hardware.gpus
-    if locked.moe_config is None or isinstance(gpus, Unknown):
-        return None, ()
-    keys = {card.key for card in placement.cards}
-    own, unused = tuned(
-        launch,
-        wanted.model or recipe.model,
-        [gpu.name for gpu in gpus if gpu.uuid in keys],
-        locked.moe_config,
-        wanted.name,
-        wanted.venv is None,
-    )
-    return own, (unused,) if unused else ()
 
 
 def _profile(observation: Observation) -> Mapping[str, str]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from glmprov.engines.meaning import engine_of
-from glmprov.instance.files import environment_path
-from glmprov.instance.model import CACHE_IN_CONTAINER, MODELS_IN_CONTAINER, Instance
+from glmprov.instance.files import environment_path, moe_folder
+from glmprov.instance.model import CACHE_IN_CONTAINER, MODELS_IN_CONTAINER, MOE_IN_CONTAINER, Instance
 from glmprov.instance.ranges import ranges
 from glmprov.instance.started import in_container, key_rendering, published, started
-from glmprov.instance.tuned import tuned_volumes
 from glmprov.recipe import Value, words
 
 DOCKER = "/usr/bin/docker"
@@ -68,15 +67,16 @@ def _fixed(instance: Instance) -> dict[str, Value]:
 
 
 def _volumes(instance: Instance) -> list[str]:
-    """Return what is mounted: weights, compiled kernels, key, tuned fused-MoE file, and the recipe's own volumes."""
+    """Return what is mounted: weights, the cache of what is compiled, the key's file, and the recipe's own volumes."""
     weights, rendering = instance.weights, key_rendering(instance)
     mounted = [f"{weights.folder}:{MODELS_IN_CONTAINER}/{weights.name}:ro"]
     if engine_of(instance.launch).caches and instance.image is not None:
         # Kernels of another image must not be found: they gave NaN (rtx6kpro, common-issues.md).
         mounted.append(f"{CACHE_VOLUME}{instance.image.short_digest}:{CACHE_IN_CONTAINER}")
+    if instance.moe is not None:
+        mounted.append(f"{moe_folder(instance)}:{MOE_IN_CONTAINER}:ro")
     if rendering is not None and not rendering.environment:
         mounted.append(f"{rendering.path}:{in_container(rendering.path)}:ro")
-    mounted += tuned_volumes(instance)
     theirs = next((v for n, v in instance.launch.options.items() if LONG.get(n, n) == "volume"), ())
     given = theirs if isinstance(theirs, tuple) else (theirs,) if isinstance(theirs, str) else ()
     return mounted + [volume for volume in given if not _models(volume)]

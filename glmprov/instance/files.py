@@ -23,6 +23,11 @@ def unit_path(instance: Instance) -> str:
     return f"/etc/systemd/system/{instance.unit}"
 
 
+def moe_folder(instance: Instance) -> str:
+    """Return the folder of the recipe's own file for the fused-MoE kernel."""
+    return f"{instance.home}/moe"
+
+
 def environment_text(instance: Instance) -> str:
     """Return the environment, as Docker reads it or, for a virtual environment, as systemd does.
 

@@ -15,6 +15,7 @@ GATE_PROGRAM = "/usr/local/lib/glmprov/gate"
 MODELS_IN_CONTAINER = "/models"
 CACHE_IN_CONTAINER = "/var/cache/glmprov"
 KEYS_IN_CONTAINER = "/run/glmprov"
+MOE_IN_CONTAINER = "/etc/glmprov/moe"
 
 Runtime = Literal["container", "venv"]
 
@@ -75,22 +76,22 @@ class Weights:
 
 
 @dataclass(frozen=True)
-class TunedFile:
-    """A tuned file of the fused-MoE kernel: variable names folder to the engine, files lie below it, each with text."""
-
-    variable: str
-    folder: str
-    files: tuple[str, ...]
-    text: str
-
-
-@dataclass(frozen=True)
 class Locked:
-    """What a recipe was resolved to. None: not resolved yet. moe_config is the text of its tuned fused-MoE file."""
+    """What a recipe was resolved to. None: not resolved yet."""
 
     image: Image | None = None
     weights: Weights | None = None
-    moe_config: str | None = None
+
+
+@dataclass(frozen=True)
+class TunedFile:
+    """A recipe's own file for the fused-MoE kernel, and where the engine looks for it, below its folder.
+
+    files are one for each edition among the cards, all with the same text.
+    """
+
+    files: tuple[str, ...]
+    text: str
 
 
 @dataclass(frozen=True)
@@ -126,8 +127,8 @@ class Instance:
     environment: Mapping[str, Variable] = field(default_factory=dict)
     auth: Literal["key", "none"] = "key"
     gate: Gate = field(default_factory=Gate)
-    moe_config: TunedFile | None = None
     stop_seconds: int = 60
+    moe: TunedFile | None = None
     form: Literal["corrected", "as published"] = "corrected"
     notes: tuple[str, ...] = ()
 

@@ -22,7 +22,8 @@ class Wanted:
 
     gpus is "" for as many as needed, wherever they are free; a number; the name of a set; or UUIDs with commas
     between them. environment and arguments are the inventory's change, sets the command line's. venv is a folder on
-    the host. weights is a folder on the host that holds the model. bind False: not bound to the cards' socket.
+    the host. model is an id on the hub, or a folder on the host with a model of one's own; weights is a folder on the
+    host that holds the recipe's model. bind False: not bound to the cards' socket.
     prefer are the cards that it has now: it keeps them where nothing speaks against it.
     """
 
@@ -45,6 +46,16 @@ class Wanted:
 
 
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*")
+
+
+def is_folder(model: str | None) -> bool:
+    """Say whether a model that is asked for is a folder on the host, and no id on a hub."""
+    return model is not None and model.startswith("/")
+
+
+def model_name(model: str) -> str:
+    """Return what a model is called: its id, or the name of its folder."""
+    return (model.rstrip("/").rpartition("/")[2] or model) if is_folder(model) else model
 
 
 def parse_sets(words: Iterable[str]) -> Change:

@@ -28,6 +28,11 @@ def read(channel: Channel, name: str, number: int, *, home: str = INSTANCES_HOME
         raise ApplyError(str(error), place=f"{home}/{name}/{numbered(number)}") from error
 
 
+def names(channel: Channel, *, home: str = INSTANCES_HOME) -> tuple[str, ...]:
+    """Return the instances that have receipts on the host."""
+    return tuple(ask(channel, "listed", {"home": home, "folder": "."}).get("names") or ())
+
+
 def numbers(channel: Channel, name: str, *, home: str = INSTANCES_HOME) -> tuple[int, ...]:
     """Return the numbers of an instance's receipts, the first that was written first."""
     names = ask(channel, "listed", {"home": f"{home}/{name}", "folder": FOLDER}).get("names") or ()

@@ -7,17 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from glmprov.errors import ExitCode
-from glmprov.instance import (
-    Instance,
-    argv,
-    environment_path,
-    environment_text,
-    gate_path,
-    gate_text,
-    key_rendering,
-    unit_path,
-    unit_text,
-)
+from glmprov.instance import Instance, argv, key_texts_of, texts_of
 from glmprov.report.json import document, error_of
 from glmprov.results import HostDeploy
 from glmprov.state.data import data
@@ -35,13 +25,7 @@ def rendered(results: Sequence[HostDeploy]) -> Iterator[str]:
 
 def files(instance: Instance) -> dict[str, str]:
     """Return the instance's files by path. In those that only root reads, {key} stands for the key."""
-    rendering = key_rendering(instance)
-    return {
-        unit_path(instance): unit_text(instance),
-        environment_path(instance): environment_text(instance),
-        **({rendering.path: rendering.text} if rendering else {}),
-        gate_path(instance): gate_text(instance),
-    }
+    return texts_of(instance) | (key_texts_of(instance) or {})
 
 
 def remarks(results: Sequence[HostDeploy]) -> Iterator[str]:

@@ -77,7 +77,7 @@ def findings_of(
     planned: Planned, recipe: Recipe, observation: Observation, shipped: Shipped | None = None
 ) -> tuple[Finding, ...]:
     """Return what the lint says of an instance on its host."""
-    launch, own = planned.instance.launch, planned.instance.moe_config
+    launch, own = planned.instance.launch, planned.instance.moe
     gpus = () if isinstance(observation.hardware.gpus, Unknown) else observation.hardware.gpus
     driver = observation.state.gpu_driver
     loaded = driver.version.effective if driver and isinstance(driver.version, Setting) else None

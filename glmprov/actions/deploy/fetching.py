@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 
 from glmprov.actions.deploy.work import Deployment
 from glmprov.actions.observe import Said
+from glmprov.errors import FetchError
 from glmprov.instance import Image
 from glmprov.operate import docker, hub, weights
+from glmprov.recipe import Launch, Recipe
 from glmprov.recipe.image_name import image_name
-from glmprov.recipe.lock import ImageLock, ModelLock
+from glmprov.recipe.lock import FileLock, ImageLock, ModelLock, RecipeLock
 from glmprov.remote import Channel
 
 KEPT_TAG = "glmprov-kept"
@@ -64,3 +67,31 @@ def fetch_weights(
         weights.verify(
             channel, host, model, folder, lambda p: said(host, str(p)), only=have.unverified or None
         )
+
+
+def lock_of_folder(channel: Channel, host: str, recipe: Recipe, launch: Launch, folder: str) -> RecipeLock:
+    """Return a lock for a model of one's own in a folder on the host: its files as they are, without sums.
+
+    Raise FetchError if the folder holds no model.
+    """
+    argv = ["find", "-L", folder, "-maxdepth", "1", "-type", "f", "-printf", "%s %f\\n"]
+    done = channel.run(argv, become=True)
+    lines = [line.partition(" ") for line in done.stdout.decode(errors="replace").splitlines()]
+    files = tuple(FileLock(name, int(size)) for size, _, name in lines if size.isdigit())
+    names = {file.path for file in files}
+    if done.returncode or "config.json" not in names or not any(file.is_shard for file in files):
+        said = (
+            done.stderr.decode(errors="replace").strip()
+            or "it holds no config.json with safetensors beside it"
+        )
+        raise FetchError(
+            said, host=host, place=folder, next_step="name the folder that holds the model on the host"
+        )
+    image = None
+    if launch.image is not None:
+        found = docker.resolve(channel, host, image_name(launch.image))
+        image = ImageLock(
+            launch.image, found.name.digest, found.platform, found.config, found.compressed_bytes
+        )
+    model = ModelLock(recipe.model, "", tuple(sorted(files, key=lambda file: file.path)))
+    return RecipeLock(recipe.name, model, image, datetime.now(UTC).replace(microsecond=0), host)

@@ -10,17 +10,17 @@ from pathlib import Path
 
 from glmprov import drift
 from glmprov.actions.deploy.checks import HOST_SCOPE, check
-from glmprov.actions.deploy.fetching import known
+from glmprov.actions.deploy.fetching import known, lock_of_folder
 from glmprov.actions.deploy.orders import DeployOrders, key_of, wanted_of
 from glmprov.actions.deploy.planning import Planned, not_clean, plan, require_clean
 from glmprov.actions.deploy.tuned import TunedFiles
 from glmprov.actions.deploy.work import Deployment
 from glmprov.actions.observe import Fleet, Said, look, look_at_all, read_settings, review
-from glmprov.actions.recipe_lint import moe_config_of
 from glmprov.actions.recipe_lock import lock_of, resolved
 from glmprov.deployed import InstanceReceipt
 from glmprov.errors import GlmprovError, MovedOnError, UsageError
 from glmprov.instance import DEFAULT_NAME, Image, Taken, Wanted, final
+from glmprov.instance.wanted import is_folder, model_name
 from glmprov.inventory import Host
 from glmprov.operate import hub
 from glmprov.recipe import Recipe
@@ -223,7 +223,6 @@ class Look:
             image,
             self._orders.provision_command(work.host.name),
             planned_before,
-            moe_config_of(self._recipe(work)),
         )
 
     def _wanted(self, work: Deployment) -> Wanted:
@@ -235,7 +234,9 @@ class Look:
         if name not in self._recipes:
             self._recipes[name] = self._library.find(name)
         recipe, model = self._recipes[name], self._wanted(work).model
-        return recipe if model in (None, recipe.model) else replace(recipe, model=str(model), revision=None)
+        if model is None or model == recipe.model:
+            return recipe
+        return replace(recipe, model=model_name(model), revision=None)
 
     def _lock_key(self, work: Deployment) -> tuple[str, str | None]:
         recipe = self._recipe(work)
@@ -243,7 +244,9 @@ class Look:
             return recipe.name, None
         wanted = self._wanted(work)
         image = None if wanted.venv else final(recipe, wanted)[0].image
-        return f"{recipe.name} {recipe.model}", image
+        # A folder is each host's own.
+        model = f"{work.host.name} {wanted.model}" if is_folder(wanted.model) else recipe.model
+        return f"{recipe.name} {model}", image
 
     def _lock(self, work: Deployment) -> None:
         """Lock the deployment's recipe, once for all hosts: by recipe.lock, else as this host sees it."""
@@ -252,8 +255,13 @@ class Look:
             if recipe.kind != "serve":
                 self._locks[key] = _not_served(recipe)
             return
-        launch = replace(final(recipe, self._wanted(work))[0], image=key[1])
+        wanted = self._wanted(work)
+        launch = replace(final(recipe, wanted)[0], image=key[1])
         try:
+            if wanted.model is not None and is_folder(wanted.model):
+                with connect(work.host, self._fleet.connection) as channel:
+                    self._locks[key] = lock_of_folder(channel, work.host.name, recipe, launch, wanted.model)
+                return
             lock, moved = lock_of(recipe, self._cwd, launch)
             if self._orders.locked:
                 lock, moved = require(lock, recipe, launch), ()

@@ -6,12 +6,27 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from glmprov import drift
-from glmprov.actions.deploy.records import expected_of, texts_of
+from glmprov.actions.deploy.records import expected_of
+from glmprov.actions.recipe_lint import moe_config_of
 from glmprov.deployed import InstanceReceipt, ObservedInstance
 from glmprov.drift import Difference, Verdict
 from glmprov.errors import PlanError
-from glmprov.instance import HostSide, Image, Instance, Locked, Taken, Wanted, Weights, build
+from glmprov.instance import (
+    HostSide,
+    Image,
+    Instance,
+    Locked,
+    Taken,
+    Tuning,
+    Wanted,
+    Weights,
+    build,
+    final,
+    texts_of,
+)
+from glmprov.instance.wanted import is_folder
 from glmprov.inventory import Host
+from glmprov.lint.linted import model_for
 from glmprov.observation import Observation
 from glmprov.operate import weights
 from glmprov.recipe import Recipe
@@ -65,18 +80,17 @@ def plan(
     image: Image | None,
     provision: str,
     also_taken: Sequence[Taken] = (),
-    moe_config: str | None = None,
 ) -> Planned:
     """Return the plan for one instance. image is what is known of the locked image; also_taken is planned for others.
 
-    moe_config is the text of the recipe's own tuned fused-MoE file.
     Raise PlanError with every reason why the host can't have it.
     """
     seen = observation.instances.get(wanted.name)
     previous = seen.receipt if seen and isinstance(seen.receipt, InstanceReceipt) else None
     root = model_root(host.variables) or weights.ROOT
-    folder = wanted.weights or weights.folder(lock.model, root)
-    locked = Locked(image, Weights(lock.model.id, lock.model.revision, folder), moe_config)
+    own = wanted.model if is_folder(wanted.model) else None
+    folder = wanted.weights or own or weights.folder(lock.model, root)
+    locked = Locked(image, Weights(lock.model.id, lock.model.revision, folder))
     side = HostSide(
         observation,
         taken=(*taken(observation), *also_taken),
@@ -85,12 +99,22 @@ def plan(
         models=root,
         provision=provision,
     )
-    instance = build(recipe, locked, side, kept_place(wanted, previous))
+    instance = build(recipe, locked, side, kept_place(wanted, previous), _tuning(recipe, wanted))
     image_id = image.image_id if image else None
     expected = expected_of(instance, image_id, {file.path: file.size_bytes for file in lock.model.shards})
     declared = tuple(changed(previous, instance, expected)) if previous else (f"{recipe.name} is new here",)
     found = () if previous is None or seen is None else _found(observation.host, seen, previous)
-    return Planned(instance, lock, expected, image_id, previous, declared, found, wanted.accepted)
+    # The same once more is no step that anybody would want to go back by.
+    replaces = previous.replaces if previous and not declared else None
+    return Planned(
+        instance, lock, expected, image_id, previous, declared, found, wanted.accepted, replaces=replaces
+    )
+
+
+def _tuning(recipe: Recipe, wanted: Wanted) -> Tuning | None:
+    """Return the recipe's own file for the fused-MoE kernel. Raise RecipeError if it can't be read."""
+    text = moe_config_of(recipe)
+    return None if text is None else Tuning(text, model_for(final(recipe, wanted)[0], recipe))
 
 
 def kept_place(wanted: Wanted, previous: InstanceReceipt | None) -> Wanted:

@@ -61,8 +61,8 @@ def _listed(channel: Channel, image: str, engine: str) -> Shipped:
 def told(planned: Planned, observation: Observation, shipped: Shipped | None) -> Iterator[str]:
     """Yield which tuned file each kind of card will meet, before anything is stopped. Pure."""
     instance = planned.instance
-    if instance.moe_config is not None:
-        for file in instance.moe_config.files:
+    if instance.moe is not None:
+        for file in instance.moe.files:
             yield f"tuned fused-MoE file: the recipe's own, mounted as {file.rpartition('/')[2]}"
     elif isinstance(shipped, Unknown):
         yield f"which tuned fused-MoE files the image ships can't be seen: {shipped.reason}"

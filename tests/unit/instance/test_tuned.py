@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from unit.instance.hosts import GENOA, SGLANG, TURIN, VLLM, instance, locked, recipe
+from unit.instance.hosts import GENOA, SGLANG, TURIN, VLLM, host, instance, locked, recipe
 
-from glmprov.actions.deploy.records import expected_of, instance_of, receipt_of, texts_of
-from glmprov.instance import Instance, Wanted, docker_argv, unit_text
+from glmprov.actions.deploy.records import expected_of, instance_of, receipt_of
+from glmprov.catalog.models import models
+from glmprov.instance import HostSide, Instance, Tuning, Wanted, build, docker_argv, texts_of, unit_text
 from glmprov.recipe import Change, Recipe
 
 TEXT = '{"1": {"BLOCK_SIZE_M": 16}}\n'
 
 
 def with_file(one: Recipe, summary: dict[str, object] = TURIN, wanted: Wanted | None = None) -> Instance:
-    return instance(one, summary, wanted, locked=replace(locked(one), moe_config=TEXT))
+    tuning = Tuning(TEXT, models().known.get(one.model))
+    return build(one, locked(one), HostSide(host(summary)), wanted or Wanted(), tuning)
 
 
 def test_vllm_finds_it_in_the_folder_that_its_variable_names() -> None:
     found = with_file(VLLM)
-    assert found.environment["VLLM_TUNED_CONFIG_FOLDER"].value == "/run/glmprov/moe"
-    assert "/etc/glmprov/instances/glm/moe:/run/glmprov/moe:ro" in docker_argv(found)
+    assert found.environment["VLLM_TUNED_CONFIG_FOLDER"].value == "/etc/glmprov/moe"
+    assert "/etc/glmprov/instances/glm/moe:/etc/glmprov/moe:ro" in docker_argv(found)
     (path,) = [path for path in texts_of(found) if "/moe/" in path]
     folder, _, name = path.rpartition("/")
     assert folder == "/etc/glmprov/instances/glm/moe"
@@ -31,7 +33,7 @@ def test_vllm_finds_it_in_the_folder_that_its_variable_names() -> None:
 def test_sglang_looks_below_a_folder_of_its_triton() -> None:
     (path,) = [path for path in texts_of(with_file(SGLANG)) if "/moe/" in path]
     assert path.startswith("/etc/glmprov/instances/glm/moe/configs/triton_3_4_0/E=161,N=384,")
-    assert with_file(SGLANG).environment["SGLANG_MOE_CONFIG_DIR"].value == "/run/glmprov/moe"
+    assert with_file(SGLANG).environment["SGLANG_MOE_CONFIG_DIR"].value == "/etc/glmprov/moe"
 
 
 def test_a_virtual_environment_reads_it_on_the_host() -> None:
@@ -42,7 +44,7 @@ def test_a_virtual_environment_reads_it_on_the_host() -> None:
 
 def test_each_edition_has_a_copy_under_its_own_name() -> None:
     mixed = {**GENOA, "cards": [{"node": 0, "edition": edition} for edition in ("workstation", "server") * 2]}
-    files = with_file(VLLM, mixed).moe_config
+    files = with_file(VLLM, mixed).moe
     assert files is not None
     assert {file.partition("device_name=")[2].partition(",")[0] for file in files.files} == {
         "NVIDIA_RTX_PRO_6000_Blackwell_Workstation_Edition",
@@ -53,22 +55,22 @@ def test_each_edition_has_a_copy_under_its_own_name() -> None:
 def test_what_somebody_sets_wins_and_a_note_says_so() -> None:
     own = Wanted(sets=Change(environment={"VLLM_TUNED_CONFIG_FOLDER": "/mine"}))
     found = with_file(VLLM, wanted=own)
-    assert found.moe_config is None
+    assert found.moe is None
     assert found.environment["VLLM_TUNED_CONFIG_FOLDER"].value == "/mine"
-    assert any("--set sets VLLM_TUNED_CONFIG_FOLDER" in note for note in found.notes)
+    assert any("VLLM_TUNED_CONFIG_FOLDER is set (--set)" in note for note in found.notes)
 
 
 def test_it_is_not_used_where_its_name_cannot_be_known() -> None:
     unknown = recipe(replace(VLLM.published, version="nightly"))
     found = with_file(unknown)
-    assert found.moe_config is None
-    assert any("nobody knows the release" in note for note in found.notes)
-    assert any("catalogue of models" in note for note in with_file(replace(VLLM, model="a/b")).notes)
+    assert found.moe is None
+    assert any("nobody knows the engine's release" in note for note in found.notes)
+    assert any("in the catalogue" in note for note in with_file(replace(VLLM, model="a/b")).notes)
 
 
 def test_without_a_file_nothing_is_mounted_or_set() -> None:
     found = instance()
-    assert found.moe_config is None
+    assert found.moe is None
     assert "VLLM_TUNED_CONFIG_FOLDER" not in found.environment
     assert not any("moe" in word for word in docker_argv(found))
 

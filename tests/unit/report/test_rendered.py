@@ -30,7 +30,8 @@ def test_a_place_is_kept_for_the_key_where_root_alone_reads(recipe: object, file
         "hosts"
     ]
     assert [path for path, text in host["files"].items() if "{key}" in text] == [
-        f"/etc/glmprov/instances/glm/{file}"
+        "/etc/glmprov/instances/glm/key",
+        f"/etc/glmprov/instances/glm/{file}",
     ]
     assert host["argv"] == list(argv(made)) and host["environment"]["HF_HUB_OFFLINE"]["origin"] == "glmprov"
 

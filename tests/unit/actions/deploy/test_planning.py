@@ -86,6 +86,7 @@ def test_what_drifted_is_mended_and_only_what_a_start_mends_costs_one(
     again = planned(deployed(planned(), **changes))
     assert again.found and not again.declared
     assert again.restarts is restarts
+    assert again.replaces == 0  # the same once more is no step to go back by
 
 
 def test_another_wish_is_said_in_words() -> None:
