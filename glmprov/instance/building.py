@@ -84,7 +84,7 @@ def final(recipe: Recipe, wanted: Wanted) -> tuple[Launch, tuple[str, ...]]:
     if wanted.port is not None:
         name = engine_of(launch).name_in(launch, "port") or engine_of(launch).written("port")
         if name and not any(option in launch.options for option in ("p", "publish")):
-            launch = changed(launch, Change(arguments={name: str(wanted.port)}), "--port")
+            launch = changed(launch, Change(arguments={name: str(wanted.port)}), wanted.port_origin)
     return launch, notes
 
 
