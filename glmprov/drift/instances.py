@@ -11,7 +11,8 @@ from glmprov.drift.difference import Difference, Verdict
 from glmprov.observation import Observation
 from glmprov.state import Unit, Unknown
 
-IN_FORCE = ("engine_image.image", "engine_service.environment", "engine_service.restarts")
+RESTARTS = "engine_service.restarts"
+IN_FORCE = ("engine_image.image", "engine_service.environment", RESTARTS)
 """What only a running process shows. Of one that doesn't run, that is said, and nothing else."""
 _SHOWN_DIGITS = 12
 
@@ -42,13 +43,21 @@ def instance(host: str, found: ObservedInstance) -> Iterator[Difference]:
         "engine_service.unit": f"systemd says {found.active or 'nothing of it'}",
         "engine_service.files": f"edited since {found.receipt.written_at}",
         "engine_service.environment": "the running process has another value than was deployed",
-        "engine_service.restarts": "it ended, and systemd started it again",
+        RESTARTS: "it ended, and systemd started it again",
         "engine_image.image": "its container was made of another image",
         "model_store.shards": "the size in bytes, in the folder of the weights",
     }
     for difference in compare(host, found.receipt.expected, found.state, reasons):
+        if difference.key == RESTARTS and _fewer(difference):
+            continue
         if runs or not difference.key.startswith(IN_FORCE):
             yield _shortened(difference)
+
+
+def _fewer(difference: Difference) -> bool:
+    """Say whether systemd counts less than the receipt took note of: a reboot begins at none."""
+    expected, observed = difference.expected, difference.observed
+    return isinstance(expected, int) and isinstance(observed, int) and observed < expected
 
 
 def _shortened(difference: Difference) -> Difference:

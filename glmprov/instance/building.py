@@ -79,6 +79,9 @@ def build(
 def final(recipe: Recipe, wanted: Wanted) -> tuple[Launch, tuple[str, ...]]:
     """Return the launch that is asked for, with what a person should know of how it came about."""
     launch, notes = _as_published(recipe, wanted) if wanted.as_published else (recipe.corrected, ())
+    name = engine_of(launch).name_in(launch, "model")
+    if wanted.model is not None and name is not None:
+        launch = changed(launch, Change(arguments={name: model_name(wanted.model)}), "--model")
     launch = given(launch, wanted.inventory, "inventory")
     launch = given(launch, wanted.sets, "--set")
     if wanted.port is not None:

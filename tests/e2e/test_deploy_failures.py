@@ -9,8 +9,8 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from deployed import Service, as_it_is, deploy, deployed, removed
-from glmprov_program import keys, run
+from deployed import HUB, Service, as_it_is, deploy, deployed, removed
+from glmprov_program import finish, keys, run, start
 from rehearsal import Fleet
 
 pytestmark = pytest.mark.fleet
@@ -61,7 +61,7 @@ def test_the_old_service_answers_again(
 ) -> None:
     key, receipt, files = service.key, service.receipt, as_it_is(service.node).split()
     up.fault(HOST, "engine", *fault.split(), "for", "sglang")
-    found = deployed(deploy(up, HOST, NEW, "--json", *within(seconds)).expect(5))
+    found = deployed(deploy(up, HOST, NEW, "--json", *within(seconds)).expect(5, quotes_an_engine=True))
     assert found["word"] == "RESTORED" and words in found["error"]["message"], found["error"]
     assert found["restored"] == f"receipt {receipt['number']} ({OLD}) serves again"
     assert found["downtime_seconds"] > 0
@@ -83,7 +83,7 @@ def test_where_nothing_served_the_host_is_as_it_was(up: Fleet) -> None:
     units = "find /etc/systemd/system/ /etc/glmprov /var/lib/glmprov/instances | sort"
     before = node.ssh(units)
     up.fault(HOST, "engine", "crash-at-load", "for", "sglang")
-    found = deployed(deploy(up, HOST, NEW, "--json").expect(5))
+    found = deployed(deploy(up, HOST, NEW, "--json").expect(5, quotes_an_engine=True))
     up.fault(HOST, "engine", "off")
     assert "nothing served before" in found["restored"] and found["word"] == "RESTORED"
     image, files = found["fetched"]
@@ -121,4 +121,26 @@ def test_one_that_dies_later_is_started_again_and_named(up: Fleet, service: Serv
     assert keys(host) == {"engine_service[glm].restarts"}
     assert "started again 1 times by systemd" in run(up, "status", "-l", HOST).expect(0).out
     assert deployed(deploy(up, HOST, OLD, "--json").expect(0))["word"] == "WRITTEN"
+    run(up, "audit", "-l", HOST).expect(0)
+
+
+def test_a_host_that_is_lost_in_the_middle_of_the_swap_is_deployed_again_once_it_is_back(
+    up: Fleet, service: Service
+) -> None:
+    running = start(up, "deploy", NEW, "--yes", "--json", "--hub", HUB, "-l", HOST)
+    assert running.stderr is not None
+    for line in running.stderr:
+        if "loading weights" in line:
+            break
+    up.fault(HOST, "unreachable", "on")
+    try:
+        ran = finish(running).expect(4)
+    finally:
+        up.fault(HOST, "unreachable", "off")
+    error = deployed(ran)["error"]
+    assert error["kind"] == "UnreachableError" and "glmprov status" in error["next_step"]
+    found = deployed(deploy(up, HOST, NEW, "--json").expect(0))
+    assert found["word"] == "DEPLOYED"
+    assert service.receipt["recipe"] == NEW
+    service.answers()
     run(up, "audit", "-l", HOST).expect(0)

@@ -10,6 +10,7 @@ from glmprov.actions.deploy.records import expected_of
 from glmprov.actions.recipe_lint import moe_config_of
 from glmprov.deployed import InstanceReceipt, ObservedInstance
 from glmprov.drift import Difference, Verdict
+from glmprov.drift.instances import RESTARTS
 from glmprov.errors import PlanError
 from glmprov.instance import (
     HostSide,
@@ -37,7 +38,7 @@ from glmprov.settings.sets import SETS, named_sets
 from glmprov.state import InstanceState, Manage, Unknown
 from glmprov.state.data import data
 
-IN_PLACE = ("engine_service.restarts", "engine_service.files", "engine_service.unit.enabled")
+IN_PLACE = (RESTARTS, "engine_service.files", "engine_service.unit.enabled")
 """What is mended without a start: files are written again, and of restarts a new receipt takes note."""
 
 
@@ -106,9 +107,18 @@ def plan(
     found = () if previous is None or seen is None else _found(observation.host, seen, previous)
     # The same once more is no step that anybody would want to go back by.
     replaces = previous.replaces if previous and not declared else None
-    return Planned(
+    planned = Planned(
         instance, lock, expected, image_id, previous, declared, found, wanted.accepted, replaces=replaces
     )
+    return planned if planned.restarts else replace(planned, expected=_noted(expected, found))
+
+
+def _noted(expected: InstanceState, found: Sequence[Difference]) -> InstanceState:
+    """Take note of how often systemd has started it again: who deploys the same has seen it, and it goes on."""
+    seen = next((each.observed for each in found if each.key == RESTARTS), None)
+    if expected.engine_service is None or not isinstance(seen, int):
+        return expected
+    return replace(expected, engine_service=replace(expected.engine_service, restarts=seen))
 
 
 def _tuning(recipe: Recipe, wanted: Wanted) -> Tuning | None:

@@ -206,3 +206,9 @@ def test_what_is_reachable_is_said() -> None:
 
 def test_no_image_and_no_virtual_environment() -> None:
     assert "no image" in refusal(recipe(Launch("vllm", "0.23.0", ("vllm", "serve"), {"": "m"})))
+
+
+def test_another_model_is_what_the_launch_names_whatever_the_recipe_was_made_for() -> None:
+    launch, _ = final(VLLM, Wanted(name="glm", model="/srv/models/own"))
+    assert launch.arguments[""] == "own"
+    assert launch.origin("arguments.") == "--model"

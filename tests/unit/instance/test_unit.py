@@ -113,6 +113,12 @@ def test_a_virtual_environment_gets_by_directives_what_a_container_gets_by_argum
     assert "CPUAffinity" not in unit_text(instance(wanted=Wanted(venv="/opt/venv", bind=False)))
 
 
+def test_an_engine_in_somebodys_home_is_seen_there_and_nothing_else_of_it() -> None:
+    text = unit_text(instance(wanted=Wanted(venv="/home/ann/vllm env")))
+    assert 'ProtectHome=tmpfs\nBindReadOnlyPaths="/home/ann/vllm env"\n' in text
+    assert "ProtectHome=yes\n" in unit_text(instance(wanted=Wanted(venv="/opt/venv")))
+
+
 def test_a_percent_sign_and_a_dollar_reach_the_engine_as_they_are() -> None:
     found = instance(wanted=Wanted(sets=parse_sets(['chat-template={{ "a" }} 50% $x'])))
     assert '--chat-template "{{ \\"a\\" }} 50%% $$x"' in unit_text(found)
