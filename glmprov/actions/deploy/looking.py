@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -11,15 +12,17 @@ from glmprov import drift
 from glmprov.actions.deploy.checks import HOST_SCOPE, check
 from glmprov.actions.deploy.fetching import known
 from glmprov.actions.deploy.locking import Locks
-from glmprov.actions.deploy.orders import DeployOrders, key_of
+from glmprov.actions.deploy.orders import DeployOrders, key_of, wanted_of
 from glmprov.actions.deploy.planning import Planned, not_clean, plan, require_clean
 from glmprov.actions.deploy.tuned import TunedFiles
 from glmprov.actions.deploy.work import Deployment
 from glmprov.actions.observe import Fleet, Said, look, look_at_all, read_settings, review
 from glmprov.deployed import InstanceReceipt
 from glmprov.errors import GlmprovError, MovedOnError, UsageError
-from glmprov.instance import DEFAULT_NAME, Image, Taken
+from glmprov.instance import DEFAULT_NAME, Image, Taken, Wanted
+from glmprov.instance.wanted import model_name
 from glmprov.inventory import Host
+from glmprov.recipe import Recipe
 from glmprov.recipe.effects import made
 from glmprov.recipe.library import Library
 from glmprov.recipe.lock import RecipeLock
@@ -37,11 +40,13 @@ class Look:
     def __init__(self, fleet: Fleet, orders: DeployOrders, library: Library, said: Said, cwd: Path) -> None:
         self._fleet = fleet
         self._orders = orders
+        self._library = library
         self._said = said
         self._settings = read_settings(fleet.hosts)
-        self._locks = Locks(fleet, orders, library, said, cwd)
-        self._by_host: dict[str, list[Deployment]] = {}
+        self._recipes: dict[str, Recipe] = {}
+        self._locks = Locks(fleet, orders, said, cwd)
         self._tuned = TunedFiles()
+        self._by_host: dict[str, list[Deployment]] = {}
 
     def first(self) -> list[Deployment]:
         """Look at every host, lock what isn't, and plan. Raise what makes the whole order meaningless."""
@@ -128,7 +133,8 @@ class Look:
         # A host that isn't as provisioned may have no Docker to resolve with: it is asked only if no other is there.
         for work in sorted(works, key=lambda work: bool(not_clean(work.review))):
             if work.error is None:
-                self._locks.make(work)
+                with suppress(GlmprovError):  # it is raised again where it belongs
+                    self._locks.of(work.host, self._recipe(work), self._wanted(work))
 
         def act(host: Host) -> None:
             for work in by_host[host.name]:
@@ -142,17 +148,18 @@ class Look:
 
     def _plan_one(self, work: Deployment, siblings: Sequence[Deployment]) -> None:
         try:
-            lock = self._locks.of(work)
-            if isinstance(lock, GlmprovError):
-                self._require_clean(work)
-                raise lock
             _readable(work)
+            try:
+                lock = self._locks.of(work.host, self._recipe(work), self._wanted(work))
+            except GlmprovError:
+                self._require_clean(work)
+                raise
             with connect(work.host, self._fleet.connection) as channel:
                 image = known(channel, work.host.name, lock.image)
             work.planned = self._planned(work, image, lock, siblings)
             self._check(work, work.planned)
             work.corrections = (
-                () if work.planned.instance.form == "as published" else made(self._locks.recipe(work))
+                () if work.planned.instance.form == "as published" else made(self._recipe(work))
             )
             self._key(work)
         except GlmprovError as error:
@@ -167,9 +174,9 @@ class Look:
                 shipped = self._tuned.of(channel, work.host.name, planned)
         work.notes = check(
             planned,
-            self._locks.recipe(work),
+            self._recipe(work),
             work.review,
-            self._locks.wanted(work),
+            self._wanted(work),
             named_sets(work.host.variables.get(SETS)),
             self._orders.provision_command(work.host.name),
             shipped,
@@ -177,7 +184,7 @@ class Look:
 
     def _require_clean(self, work: Deployment) -> None:
         """Raise PlanError if the host isn't as provisioned: that counts for more than what comes of it."""
-        if HOST_SCOPE not in self._locks.wanted(work).accepted:
+        if HOST_SCOPE not in self._wanted(work).accepted:
             require_clean(work.review, self._orders.provision_command(work.host.name))
 
     def _key(self, work: Deployment) -> None:
@@ -210,13 +217,26 @@ class Look:
         return plan(
             work.host,
             observation,
-            self._locks.recipe(work),
+            self._recipe(work),
             lock,
-            self._locks.wanted(work),
+            self._wanted(work),
             image,
             self._orders.provision_command(work.host.name),
             planned_before,
         )
+
+    def _wanted(self, work: Deployment) -> Wanted:
+        return wanted_of(work.name, work.declared, self._orders.wanted)
+
+    def _recipe(self, work: Deployment) -> Recipe:
+        """Return a deployment's recipe, for the model that is wanted."""
+        name = self._orders.recipe or (work.declared.settings.recipe if work.declared else None) or ""
+        if name not in self._recipes:
+            self._recipes[name] = self._library.find(name)
+        recipe, model = self._recipes[name], self._wanted(work).model
+        if model is None or model == recipe.model:
+            return recipe
+        return replace(recipe, model=model_name(model), revision=None)
 
 
 def _readable(work: Deployment) -> None:
