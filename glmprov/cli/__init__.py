@@ -13,11 +13,22 @@ from contextlib import suppress
 
 import click
 
-from glmprov.cli import access, changing, deploying, looking, recipes, reverting
+from glmprov.cli import access, changing, deploying, endpoints, looking, pruning, recipes, reverting
 from glmprov.cli.group import main
 from glmprov.errors import ExitCode, GlmprovError
 
-__all__ = ["access", "changing", "deploying", "looking", "main", "recipes", "reverting", "run"]
+__all__ = [
+    "access",
+    "changing",
+    "deploying",
+    "endpoints",
+    "looking",
+    "main",
+    "pruning",
+    "recipes",
+    "reverting",
+    "run",
+]
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

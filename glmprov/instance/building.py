@@ -92,12 +92,15 @@ def final(recipe: Recipe, wanted: Wanted) -> tuple[Launch, tuple[str, ...]]:
                 version=as_corrected.version,
             )
             notes = (*notes, f"it was published without an image: {launch.image}, as corrected, runs it")
+    name = engine_of(launch).name_in(launch, "model")
+    if wanted.model is not None and name is not None:
+        launch = changed(launch, Change(arguments={name: model_name(wanted.model)}), "--model")
     launch = given(launch, wanted.inventory, "inventory")
     launch = given(launch, wanted.sets, "--set")
     if wanted.port is not None:
         name = engine_of(launch).name_in(launch, "port") or engine_of(launch).written("port")
         if name and not any(option in launch.options for option in ("p", "publish")):
-            launch = changed(launch, Change(arguments={name: str(wanted.port)}), "--port")
+            launch = changed(launch, Change(arguments={name: str(wanted.port)}), wanted.port_origin)
     return launch, notes
 
 

@@ -43,6 +43,7 @@ class Wanted:
     stop_seconds: int | None = None
     start_seconds: int | None = None
     prefer: tuple[str, ...] = ()
+    port_origin: str = "--port"
 
 
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*")

@@ -196,6 +196,16 @@ def remove_image(channel: Channel, host: str, name: str) -> bool:
     return bool(_call(channel, host, "remove_image", {"name": name}))
 
 
+def volumes(channel: Channel, host: str) -> tuple[str, ...]:
+    """Return the names of the host's volumes."""
+    return tuple(_call(channel, host, "volumes", {}))
+
+
+def remove_volume(channel: Channel, host: str, name: str) -> bool:
+    """Remove a volume by name; return whether it was there. Raise FetchError if a container uses it."""
+    return bool(_call(channel, host, "remove_volume", {"name": name}))
+
+
 def tag(channel: Channel, host: str, image: str, repository: str, tag: str) -> None:
     """Give an image a name more. `docker image prune` removes an image that has a digest only."""
     _call(channel, host, "tag", {"name": image, "repository": repository, "tag": tag})

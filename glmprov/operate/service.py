@@ -46,6 +46,8 @@ class Started:
     state: UnitState
     said: str = ""
     log: str = ""
+    since: str = ""
+    """When it began by the host's clock, for `log`."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,9 @@ def start_orders(stages: Sequence[Stage]) -> dict[str, Any]:
 
 def started(said: Mapping[str, Any]) -> Started:
     """Return a start as the payload tells it."""
-    return Started(said["started"], said["seconds"], _state(said["state"]), said["said"], said["log"])
+    return Started(
+        said["started"], said["seconds"], _state(said["state"]), said["said"], said["log"], said["since"]
+    )
 
 
 def stop(channel: Channel, host: str, unit: str, *, stop_seconds: float) -> float:
@@ -116,9 +120,9 @@ def stop(channel: Channel, host: str, unit: str, *, stop_seconds: float) -> floa
     return float(said["seconds"])
 
 
-def log(channel: Channel, host: str, unit: str, lines: int = LOG_LINES) -> str:
-    """Return the last lines of the unit's log."""
-    return str(_ask(channel, host, "log", {"unit": unit, "lines": lines}, LOOK_SECONDS))
+def log(channel: Channel, host: str, unit: str, lines: int = LOG_LINES, *, since: str = "") -> str:
+    """Return the last lines of the unit's log, of those since a start began if that is given."""
+    return str(_ask(channel, host, "log", {"unit": unit, "lines": lines, "since": since}, LOOK_SECONDS))
 
 
 def follow(

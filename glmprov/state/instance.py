@@ -44,6 +44,8 @@ class EngineService:
     """The folder of the weights, to which a link in the instance's own folder leads."""
     key: str | None = role_input()
     """The API key, where the person gives it: never kept in a receipt. None: the host's own, or one that it makes."""
+    former_key: bool | None = role_input()
+    """Go back to the key before the last change of it: what is put back is put back with its key."""
     unit: Unit | Unknown | None = outcome(Disruption.SERVICE)
     files: Mapping[str, str] | Unknown | None = outcome(Disruption.SERVICE)
     """sha256 sums of unit, environment and gate, by path."""

@@ -68,10 +68,12 @@ def fleet(engine: Path, model: Path, tmp_path_factory: pytest.TempPathFactory) -
         (home / "host_vars").mkdir()
         instance = {
             "recipe": "recipe-3",
+            "model": str(model),
             "venv": str(engine),
-            "weights": str(model),
             "set": CPU,
             "environment": CPU_ENVIRONMENT,
+            # One "card" holds the engine: the recipe wants four.
+            "accept": ["gpus-too-few-for-recipe"],
             "bind": False,
             "start_seconds": 900,
         }
@@ -143,7 +145,20 @@ def test_the_catalogue_agrees_with_the_real_parser(engine: Path) -> None:
     """No real option is missing: the contract tests that want the engine, run with its own Python."""
     contract = ROOT / "tests/contract/test_engine_catalogues.py"
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tools'}", "VLLM_LOGGING_LEVEL": "ERROR"}
-    command = [engine / "bin/python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "real", contract]
+    # Without the project's settings, which want plugins that the engine's environment hasn't got.
+    options = [
+        "-q",
+        "-rs",
+        "-c",
+        os.devnull,
+        "--rootdir",
+        str(ROOT),
+        "-p",
+        "no:cacheprovider",
+        "-k",
+        "real_parser",
+    ]
+    command = [engine / "bin/python", "-m", "pytest", *options, contract]
     done = subprocess.run([str(word) for word in command], capture_output=True, text=True, env=environment)
-    assert done.returncode == 0, done.stdout[-3000:]
-    assert "passed" in done.stdout
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
+    assert "passed" in done.stdout and "skipped" not in done.stdout, done.stdout

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import stat
 from pathlib import Path
 
@@ -80,5 +79,17 @@ def test_the_link_to_the_weights_moves(home: Path) -> None:
     assert MODULE.linked("glm", "/models/a", False)
     assert MODULE.linked("glm", "/models/a", False) == []
     assert MODULE.linked("glm", "/models/b", False)
-    assert os.readlink(home.parent.with_name("var") / "glm/weights") == "/models/b"
+    assert str((home.parent.with_name("var") / "glm/weights").readlink()) == "/models/b"
     assert MODULE.linked("glm", None, False) == []
+
+
+def test_what_is_put_back_is_put_back_with_its_key(home: Path) -> None:
+    MODULE.keys("glm", texts(home), None, False)
+    first = (home / "key").read_text()
+    MODULE.keys("glm", texts(home), "sk-another-key", False)
+    assert stat.S_IMODE((home / "key.before").stat().st_mode) == 0o600
+    MODULE.keys("glm", texts(home), MODULE.former("glm"), False)
+    assert (home / "key").read_text() == first
+    MODULE.keys("glm", texts(home), None, False)
+    assert not (home / "key.before").exists()
+    assert MODULE.former("glm") is None

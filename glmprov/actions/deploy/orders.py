@@ -68,6 +68,7 @@ def wanted_of(name: str, declared: Declared | None, said: Wanted) -> Wanted:
         auth=said.auth or settings.auth,
         start_seconds=said.start_seconds or settings.start_seconds,
         stop_seconds=said.stop_seconds or settings.stop_seconds,
+        port_origin="--port" if said.port else "inventory",
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from glmprov import drift
-from glmprov.actions.deploy.records import expected_of, texts_of
+from glmprov.actions.deploy.records import expected_of
 from glmprov.actions.recipe_lint import moe_config_of
 from glmprov.deployed import InstanceReceipt, ObservedInstance
 from glmprov.drift import Difference, Verdict
@@ -23,6 +23,7 @@ from glmprov.instance import (
     Weights,
     build,
     final,
+    texts_of,
 )
 from glmprov.instance.wanted import is_folder
 from glmprov.inventory import Host

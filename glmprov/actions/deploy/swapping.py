@@ -13,7 +13,7 @@ from glmprov.actions.deploy.records import instance_of, receipt_of
 from glmprov.actions.deploy.work import Deployment
 from glmprov.actions.observe import Fleet, Said
 from glmprov.deployed import Gated, InstanceReceipt
-from glmprov.engines.failures import diagnosis
+from glmprov.engines.failures import diagnosis, failures
 from glmprov.engines.meaning import engine_of
 from glmprov.engines.stages import stages
 from glmprov.errors import ApplyError, GateError, GlmprovError, RestoreError
@@ -180,7 +180,7 @@ class Swap:
         work.tokens_at = time.monotonic()
         self.said(host, f"{instance.unit} produces tokens; asking it for sane text")
         answered = acts.gate(channel, instance)
-        log = service.log(channel, host, instance.unit)
+        log = service.log(channel, host, instance.unit, since=found.since)
         if not answered.serves:
             raise self._gate_error(work, instance, answered.reason, log)
         opened = acts.last_word(log.splitlines())
@@ -190,7 +190,8 @@ class Swap:
     def _gate_error(self, work: Deployment, instance: Instance, reason: str, log: str) -> GateError:
         work.log = log
         known = diagnosis(log, instance.launch.engine)
-        work.known_failure = str(known) if known else ""
+        ended = work.tokens_at is None  # of one that runs and talks nonsense, the log's hints are no reason
+        work.known_failure = str(known) if known and (ended or known.failure in failures()) else ""
         return GateError(
             reason or "it didn't start",
             host=work.host.name,
@@ -223,7 +224,8 @@ class Swap:
             work.host.name: work.planned.previous for work in works if work.planned and work.planned.previous
         }
         back = [work for work in works if work.host.name in before]
-        states = {name: _as_written(receipt) for name, receipt in before.items()}
+        given = {work.host.name for work in works if work.key}
+        states = {name: _as_written(receipt, former_key=name in given) for name, receipt in before.items()}
         for work, error in self._role(back, states, {}):
             if error is not None:
                 work.error = _not_restored(work, work.error, before[work.host.name], error)
@@ -298,7 +300,7 @@ class Swap:
         return [(work, became[work.host.name].error) for work in works]
 
 
-def _as_written(receipt: InstanceReceipt) -> InstanceState:
+def _as_written(receipt: InstanceReceipt, *, former_key: bool) -> InstanceState:
     """Return the state that writes what a receipt says was written, word for word."""
     instance = instance_of(receipt)
     return InstanceState(
@@ -307,6 +309,7 @@ def _as_written(receipt: InstanceReceipt) -> InstanceState:
             texts=receipt.texts,
             key_texts=receipt.key_texts,
             weights=instance.weights.folder,
+            former_key=former_key,
         )
     )
 

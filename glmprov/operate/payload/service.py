@@ -49,6 +49,7 @@ def start(orders: dict[str, Any]) -> Any:
         "said": done.stdout.strip(),
         "seconds": seconds,
         "state": state(orders),
+        "since": since,
         "log": "" if done.returncode == 0 else log({**orders, "since": since}),
     }
 

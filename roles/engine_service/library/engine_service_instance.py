@@ -41,6 +41,10 @@ options:
   key:
     description: The key. Not given, the one that is there is kept, or one is made.
     type: str
+  former_key:
+    description: Go back to the key before the last change of it, where it was kept. It is kept until the next run.
+    type: bool
+    default: false
   weights:
     description: The folder with the weights.
     type: str
@@ -62,6 +66,7 @@ EXAMPLES = r"""
 HOME = "/etc/glmprov/instances"
 STATE_HOME = "/var/lib/glmprov/instances"
 GATE = "/usr/local/lib/glmprov/gate"
+FORMER = "key.before"
 KEY_BYTES = 32
 KEY_CHARACTERS = re.compile(r"[A-Za-z0-9._~+/=-]{8,}")
 """What a key may be made of: it stands in a header, in an environment file and in YAML, and needs no quoting there."""
@@ -74,6 +79,7 @@ def main():
             "texts": {"type": "dict", "default": {}},
             "key_texts": {"type": "dict", "no_log": False},
             "key": {"type": "str", "no_log": True},
+            "former_key": {"type": "bool", "default": False, "no_log": False},
             "weights": {"type": "str"},
             "gate": {"type": "str", "required": True},
         },
@@ -82,7 +88,8 @@ def main():
     asked = module.params
     try:
         diffs = written(asked, module.check_mode)
-        diffs += keys(asked["name"], asked["key_texts"], asked["key"] or None, module.check_mode)
+        given = former(asked["name"]) if asked["former_key"] else asked["key"] or None
+        diffs += keys(asked["name"], asked["key_texts"], given, module.check_mode)
         diffs += linked(asked["name"], asked["weights"], module.check_mode)
     except OSError as error:
         module.fail_json(msg=why(error))
@@ -103,6 +110,11 @@ def written(asked, check_mode):
     return write_files(files, check_mode)
 
 
+def former(name):
+    """Return the key before the last change of it, None where none was kept."""
+    return (read_text(os.path.join(HOME, name, FORMER)) or "").strip() or None
+
+
 def keys(name, texts, given, check_mode):
     """Write the files with the key, and remove those of a way to give it that isn't used any more. Return the diffs."""
     home = os.path.join(HOME, name)
@@ -112,6 +124,8 @@ def keys(name, texts, given, check_mode):
     if not KEY_CHARACTERS.fullmatch(key):
         raise ValueError("the API key: eight characters at least, of letters, digits and ._~+/=-")
     wanted = {path: text.replace("{key}", key) for path, text in (texts or {}).items()}
+    if given and standing and standing.strip() != given:
+        wanted[os.path.join(home, FORMER)] = standing
     there = [os.path.join(home, each) for each in (os.listdir(home) if os.path.isdir(home) else ())]
     stale = [path for path in there if re.match(r"key(\.|$)", os.path.basename(path)) and path not in wanted]
     diffs = []

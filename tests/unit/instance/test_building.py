@@ -9,7 +9,7 @@ from unit.instance.hosts import GENOA, OWN_LAUNCHER, SGLANG, TURIN, VLLM, host, 
 from unit.summary import uuid
 
 from glmprov.errors import PlanError, UsageError
-from glmprov.instance import DEFAULT_NAME, Image, Locked, Taken, Wanted, parse_sets
+from glmprov.instance import DEFAULT_NAME, Image, Locked, Taken, Wanted, final, parse_sets
 from glmprov.recipe import Change, Correction, Launch, Requirements, Source
 
 
@@ -180,3 +180,9 @@ def test_what_is_reachable_is_said() -> None:
 
 def test_no_image_and_no_virtual_environment() -> None:
     assert "no image" in refusal(recipe(Launch("vllm", "0.23.0", ("vllm", "serve"), {"": "m"})))
+
+
+def test_another_model_is_what_the_launch_names_whatever_the_recipe_was_made_for() -> None:
+    launch, _ = final(VLLM, Wanted(name="glm", model="/srv/models/own"))
+    assert launch.arguments[""] == "own"
+    assert launch.origin("arguments.") == "--model"

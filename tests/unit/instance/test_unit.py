@@ -9,7 +9,6 @@ from dataclasses import replace
 from unit.instance.hosts import OWN_LAUNCHER, SGLANG, TURIN, VLLM, host, instance, locked, recipe
 from unit.summary import uuid
 
-from glmprov.actions.deploy.records import texts_of
 from glmprov.engines.meaning import engine_of
 from glmprov.fit import model_of
 from glmprov.instance import (
@@ -23,6 +22,7 @@ from glmprov.instance import (
     gate_text,
     key_rendering,
     parse_sets,
+    texts_of,
     unit_text,
 )
 from glmprov.recipe import Launch
