@@ -12,7 +12,7 @@ from glmprov import drift
 from glmprov.actions.deploy.checks import HOST_SCOPE, check
 from glmprov.actions.deploy.fetching import known, lock_of_folder
 from glmprov.actions.deploy.orders import DeployOrders, key_of, wanted_of
-from glmprov.actions.deploy.planning import Planned, not_clean, plan, require_clean
+from glmprov.actions.deploy.planning import NOBODY, Planned, not_clean, plan, require_clean
 from glmprov.actions.deploy.work import Deployment
 from glmprov.actions.observe import Fleet, Said, look, look_at_all, read_settings, review
 from glmprov.actions.recipe_lock import lock_of, resolved
@@ -21,7 +21,7 @@ from glmprov.errors import GlmprovError, MovedOnError, UsageError
 from glmprov.instance import DEFAULT_NAME, Image, Taken, Wanted, final
 from glmprov.instance.wanted import is_folder, model_name
 from glmprov.inventory import Host
-from glmprov.operate import hub
+from glmprov.operate import cards, hub
 from glmprov.recipe import Recipe
 from glmprov.recipe.effects import made
 from glmprov.recipe.library import Library
@@ -146,7 +146,13 @@ class Look:
             _readable(work)
             with connect(work.host, self._fleet.connection) as channel:
                 image = known(channel, work.host.name, lock.image)
-            work.planned = self._planned(work, image, lock, siblings)
+                planned = self._planned(work, image, lock, siblings)
+                port, before = planned.instance.port, planned.previous
+                if before is None or before.port != port:
+                    who = cards.listener(channel, work.host.name, port)
+                    if who is not None:
+                        planned = self._planned(work, image, lock, siblings, {port: str(who)})
+            work.planned = planned
             work.notes = check(
                 work.planned,
                 self._recipe(work),
@@ -186,7 +192,12 @@ class Look:
             work.planned = replace(planned, declared=(*planned.declared, "API key: another one"))
 
     def _planned(
-        self, work: Deployment, image: Image | None, lock: RecipeLock, siblings: Sequence[Deployment] = ()
+        self,
+        work: Deployment,
+        image: Image | None,
+        lock: RecipeLock,
+        siblings: Sequence[Deployment] = (),
+        listening: Mapping[int, str] = NOBODY,
     ) -> Planned:
         observation = work.review.observation
         assert observation is not None  # noqa: S101  (without one there is an error)
@@ -204,6 +215,7 @@ class Look:
             image,
             self._orders.provision_command(work.host.name),
             planned_before,
+            listening,
         )
 
     def _wanted(self, work: Deployment) -> Wanted:
