@@ -66,16 +66,16 @@ def diagnosis(log: str, engine: str = "") -> Diagnosis | None:
     """Return what a failed start's log says of its cause, None if it says nothing.
 
     The first line that tells of a failure counts: what comes after is its consequence, and the log's last lines are
-    only the launcher's.
+    only the launcher's. A hint counts where the log tells of an error: of a start that hangs it is no reason.
     """
     lines = log.splitlines()
-    for known in (failures(), hints()):
+    errors = [line for line in lines if ERROR.search(line) and not NOT_THE_CAUSE.search(line)]
+    for known in (failures(), hints() if errors else ()):
         found = _first(
             lines, [each for each in known if not each.engines or engine in ("", "image", *each.engines)]
         )
         if found is not None:
             return found
-    errors = [line for line in lines if ERROR.search(line) and not NOT_THE_CAUSE.search(line)]
     tagged = [line for line in errors if line.startswith(("(Worker", "(EngineCore"))]
     last = next(reversed(tagged or errors), None)
     return None if last is None else Diagnosis(_bare(last))

@@ -107,7 +107,9 @@ def goal_row(suite: Suite, goal: Goal) -> str:
     figure = "client CPU" if goal.of is Of.CLIENT else "wall"
     wanted = f"≥ {goal.limit:g} × faster" if goal.faster else f"{figure} ≤ {goal.limit:g} ×"
     measured = _ratio_text(ratio(suite, goal)) + (" × faster" if goal.faster else " ×")
-    return f"| {suite.title} | {goal.peer} | {wanted} | {measured} | {_word(reached(suite, goal))} |"
+    several = len({each.ours for each in suite.goals}) > 1
+    work = f"{suite.title}: {goal.ours}" if several else suite.title
+    return f"| {work} | {goal.peer} | {wanted} | {measured} | {_word(reached(suite, goal))} |"
 
 
 def bound_row(suite: Suite, bound: Bound) -> str:
@@ -208,4 +210,6 @@ def _ratio_text(value: float) -> str:
 
 
 def _seconds_text(value: float) -> str:
+    if not value:
+        return "–"  # not measured
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}" if value >= 0.3 else f"{value:.3f}"

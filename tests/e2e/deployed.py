@@ -55,6 +55,11 @@ class Service:
         return self.node.ssh(f"cat {self.home}/key")
 
     @property
+    def files(self) -> str:
+        """The sums of its unit, its settings and its key."""
+        return self.node.ssh(f"sha256sum /etc/systemd/system/{self.unit} {self.home}/*")
+
+    @property
     def receipt(self) -> Mapping[str, Any]:
         found: Mapping[str, Any] = json.loads(
             self.node.ssh(f"cat /var/lib/glmprov/instances/{self.name}/receipt.json")

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from deployed import HUB, Service, as_it_is, deploy, deployed, removed
+from deployed import HUB, Service, deploy, deployed, removed
 from glmprov_program import finish, keys, run, start
 from rehearsal import Fleet
 
@@ -59,7 +59,7 @@ def service(up: Fleet) -> Iterator[Service]:
 def test_the_old_service_answers_again(
     up: Fleet, service: Service, fault: str, seconds: int, words: str, known: str
 ) -> None:
-    key, receipt, files = service.key, service.receipt, as_it_is(service.node).split()
+    files, receipt = service.files, service.receipt
     up.fault(HOST, "engine", *fault.split(), "for", "sglang")
     found = deployed(deploy(up, HOST, NEW, "--json", *within(seconds)).expect(5, quotes_an_engine=True))
     assert found["word"] == "RESTORED" and words in found["error"]["message"], found["error"]
@@ -67,13 +67,14 @@ def test_the_old_service_answers_again(
     assert found["downtime_seconds"] > 0
     assert known in found["known_failure"] and bool(known) == bool(found["known_failure"])
     assert any("sglang" in line.lower() or "gate:" in line for line in found["log"])
-    assert service.key == key and service.receipt == receipt
+    assert (service.files, service.receipt) == (files, receipt)
     service.answers()
     kept = service.node.ssh(f"journalctl -u {service.unit} -o cat -n 400")
     assert "SIMULATED" in kept and "sglang" in kept.lower()
-    assert [line for line in as_it_is(service.node).split() if "systemd" in line] == [
-        line for line in files if "systemd" in line
-    ]
+
+
+def test_a_restored_service_is_as_it_was_deployed(up: Fleet, service: Service) -> None:
+    assert service.receipt["recipe"] == OLD
     run(up, "audit", "-l", HOST).expect(0)
 
 
@@ -101,11 +102,26 @@ def test_an_old_engine_that_is_deaf_is_ended(up: Fleet, service: Service) -> Non
     service.answers()
 
 
-def test_an_orphan_of_the_old_engine_is_ended(up: Fleet, service: Service) -> None:
+def test_a_rank_that_leaves_the_engine_does_not_outlive_its_container(up: Fleet, service: Service) -> None:
     up.fault(HOST, "engine", "orphan", "for", "vllm")
     service.node.ssh(f"systemctl restart {service.unit}")
-    found = deployed(deploy(up, HOST, NEW, "--json").expect(0))
-    assert found["word"] == "DEPLOYED"
+    deploy(up, HOST, NEW).expect(0)
+    service.answers()
+
+
+def test_a_process_of_ours_that_outlives_the_old_service_is_ended(up: Fleet, service: Service) -> None:
+    node, group = service.node, f"/sys/fs/cgroup/{service.unit}-left"
+    up.fault(HOST, "gpu-busy", "0", "3000")
+    try:
+        rows = node.ssh(
+            "nvidia-smi -i 0 --query-compute-apps=pid,used_memory --format=csv,noheader"
+        ).splitlines()
+        (pid,) = (row.split(",")[0] for row in rows if "3000 MiB" in row)
+        node.ssh(f"mkdir -p {group} && echo {pid} > {group}/cgroup.procs")
+        (ended,) = deployed(deploy(up, HOST, NEW, "--json").expect(0))["ended"]
+    finally:
+        up.fault(HOST, "gpu-busy", "0", "off")
+    assert f"pid {pid}," in ended
     service.answers()
 
 

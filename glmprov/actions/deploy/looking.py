@@ -13,7 +13,7 @@ from glmprov.actions.deploy.checks import HOST_SCOPE, check
 from glmprov.actions.deploy.fetching import known
 from glmprov.actions.deploy.locking import Locks
 from glmprov.actions.deploy.orders import DeployOrders, key_of, wanted_of
-from glmprov.actions.deploy.planning import Planned, not_clean, plan, require_clean
+from glmprov.actions.deploy.planning import NOBODY, Planned, not_clean, plan, require_clean
 from glmprov.actions.deploy.tuned import TunedFiles
 from glmprov.actions.deploy.work import Deployment
 from glmprov.actions.observe import Fleet, Said, look, look_at_all, read_settings, review
@@ -22,6 +22,7 @@ from glmprov.errors import GlmprovError, MovedOnError, UsageError
 from glmprov.instance import DEFAULT_NAME, Image, Taken, Wanted
 from glmprov.instance.wanted import model_name
 from glmprov.inventory import Host
+from glmprov.operate import cards
 from glmprov.recipe import Recipe
 from glmprov.recipe.effects import made
 from glmprov.recipe.library import Library
@@ -156,8 +157,14 @@ class Look:
                 raise
             with connect(work.host, self._fleet.connection) as channel:
                 image = known(channel, work.host.name, lock.image)
-            work.planned = self._planned(work, image, lock, siblings)
-            self._check(work, work.planned)
+                planned = self._planned(work, image, lock, siblings)
+                port, before = planned.instance.port, planned.previous
+                if before is None or before.port != port:
+                    who = cards.listener(channel, work.host.name, port)
+                    if who is not None:
+                        planned = self._planned(work, image, lock, siblings, {port: str(who)})
+            work.planned = planned
+            self._check(work, planned)
             work.corrections = (
                 () if work.planned.instance.form == "as published" else made(self._recipe(work))
             )
@@ -205,7 +212,12 @@ class Look:
             work.planned = replace(planned, declared=(*planned.declared, "API key: another one"))
 
     def _planned(
-        self, work: Deployment, image: Image | None, lock: RecipeLock, siblings: Sequence[Deployment] = ()
+        self,
+        work: Deployment,
+        image: Image | None,
+        lock: RecipeLock,
+        siblings: Sequence[Deployment] = (),
+        listening: Mapping[int, str] = NOBODY,
     ) -> Planned:
         observation = work.review.observation
         assert observation is not None  # noqa: S101  (without one there is an error)
@@ -223,6 +235,7 @@ class Look:
             image,
             self._orders.provision_command(work.host.name),
             planned_before,
+            listening,
         )
 
     def _wanted(self, work: Deployment) -> Wanted:

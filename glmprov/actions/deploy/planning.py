@@ -41,6 +41,8 @@ from glmprov.state.data import data
 IN_PLACE = (RESTARTS, "engine_service.files", "engine_service.unit.enabled")
 """What is mended without a start: files are written again, and of restarts a new receipt takes note."""
 
+NOBODY: Mapping[int, str] = {}
+
 
 @dataclass(frozen=True)
 class Planned:
@@ -81,9 +83,11 @@ def plan(
     image: Image | None,
     provision: str,
     also_taken: Sequence[Taken] = (),
+    listening: Mapping[int, str] = NOBODY,
 ) -> Planned:
     """Return the plan for one instance. image is what is known of the locked image; also_taken is planned for others.
 
+    listening is who listens at a port, as far as it was asked.
     Raise PlanError with every reason why the host can't have it.
     """
     seen = observation.instances.get(wanted.name)
@@ -95,6 +99,7 @@ def plan(
     side = HostSide(
         observation,
         taken=(*taken(observation), *also_taken),
+        listening=listening,
         busy=busy(observation),
         named=named_sets(host.variables.get(SETS)),
         models=root,
