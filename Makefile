@@ -19,14 +19,22 @@ help:  ## Say what there is.
 	$(BIN)/python -m pip install --quiet --editable . --group dev
 	@touch $@
 
-demo: .venv/done  ## Two simulated GPU hosts from bare operating system to provisioned and audited. Leaves them up.
+demo: .venv/done  ## Two simulated GPU hosts from bare to provisioned and audited; one serves, by an engine simulator. Leaves them up.
 	$(BIN)/glmprov lab up
 	$(BIN)/glmprov provision --inventory lab.ini --yes --reboot
+	$(BIN)/glmprov deploy recipe-3 --inventory lab.ini --limit genoa-4x --hub https://hub.glmprov.lab --set host=0.0.0.0 --yes
+	@echo
+	@echo "Ask it. The engine and the cards are simulated: it knows sums and a few capitals, nothing is computed."
+	@tools/ask $(BIN)/glmprov genoa-4x glm "What is 6 times 7?"
+	@echo
 	$(BIN)/glmprov audit --inventory lab.ini
 	@$(BIN)/glmprov lab status
 	@echo
 	@echo "What to type next, in this folder:"
 	@echo "  $(BIN)/glmprov facts --inventory lab.ini                             # the hosts as they are"
+	@echo "  $(BIN)/glmprov status --inventory lab.ini                            # what serves"
+	@echo "  $(BIN)/glmprov logs glm --inventory lab.ini --limit genoa-4x         # what the engine and its gate said"
+	@echo "  tools/ask $(BIN)/glmprov genoa-4x glm 'Capital of France?'           # ask it something else"
 	@echo "  $(BIN)/glmprov lab ssh -l root turin-8x nvidia-smi -i 0 -pl 600      # break one thing"
 	@echo "  $(BIN)/glmprov audit --inventory lab.ini                             # exit 3, and what drifted"
 	@echo "  $(BIN)/glmprov provision --inventory lab.ini                         # repair it"
@@ -52,6 +60,7 @@ fleet: .venv/packages  ## Tests against a rehearsal fleet of their own.
 	$(BIN)/pytest -m fleet
 
 test-engine: .venv/packages  ## recipe-3 served by the real vLLM on the CPU: puts 3.5 GB into the cache.
+	tools/system-packages libnuma1
 	$(BIN)/pytest -m engine
 
 bench: .venv/packages  ## Against OpenSSH, Ansible, Mitogen and pyinfra, half an hour: docs/performance.md. ARGS=--help.

@@ -13,7 +13,9 @@ from glmprov.state import InstanceState, Unknown
 
 INSTANCES_HOME = "/var/lib/glmprov/instances"
 CURRENT = "receipt.json"
-"""The receipt that is in force; the others are in receipts/, by number."""
+"""The receipt that is in force."""
+FOLDER = "receipts"
+"""All of them, by number."""
 RECEIPT_VERSION = 1
 
 SECRET_WORDS = ("KEY", "APIKEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIALS")
@@ -77,7 +79,7 @@ class ObservedInstance:
 
 def numbered(number: int) -> str:
     """Return the name of a receipt's file, below the instance's folder."""
-    return f"receipts/{number:04d}.json"
+    return f"{FOLDER}/{number:04d}.json"
 
 
 @made_once()

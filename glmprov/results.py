@@ -179,7 +179,6 @@ class HostDeploy:
     declared: tuple[str, ...] = ()
     found: tuple[Difference, ...] = ()
     restarts: bool = False
-    texts: Mapping[str, str] = field(default_factory=dict)
     corrections: tuple[Made, ...] = ()
     notes: tuple[str, ...] = ()
     error: GlmprovError | None = None
@@ -214,27 +213,65 @@ class HostInstance:
 
 
 @dataclass(frozen=True)
-class Unneeded:
-    """Something that was fetched and that nothing needs. kind is "image" or "weights", place its id or folder."""
+class HostEndpoint:
+    """Where one instance serves; no key is in it.
 
-    kind: Literal["image", "weights"]
-    what: str
-    place: str
-    size_bytes: int
+    model is the name that a request gives. address is how others reach the host, listen where the engine listens there.
+    metrics: whether it serves /metrics, None where nobody knows. active is systemd's word; healthy is the engine's own
+    answer just now, None where it has no /health that we know of.
+    """
+
+    host: str
+    name: str
+    recipe: str = ""
+    engine: str = ""
+    model: str = ""
+    address: str = ""
+    listen: str = ""
+    port: int = 0
+    gpus: int = 0
+    key_file: str | None = None
+    metrics: bool | None = None
+    active: str = ""
+    healthy: bool | None = None
+    error: GlmprovError | None = None
+
+    @property
+    def local(self) -> bool:
+        """Whether only the host itself reaches it."""
+        return self.listen in ("localhost", "::1") or self.listen.startswith("127.")
+
+    @property
+    def serves(self) -> bool:
+        """Whether it takes requests: its unit is up, which takes tokens, and the engine doesn't say otherwise."""
+        return self.active == "active" and self.healthy is not False
+
+    @property
+    def target(self) -> str:
+        """Address and port, as others write them."""
+        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
+
+
+@dataclass(frozen=True)
+class Prunable:
+    """Something on a host that no kept receipt names. kind is receipt, image, cache or weights; name is the host's."""
+
+    kind: Literal["receipt", "image", "cache", "weights"]
+    name: str
+    size_bytes: int = 0
+    about: str = ""
 
 
 @dataclass(frozen=True)
 class HostPrune:
-    """What a host can do without. done: it has been removed."""
+    """What can go from a host, what went, and why the rest of it didn't. error: nothing of the host was touched."""
 
     host: str
-    unneeded: tuple[Unneeded, ...] = ()
+    items: tuple[Prunable, ...] = ()
+    kept: tuple[str, ...] = ()
+    gone: tuple[Prunable, ...] = ()
+    failed: Mapping[str, GlmprovError] = field(default_factory=dict)
     error: GlmprovError | None = None
-    done: bool = False
-
-    def ended(self, error: GlmprovError | None) -> HostPrune:
-        """Return it as it ended."""
-        return HostPrune(self.host, self.unneeded, error, done=error is None)
 
 
 @dataclass(frozen=True)
@@ -351,6 +388,13 @@ def deploy_code(results: Iterable[HostDeploy]) -> ExitCode:
     """Return the exit code of `deploy`: each host's error; a host that was not begun is a change pending, 3."""
     codes = [each.error.exit_code for each in results if each.error]
     codes += [ExitCode.DRIFT for each in results if each.word is Deployed.NOT_BEGUN and not each.error]
+    return worst(codes)
+
+
+def prune_code(results: Sequence[HostPrune]) -> ExitCode:
+    """Return the exit code of `prune`: each host's error, and each thing's that wouldn't go."""
+    codes = [each.error.exit_code for each in results if each.error]
+    codes += [error.exit_code for each in results for error in each.failed.values()]
     return worst(codes)
 
 

@@ -13,11 +13,23 @@ from contextlib import suppress
 
 import click
 
-from glmprov.cli import access, changing, deploying, looking, recipes, reverting, serving
+from glmprov.cli import access, changing, deploying, endpoints, looking, pruning, recipes, reverting, serving
 from glmprov.cli.group import main
 from glmprov.errors import ExitCode, GlmprovError
 
-__all__ = ["access", "changing", "deploying", "looking", "main", "recipes", "reverting", "run", "serving"]
+__all__ = [
+    "access",
+    "changing",
+    "deploying",
+    "endpoints",
+    "looking",
+    "main",
+    "pruning",
+    "recipes",
+    "reverting",
+    "run",
+    "serving",
+]
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

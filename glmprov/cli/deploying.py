@@ -133,41 +133,6 @@ def rollback(name: str, yes: bool, **options: Any) -> None:
     _report(terminal, results)
 
 
-def render_on_hosts(recipe: str, folders: tuple[str, ...], options: dict[str, Any]) -> NoReturn:
-    """Print the files that a recipe becomes on hosts, and end the command."""
-    from pathlib import Path
-
-    from glmprov.actions.deploy import Aborted
-    from glmprov.actions.deploy import deploy as act
-    from glmprov.cli.recipe_options import library_for
-    from glmprov.report.console import show
-    from glmprov.report.deploy import files, files_json
-    from glmprov.results import errors_code
-
-    said = {**_REACHED_AS_EVER, **_NOTHING_SAID, **options, "recipe": recipe, "name": options["instance"]}
-    terminal = terminal_for(said)
-    library, orders = library_for(folders), _orders(said)
-    try:
-        with terminal.progress("looking") as tell:
-            works = act(load(said), orders, library, _nobody, tell, terminal.event, cwd=Path.cwd())
-    except Aborted as aborted:
-        works = aborted.args[0]
-    results = [work.told for work in works]
-    code = errors_code(results)
-    if terminal.as_json:
-        click.echo(files_json(results, code))
-    else:
-        show(terminal.out, files(results))
-    leave(code)
-
-
-_REACHED_AS_EVER: dict[str, Any] = {
-    "extra_vars": (), "user": None, "private_key": None, "become": True, "ask_pass": False, "ask_become_pass": False,
-    "vault_password_file": None, "ask_vault_pass": False, "channel": "auto", "forks": None, "serial": None,
-    "max_fail_percentage": None, "before": "", "after": "", "hook_timeout": None, "reason": "",
-}  # fmt: skip
-"""What a command that only renders has no options for."""
-
 _NOTHING_SAID: dict[str, Any] = {
     "recipe": None, "name": None, "locked": False, "hub": None, "gpus": "", "port": None, "model": None,
     "weights": None, "sets": (), "as_published": False, "accept": (),

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from glmprov.cli.recipe_options import library_for, name_argument, put, recipe_options, said_loudly
+from glmprov.cli.again import again
+from glmprov.cli.options import fleet_options, leave, load, terminal_for
+from glmprov.cli.recipe_options import (
+    folders_option,
+    library_for,
+    name_argument,
+    put,
+    recipe_options,
+    said_loudly,
+)
 from glmprov.errors import UsageError
 
 if TYPE_CHECKING:
@@ -43,46 +52,83 @@ def show(name: str, published: bool, folders: tuple[str, ...], **options: Any) -
 
 
 @click.command()
-@recipe_options
+@folders_option
 @click.option("--as-published", is_flag=True, help="The published form, without the corrections.")
 @click.option(
     "--set", "sets", multiple=True, metavar="FLAG=VALUE", help="Change a value; =null takes it away."
 )
 @click.option("--model", help="Another model: an id on the hub, or a folder.")
 @click.option("--port", type=click.IntRange(1, 65535), help="Listen there.")
-@click.option("-i", "--inventory", multiple=True, help="Print the files that its hosts would get.")
-@click.option("-l", "--limit", help="Only for hosts that match this Ansible pattern.")
-@click.option("--instance", help="The instance's name (default: glm, or the inventory's).")
+@click.option("--gpus", default="", metavar="CARDS", help="On a host: UUIDs, a set's name, or how many.")
+@click.option("--name", "instance", help="On a host: the instance's name.")
+@click.option("--locked", is_flag=True, help="On a host: only what recipe.lock says; resolve nothing.")
+@click.option("--hub", metavar="URL", help="On a host: resolve the model there.")
+@fleet_options
 @name_argument
 def render(name: str, folders: tuple[str, ...], **options: Any) -> None:
     """Print the command that a recipe makes, for a shell; with -v also who set each value.
 
-    With an inventory: unit, environment and gate exactly as each host would get them. Its hosts are looked at, and
-    nothing is changed.
+    With -i or -l: unit, environment and argv exactly as `deploy` would give them to each of these hosts, for the
+    instance that the inventory declares. Hosts are read, nothing is changed; {key} stands for the key.
     """
-    from glmprov.instance import Wanted
-    from glmprov.instance.wanted import parse_sets
+    from glmprov.instance.wanted import DEFAULT_NAME, Wanted, parse_sets
     from glmprov.report.recipe import rendered_json, rendered_text
 
     recipe = library_for(folders).find(name)
-    if recipe.kind != "serve":
-        _render_script(recipe, options)
-        return
-    if options["inventory"]:
-        from glmprov.cli.deploying import render_on_hosts
-
-        render_on_hosts(name, folders, options)
     wanted = Wanted(
+        name=options["instance"] or DEFAULT_NAME,
+        gpus=options["gpus"],
         port=options["port"],
         model=options["model"],
         sets=parse_sets(options["sets"]),
         as_published=options["as_published"],
     )
+    if recipe.kind == "serve" and (options["inventory"] or options["limit"]):
+        _render_on_hosts(name, folders, wanted, options)
+    only_there = [f"--{each}" for each in ("gpus", "locked", "hub") if options[each]]
+    if only_there or options["instance"]:
+        raise UsageError(
+            f"{', '.join(only_there or ['--name'])}: that is about a host; say which with -i and -l"
+        )
+    if recipe.kind != "serve":
+        _render_script(recipe, options)
+        return
     launch = _launch(recipe, wanted)
     if options["as_json"]:
         click.echo(rendered_json(recipe, launch))
     else:
         put(rendered_text(launch, origins=said_loudly(options)))
+
+
+def _render_on_hosts(
+    name: str, folders: tuple[str, ...], wanted: Wanted, options: dict[str, Any]
+) -> NoReturn:
+    from pathlib import Path
+
+    from glmprov.actions.deploy.orders import DeployOrders
+    from glmprov.actions.recipe_render import recipe_render
+    from glmprov.errors import worst
+    from glmprov.report.rendered import remarks, rendered, rendered_hosts_json
+
+    orders = DeployOrders(
+        recipe=name,
+        wanted=wanted,
+        named=options["instance"] is not None,
+        locked=options["locked"],
+        hub=options["hub"],
+        provision=again("provision", options),
+    )
+    terminal = terminal_for(options)
+    with terminal.progress("probing") as said:
+        results = recipe_render(load(options), orders, library_for(folders), said, Path.cwd())
+    code = worst([each.error.exit_code for each in results if each.error])
+    if options["as_json"]:
+        click.echo(rendered_hosts_json(results, code))
+    else:
+        click.echo("\n".join(rendered(results)), nl=False)
+        for line in remarks(results):
+            click.echo(line, err=True)
+    leave(code)
 
 
 def _render_script(recipe: Recipe, options: dict[str, Any]) -> None:

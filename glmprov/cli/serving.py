@@ -1,4 +1,4 @@
-"""The commands about what was deployed: status, stop, start, remove, logs, prune."""
+"""The commands about what was deployed: status, stop, start, remove, logs."""
 
 from __future__ import annotations
 
@@ -113,42 +113,3 @@ def logs(name: str, lines: int, follow: bool, **options: Any) -> None:
 
     for _, error in read(fleet, name, lines, follow, heard):
         raise error
-
-
-@main.command(short_help="Remove images and weights that no recent receipt needs.")
-@fleet_options
-@click.option("-y", "--yes", is_flag=True, help="Don't ask.")
-@click.option(
-    "--keep",
-    type=click.IntRange(1),
-    default=2,
-    show_default=True,
-    help="So many receipts an instance stay deployable.",
-)
-def prune(yes: bool, keep: int, **options: Any) -> None:
-    """Remove images that deploy fetched and weights in its store, unless an instance's last receipts need them."""
-    from glmprov.actions.deploy import Aborted
-    from glmprov.actions.prune import prune as act
-    from glmprov.report.console import show
-    from glmprov.report.instances import pruned, pruned_json
-    from glmprov.results import errors_code
-
-    terminal = terminal_for(options)
-
-    def confirm(found: Sequence[Any]) -> bool:
-        if not terminal.as_json:
-            show(terminal.err, pruned(found))
-        return yes or terminal.asked("Remove this?")
-
-    try:
-        with terminal.progress("looking") as said:
-            results = act(load(options), keep, confirm, said)
-    except Aborted:
-        click.echo("nothing was changed", err=True)
-        leave(1)
-    code = errors_code(results)
-    if terminal.as_json:
-        click.echo(pruned_json(results, code))
-    else:
-        show(terminal.out, pruned(results))
-    leave(code)

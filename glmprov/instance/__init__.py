@@ -7,6 +7,7 @@ from glmprov.instance.gate import gate_settings, gate_text
 from glmprov.instance.model import Image, Instance, Locked, Taken, Variable, Weights
 from glmprov.instance.side import MODELS, HostSide
 from glmprov.instance.started import key_rendering, started
+from glmprov.instance.texts import key_texts_of, texts_of
 from glmprov.instance.tuning import Tuning
 from glmprov.instance.unit import argv, unit_text
 from glmprov.instance.wanted import DEFAULT_NAME, Wanted, parse_sets
@@ -33,10 +34,12 @@ __all__ = [
     "gate_settings",
     "gate_text",
     "key_rendering",
+    "key_texts_of",
     "moe_folder",
     "parse_sets",
     "reachable",
     "started",
+    "texts_of",
     "unit_path",
     "unit_text",
 ]

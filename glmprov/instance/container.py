@@ -12,6 +12,8 @@ from glmprov.instance.started import in_container, key_rendering, published, sta
 from glmprov.recipe import Value, words
 
 DOCKER = "/usr/bin/docker"
+CACHE_VOLUME = "glmprov-jit-"
+"""What the volume for compiled kernels is called, before the image's digest."""
 
 LONG = {"p": "publish", "v": "volume", "e": "env", "d": "detach", "i": "interactive", "t": "tty", "net": "network",
         "w": "workdir", "u": "user", "h": "hostname", "m": "memory"}  # fmt: skip
@@ -70,7 +72,7 @@ def _volumes(instance: Instance) -> list[str]:
     mounted = [f"{weights.folder}:{MODELS_IN_CONTAINER}/{weights.name}:ro"]
     if engine_of(instance.launch).caches and instance.image is not None:
         # Kernels of another image must not be found: they gave NaN (rtx6kpro, common-issues.md).
-        mounted.append(f"glmprov-jit-{instance.image.short_digest}:{CACHE_IN_CONTAINER}")
+        mounted.append(f"{CACHE_VOLUME}{instance.image.short_digest}:{CACHE_IN_CONTAINER}")
     if instance.moe is not None:
         mounted.append(f"{moe_folder(instance)}:{MOE_IN_CONTAINER}:ro")
     if rendering is not None and not rendering.environment:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from glmprov.deployed import CURRENT, INSTANCES_HOME, InstanceReceipt, from_json, numbered, to_json
+from collections.abc import Sequence
+
+from glmprov.deployed import CURRENT, FOLDER, INSTANCES_HOME, InstanceReceipt, from_json, numbered, to_json
 from glmprov.errors import ApplyError
 from glmprov.journal.asking import ask
 from glmprov.remote import Channel
@@ -24,3 +26,20 @@ def read(channel: Channel, name: str, number: int, *, home: str = INSTANCES_HOME
         return from_json(text)
     except ValueError as error:
         raise ApplyError(str(error), place=f"{home}/{name}/{numbered(number)}") from error
+
+
+def names(channel: Channel, *, home: str = INSTANCES_HOME) -> tuple[str, ...]:
+    """Return the instances that have receipts on the host."""
+    return tuple(ask(channel, "listed", {"home": home, "folder": "."}).get("names") or ())
+
+
+def numbers(channel: Channel, name: str, *, home: str = INSTANCES_HOME) -> tuple[int, ...]:
+    """Return the numbers of an instance's receipts, the first that was written first."""
+    names = ask(channel, "listed", {"home": f"{home}/{name}", "folder": FOLDER}).get("names") or ()
+    stems = (each.removesuffix(".json") for each in names if each.endswith(".json"))
+    return tuple(sorted(int(stem) for stem in stems if stem.isdecimal()))
+
+
+def drop(channel: Channel, name: str, gone: Sequence[int], *, home: str = INSTANCES_HOME) -> None:
+    """Remove receipts by their numbers. The one in force lies beside them and stays."""
+    ask(channel, "drop", {"home": f"{home}/{name}", "names": [numbered(number) for number in gone]})

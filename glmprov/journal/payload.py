@@ -132,6 +132,18 @@ def load(home: str, asked: dict[str, Any]) -> dict[str, Any]:
     return {"text": read(os.path.join(home, asked["name"]))}
 
 
+def listed(home: str, asked: dict[str, Any]) -> dict[str, Any]:
+    folder = os.path.join(home, asked["folder"])
+    return {"names": sorted(os.listdir(folder)) if os.path.isdir(folder) else []}
+
+
+def drop(home: str, asked: dict[str, Any]) -> dict[str, Any]:
+    for name in asked["names"]:
+        if os.path.lexists(os.path.join(home, name)):
+            os.unlink(os.path.join(home, name))
+    return {}
+
+
 def append(home: str, asked: dict[str, Any]) -> dict[str, Any]:
     path = os.path.join(home, asked["name"])
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o644)
@@ -198,15 +210,18 @@ def history(home: str, asked: dict[str, Any]) -> dict[str, Any]:
     return {"text": read(os.path.join(home, asked["name"])), "lock": present(home)}
 
 
-VERBS = {f.__name__: f for f in (acquire, renew, release, status, store, load, append, begin, leave, history)}
-LOOKING = ("status", "load", "history")
+VERBS = {
+    f.__name__: f
+    for f in (acquire, renew, release, status, store, load, listed, drop, append, begin, leave, history)
+}
+LOOKING = ("status", "load", "listed", "history")
 
 
 def answer(verb: str, asked: dict[str, Any]) -> None:
     home = asked["home"]
     looking = verb in LOOKING
     if looking and not os.path.isdir(home):
-        print(json.dumps({"lock": None, "text": None}))
+        print(json.dumps({"lock": None, "text": None, "names": []}))
         return
     if not os.path.isdir(home):
         os.makedirs(home)

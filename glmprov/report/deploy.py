@@ -9,7 +9,6 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from glmprov.errors import ExitCode
-from glmprov.instance import argv
 from glmprov.instance.environment import ORIGINS
 from glmprov.instance.model import Instance
 from glmprov.report.json import document, error_of
@@ -69,6 +68,8 @@ def _rows(each: HostDeploy, verbose: bool) -> Iterator[Row]:
         f"{len(instance.gpus)}: {', '.join(gpu[:12] for gpu in instance.gpus)}",
         _bound(instance),
     )
+    if instance.moe is not None:
+        yield Row("fused-MoE file", "", "", ", ".join(file.rpartition("/")[2] for file in instance.moe.files))
     yield Row("port", "", "", f"{instance.listen}:{instance.port}", _key(instance))
     for what in _changes(each, verbose):
         yield Row("changes", "", "cyan", what)
@@ -113,33 +114,6 @@ def _bound(instance: Instance) -> str:
 
 def _key(instance: Instance) -> str:
     return f"key in {instance.key_file}" if instance.key_file else "no key"
-
-
-def files(results: Sequence[HostDeploy]) -> Iterable[RenderableType]:
-    """Yield the files of each instance as its host would get them, each under its path."""
-    for each in results:
-        if each.instance is None:
-            yield Block((each.host,), f"{each.name}: can't be deployed", error=each.error)
-            continue
-        for path, text in each.texts.items():
-            yield Text(f"# {each.host}: {path}", "bold")
-            yield Text(text, no_wrap=True, overflow="ignore")
-
-
-def files_json(results: Sequence[HostDeploy], code: ExitCode) -> str:
-    """Return the files of each instance, its command and its variables, as a document."""
-    hosts = [
-        {
-            "host": each.host,
-            "name": each.name,
-            "error": error_of(each.error),
-            "files": dict(each.texts),
-            "argv": list(argv(each.instance)) if each.instance else None,
-            "environment": data(each.instance.environment) if each.instance else None,
-        }
-        for each in results
-    ]
-    return document("render", code, hosts)
 
 
 def deployed(results: Sequence[HostDeploy], *, verbose: bool = False) -> Iterable[RenderableType]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 from rich.console import RenderableType
@@ -15,7 +14,7 @@ from glmprov.report.json import document, error_of
 from glmprov.report.table.blocks import Block
 from glmprov.report.table.rows import Row
 from glmprov.report.values import plain
-from glmprov.results import HostInstance, HostPrune
+from glmprov.results import HostInstance
 from glmprov.state import Unknown
 from glmprov.state.data import data
 
@@ -64,25 +63,6 @@ def _about(each: HostInstance, receipt: InstanceReceipt, verbose: bool) -> Itera
         yield Row("gate", "", "", f"{gated.answer!r}", f"engine's start {gated.start_seconds:.1f} s")
     for difference in each.differences:
         yield Row(difference.key, "drift", "red", f"found {plain(difference.observed)}", difference.reason)
-
-
-def pruned(results: Sequence[HostPrune], *, verbose: bool = False) -> Iterable[RenderableType]:
-    """Yield what was removed on each host, or can be."""
-    for each in results:
-        size = sum(one.size_bytes for one in each.unneeded) / 1e9
-        word = "removed" if each.done else "not needed"
-        rows = tuple(
-            Row(one.kind, word, "", f"{one.size_bytes / 1e9:.1f} GB", one.what) for one in each.unneeded
-        )
-        yield Block(
-            (each.host,), f"{size:.1f} GB {word}" if rows else "nothing to remove", rows, error=each.error
-        )
-
-
-def pruned_json(results: Sequence[HostPrune], code: ExitCode) -> str:
-    """Return what was removed as a document."""
-    hosts = [{**data(replace(each, error=None)), "error": error_of(each.error)} for each in results]
-    return document("prune", code, hosts)
 
 
 def as_json(results: Sequence[HostInstance], code: ExitCode) -> str:

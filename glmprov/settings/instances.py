@@ -86,28 +86,32 @@ class Declared:
 
 def declared(host_name: str, variables: Mapping[str, Any], source: str = "") -> dict[str, Declared]:
     """Return the instances that a host's variables declare, by name. Raise InventoryError with every fault."""
-    said = variables.get(INSTANCES)
-    faults = list(_shape(said))
-    found: dict[str, Declared] = {}
-    for name, value in said.items() if isinstance(said, Mapping) and not faults else ():
-        written = dict(value or {})
-        key = written.pop("api_key", None)
-        faults += [
-            f"{INSTANCES}.{name}.{place}: is a vault value; only api_key may be" for place in _secret(written)
-        ]
-        if key is not None and not isinstance(key, str):
-            faults.append(f"{INSTANCES}.{name}.api_key: wants text")
-        try:
-            found[str(name)] = Declared(
-                InstanceSettings.model_validate(written), None if key is None else Secret(key)
-            )
-        except ValidationError as error:
-            faults += _faults(str(name), error)
+    found, faults = read(variables)
     if faults:
         raise InventoryError(
             "\n".join(faults), host=host_name, place=source or None, next_step="see docs/settings.md"
         )
     return found
+
+
+def read(variables: Mapping[str, Any]) -> tuple[dict[str, Declared], tuple[str, ...]]:
+    """Return the instances that a host's variables declare, by name, and every fault, each with its place."""
+    said = variables.get(INSTANCES)
+    faults = [*_root(variables.get(MODEL_ROOT)), *_shape(said)]
+    found: dict[str, Declared] = {}
+    for name, value in said.items() if isinstance(said, Mapping) else ():
+        if not isinstance(value, Mapping | None):
+            continue
+        written = dict(value or {})
+        key = written.pop("api_key", None)
+        faults += _plainly(str(name), written, key)
+        try:
+            settings = InstanceSettings.model_validate(written)
+        except ValidationError as error:
+            faults += _faults(str(name), error)
+        else:
+            found[str(name)] = Declared(settings, Secret(key) if isinstance(key, str) else None)
+    return found, tuple(faults)
 
 
 def model_root(variables: Mapping[str, Any]) -> str | None:
@@ -127,11 +131,24 @@ def _shape(said: Any) -> Iterator[str]:
             yield f"{INSTANCES}.{name}: wants its settings as a mapping, got {type(value).__name__}"
 
 
-def _secret(written: Mapping[str, Any]) -> Iterator[str]:
-    for name, value in written.items():
+def _root(value: Any) -> Iterator[str]:
+    if value is not None and not (isinstance(value, str) and value.startswith("/") and "{{" not in value):
+        yield f"{MODEL_ROOT}: wants an absolute path, written plainly"
+
+
+def _plainly(name: str, written: Mapping[str, Any], key: Any) -> Iterator[str]:
+    """Yield what is wrong with how an instance is written, whatever its settings mean."""
+    place = f"{INSTANCES}.{name}"
+    for setting, value in written.items():
         values = value.values() if isinstance(value, Mapping) else (value,)
         if any(isinstance(each, Secret) for each in values):
-            yield name
+            yield f"{place}.{setting}: is a vault value; only api_key may be"
+        elif "{{" in str(value):
+            yield f"{place}.{setting}: holds a template ({{{{ … }}}}), which isn't filled in here; write the value"
+    if key is not None and not isinstance(key, str):
+        yield f"{place}.api_key: wants text"
+    if key is not None and written.get("api_key_command") is not None:
+        yield f"{place}: has api_key and api_key_command; write one of them"
 
 
 def _faults(name: str, error: ValidationError) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, lru_cache
 from typing import Any
 
@@ -14,6 +14,9 @@ from glmprov.secret import Secret
 from glmprov.settings.models import MODELS, PLANNED, VARIABLES, HostSettings, Section, wanted
 from glmprov.settings.sets import SETS, named_sets
 from glmprov.state import SECTIONS
+
+OF_INSTANCES = ("glmprov_instances", "glmprov_model_root")
+"""What is declared of instances: read by settings/instances.py, which costs time that most commands don't have."""
 
 
 def from_variables(host_name: str, variables: Mapping[str, Any], source: str = "") -> HostSettings:
@@ -28,6 +31,7 @@ def from_variables(host_name: str, variables: Mapping[str, Any], source: str = "
         sets = named_sets(variables.get(SETS))
     except ValueError as error:
         faults += [f"{SETS}: {line}" for line in str(error).splitlines()]
+    faults += _of_instances(variables)
     sections: dict[str, Any] = {}
     for section, model in MODELS.items():
         written = {
@@ -50,6 +54,15 @@ def from_variables(host_name: str, variables: Mapping[str, Any], source: str = "
     return HostSettings(host_name, sets=sets, ignored=ignored, **sections)
 
 
+def _of_instances(variables: Mapping[str, Any]) -> Sequence[str]:
+    """Return the faults of what is declared of instances. Most commands need no more of it."""
+    if not any(name in variables for name in OF_INSTANCES):
+        return ()
+    from glmprov.settings.instances import read
+
+    return read(variables)[1]
+
+
 @cache
 def _nothing_written(model: type[Section]) -> Section:
     return model.model_construct()
@@ -65,11 +78,11 @@ def _misspelt(variables: Mapping[str, Any]) -> Iterator[str]:
 @lru_cache(maxsize=4096)  # hosts have most names in common
 def _spelling(name: str) -> str | None:
     """Return what is wrong with a variable's name, None if it is ours or none of our business."""
-    if name in VARIABLES or name in PLANNED or name == SETS:
+    if name in VARIABLES or name in PLANNED or name in (SETS, *OF_INSTANCES):
         return None
     ours = next((section for section in SECTIONS if name.startswith(f"{section}_")), None)
     if ours is None:
-        nearest = difflib.get_close_matches(name, [*VARIABLES, SETS], n=1, cutoff=0.92)
+        nearest = difflib.get_close_matches(name, [*VARIABLES, SETS, *OF_INSTANCES], n=1, cutoff=0.92)
         return f"did you mean {nearest[0]}?" if nearest else None
     option = name.removeprefix(f"{ours}_")
     for near in difflib.get_close_matches(option, MODELS[ours].model_fields, n=1):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -12,16 +11,15 @@ from glmprov import drift
 from glmprov.actions.deploy.checks import HOST_SCOPE, check
 from glmprov.actions.deploy.fetching import known
 from glmprov.actions.deploy.locking import Locks
-from glmprov.actions.deploy.orders import DeployOrders, key_of, wanted_of
+from glmprov.actions.deploy.orders import DeployOrders, key_of
 from glmprov.actions.deploy.planning import Planned, not_clean, plan, require_clean
+from glmprov.actions.deploy.tuned import TunedFiles
 from glmprov.actions.deploy.work import Deployment
 from glmprov.actions.observe import Fleet, Said, look, look_at_all, read_settings, review
 from glmprov.deployed import InstanceReceipt
 from glmprov.errors import GlmprovError, MovedOnError, UsageError
-from glmprov.instance import DEFAULT_NAME, Image, Taken, Wanted
-from glmprov.instance.wanted import model_name
+from glmprov.instance import DEFAULT_NAME, Image, Taken
 from glmprov.inventory import Host
-from glmprov.recipe import Recipe
 from glmprov.recipe.effects import made
 from glmprov.recipe.library import Library
 from glmprov.recipe.lock import RecipeLock
@@ -39,12 +37,11 @@ class Look:
     def __init__(self, fleet: Fleet, orders: DeployOrders, library: Library, said: Said, cwd: Path) -> None:
         self._fleet = fleet
         self._orders = orders
-        self._library = library
         self._said = said
         self._settings = read_settings(fleet.hosts)
-        self._recipes: dict[str, Recipe] = {}
-        self._locks = Locks(fleet, orders, said, cwd)
+        self._locks = Locks(fleet, orders, library, said, cwd)
         self._by_host: dict[str, list[Deployment]] = {}
+        self._tuned = TunedFiles()
 
     def first(self) -> list[Deployment]:
         """Look at every host, lock what isn't, and plan. Raise what makes the whole order meaningless."""
@@ -92,10 +89,18 @@ class Look:
                 )
 
     def with_image(self, work: Deployment, image: Image) -> None:
-        """Plan again with what is known of the image now that it is there: its id, and what it sets itself."""
+        """Plan again with what is known of the image now that it is there: its id, what it sets, what it ships.
+
+        Raise PlanError if it can't serve so: what served before goes on.
+        """
         planned = work.planned
         assert planned is not None and planned.lock is not None  # noqa: S101
         work.planned = self._planned(work, image, planned.lock, self._by_host[work.host.name])
+        before = work.notes
+        self._check(work, work.planned)
+        for note in work.notes:
+            if note not in before:
+                self._said(work.host.name, note)
 
     def _asked(self, host: Host) -> Mapping[str, Declared]:
         """Return the instances that are asked for on a host, with what the inventory says of each."""
@@ -123,8 +128,7 @@ class Look:
         # A host that isn't as provisioned may have no Docker to resolve with: it is asked only if no other is there.
         for work in sorted(works, key=lambda work: bool(not_clean(work.review))):
             if work.error is None:
-                with suppress(GlmprovError):  # it is raised again where it belongs
-                    self._locks.of(work.host, self._recipe(work), self._wanted(work))
+                self._locks.make(work)
 
         def act(host: Host) -> None:
             for work in by_host[host.name]:
@@ -138,34 +142,42 @@ class Look:
 
     def _plan_one(self, work: Deployment, siblings: Sequence[Deployment]) -> None:
         try:
-            _readable(work)
-            try:
-                lock = self._locks.of(work.host, self._recipe(work), self._wanted(work))
-            except GlmprovError:
+            lock = self._locks.of(work)
+            if isinstance(lock, GlmprovError):
                 self._require_clean(work)
-                raise
+                raise lock
+            _readable(work)
             with connect(work.host, self._fleet.connection) as channel:
                 image = known(channel, work.host.name, lock.image)
             work.planned = self._planned(work, image, lock, siblings)
-            work.notes = check(
-                work.planned,
-                self._recipe(work),
-                work.review,
-                self._wanted(work),
-                named_sets(work.host.variables.get(SETS)),
-                self._orders.provision_command(work.host.name),
-            )
+            self._check(work, work.planned)
             work.corrections = (
-                () if work.planned.instance.form == "as published" else made(self._recipe(work))
+                () if work.planned.instance.form == "as published" else made(self._locks.recipe(work))
             )
             self._key(work)
         except GlmprovError as error:
             error.host = error.host or work.host.name
             work.error = error
 
+    def _check(self, work: Deployment, planned: Planned) -> None:
+        """Note what a person should know. Raise PlanError with every reason against it."""
+        shipped = None
+        if planned.restarts:
+            with connect(work.host, self._fleet.connection) as channel:
+                shipped = self._tuned.of(channel, work.host.name, planned)
+        work.notes = check(
+            planned,
+            self._locks.recipe(work),
+            work.review,
+            self._locks.wanted(work),
+            named_sets(work.host.variables.get(SETS)),
+            self._orders.provision_command(work.host.name),
+            shipped,
+        )
+
     def _require_clean(self, work: Deployment) -> None:
         """Raise PlanError if the host isn't as provisioned: that counts for more than what comes of it."""
-        if HOST_SCOPE not in self._wanted(work).accepted:
+        if HOST_SCOPE not in self._locks.wanted(work).accepted:
             require_clean(work.review, self._orders.provision_command(work.host.name))
 
     def _key(self, work: Deployment) -> None:
@@ -198,26 +210,13 @@ class Look:
         return plan(
             work.host,
             observation,
-            self._recipe(work),
+            self._locks.recipe(work),
             lock,
-            self._wanted(work),
+            self._locks.wanted(work),
             image,
             self._orders.provision_command(work.host.name),
             planned_before,
         )
-
-    def _wanted(self, work: Deployment) -> Wanted:
-        return wanted_of(work.name, work.declared, self._orders.wanted)
-
-    def _recipe(self, work: Deployment) -> Recipe:
-        """Return a deployment's recipe, for the model that is wanted."""
-        name = self._orders.recipe or (work.declared.settings.recipe if work.declared else None) or ""
-        if name not in self._recipes:
-            self._recipes[name] = self._library.find(name)
-        recipe, model = self._recipes[name], self._wanted(work).model
-        if model is None or model == recipe.model:
-            return recipe
-        return replace(recipe, model=model_name(model), revision=None)
 
 
 def _readable(work: Deployment) -> None:

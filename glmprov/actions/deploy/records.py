@@ -11,40 +11,10 @@ from typing import Any
 
 from glmprov import __version__
 from glmprov.deployed import Gated, InstanceReceipt
-from glmprov.instance import (
-    Instance,
-    environment_path,
-    environment_text,
-    gate_path,
-    gate_text,
-    key_rendering,
-    moe_folder,
-    unit_path,
-    unit_text,
-)
+from glmprov.instance import Instance, key_texts_of, texts_of
 from glmprov.made_once import made_once
 from glmprov.state import EngineImage, EngineService, InstanceState, ModelStore, Unit
 from glmprov.state.data import data
-
-
-def texts_of(instance: Instance) -> dict[str, str]:
-    """Return the files that everybody may read, by path."""
-    texts = {
-        unit_path(instance): unit_text(instance),
-        environment_path(instance): environment_text(instance),
-        gate_path(instance): gate_text(instance),
-    }
-    if instance.moe is not None:
-        texts[f"{moe_folder(instance)}/{instance.moe.file}"] = instance.moe.text
-    return texts
-
-
-def key_texts_of(instance: Instance) -> dict[str, str] | None:
-    """Return the files that only root reads, by path, with {key} for the key. None: it asks for no key."""
-    if instance.key_file is None:
-        return None
-    rendering = key_rendering(instance)
-    return {instance.key_file: "{key}\n"} | ({rendering.path: rendering.text} if rendering else {})
 
 
 def expected_of(instance: Instance, image_id: str | None, shards: Mapping[str, int]) -> InstanceState:

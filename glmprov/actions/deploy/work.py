@@ -6,7 +6,6 @@ import time
 from dataclasses import dataclass, field
 
 from glmprov.actions.deploy.planning import Planned
-from glmprov.actions.deploy.records import texts_of
 from glmprov.drift import Difference, Verdict
 from glmprov.errors import GlmprovError
 from glmprov.inventory import Host
@@ -108,7 +107,6 @@ class Deployment:
             declared=planned.declared if planned else (),
             found=planned.found if planned else (),
             restarts=bool(planned and planned.restarts),
-            texts=texts_of(planned.instance) if planned else {},
             corrections=self.corrections,
             notes=(*(planned.instance.notes if planned else ()), *self.notes),
             error=self.error or self.hook_failure,

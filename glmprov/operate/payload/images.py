@@ -133,6 +133,16 @@ def remove_image(orders: dict[str, Any]) -> Any:
     return acted(orders, "DELETE", "/images/{}".format(quote(orders["name"])))
 
 
+def volumes(orders: dict[str, Any]) -> Any:
+    """Return the names of the volumes that the host has."""
+    return [volume["Name"] for volume in get(orders, "/volumes").get("Volumes") or ()]
+
+
+def remove_volume(orders: dict[str, Any]) -> Any:
+    """Remove a volume that no container uses. Return whether it was there."""
+    return acted(orders, "DELETE", "/volumes/{}".format(quote(orders["name"])))
+
+
 def tag(orders: dict[str, Any]) -> Any:
     """Give an image a name more, so that pruning what has none leaves it."""
     path = "/images/{}/tag".format(quote(orders["name"]))

@@ -101,12 +101,6 @@ def test_a_failed_deploy_names_what_is_known_of_it_and_shows_the_end_of_its_log(
     assert "49" in said and "\n  5\n" not in said
 
 
-def test_the_files_are_shown_as_they_are_written() -> None:
-    said = read(report.files([told()]))
-    assert "# gpu-1: /etc/systemd/system/glmprov-glm.service" in said
-    assert "ExecStartPost=/usr/local/lib/glmprov/gate" in said
-
-
 def test_a_host_has_one_instance_at_a_time() -> None:
     works = [deployment("a", "left"), deployment("a", "right"), deployment("b", "left")]
     assert [[(w.host.name, w.name) for w in each] for each in _rounds(works)] == [

@@ -92,7 +92,11 @@ def test_what_drifted_is_mended_and_only_what_a_start_mends_costs_one(
 def test_restarts_that_a_deploy_has_seen_are_noted_and_only_more_of_them_are_drift() -> None:
     again = planned(deployed(planned(), restarts=2))
     assert again.expected.engine_service and again.expected.engine_service.restarts == 2
-    assert [bool(planned(deployed(again, restarts=count)).found) for count in (0, 2, 3)] == [False, False, True]
+    assert [bool(planned(deployed(again, restarts=count)).found) for count in (0, 2, 3)] == [
+        False,
+        False,
+        True,
+    ]
 
 
 def test_another_wish_is_said_in_words() -> None:
