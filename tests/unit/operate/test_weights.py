@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import threading
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import pytest
 
 from glmprov.errors import FetchError, GlmprovError, UnreachableError
 from glmprov.operate import hub, weights
+from glmprov.operate.payload.weights import LOCK
 from glmprov.recipe.lock import FileLock, ModelLock
 from glmprov.remote import Channel
 from glmprov.remote.interruption import all_hung_up
@@ -214,6 +216,10 @@ def test_an_interrupted_download_stops_on_the_host_and_goes_on_later(
     with all_hung_up():
         thread.join(10)
     assert isinstance(faults[0], UnreachableError)
+    with (at / LOCK).open() as held:
+        fcntl.flock(
+            held, fcntl.LOCK_EX
+        )  # until the first one is gone: it must not get what the second one fetches
     for wait in stub.waits.values():
         wait.set()
     stub.waits = {}
