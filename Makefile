@@ -60,6 +60,7 @@ fleet: .venv/packages  ## Tests against a rehearsal fleet of their own.
 	$(BIN)/pytest -m fleet
 
 test-engine: .venv/packages  ## recipe-3 served by the real vLLM on the CPU: puts 3.5 GB into the cache.
+	tools/system-packages libnuma1
 	$(BIN)/pytest -m engine
 
 bench: .venv/packages  ## Against OpenSSH, Ansible, Mitogen and pyinfra, half an hour: docs/performance.md. ARGS=--help.

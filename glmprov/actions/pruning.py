@@ -12,7 +12,7 @@ from glmprov.actions.deploy.records import instance_of
 from glmprov.deployed import InstanceReceipt
 from glmprov.instance import Instance
 from glmprov.instance.container import CACHE_VOLUME
-from glmprov.operate.docker import Image
+from glmprov.operate.docker_told import Image
 from glmprov.operate.weights import Stored
 from glmprov.results import Prunable
 

@@ -8,7 +8,7 @@ import socket
 import tempfile
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -47,7 +47,9 @@ class Ansible:
         name = f"{left_behind.PREFIX}{os.getpid()}-"
         self._directory = Path(tempfile.mkdtemp(prefix=name, dir=left_behind.base()))
         self._door = socket.socket(socket.AF_UNIX)
-        self._door.bind(str(self._directory / "hosts"))
+        # By the folder's number: a socket's path has at most 107 bytes, and TMPDIR may be longer.
+        with _number_of(self._directory) as number:
+            self._door.bind(f"/proc/self/fd/{number}/hosts")
         self._door.listen()
         self._door.settimeout(HEAR_SECONDS)
         home = ansible_home()
@@ -151,6 +153,15 @@ class Ansible:
                 place=self._options.playbook,
                 next_step="the message above is Ansible's own",
             )
+
+
+@contextmanager
+def _number_of(directory: Path) -> Iterator[int]:
+    number = os.open(directory, os.O_PATH | os.O_DIRECTORY)
+    try:
+        yield number
+    finally:
+        os.close(number)
 
 
 def secrets_of(variables: Mapping[str, Variables]) -> tuple[Secret, ...]:

@@ -13,7 +13,7 @@ from contextlib import suppress
 
 import click
 
-from glmprov.cli import access, changing, deploying, endpoints, looking, pruning, recipes, reverting
+from glmprov.cli import access, changing, deploying, endpoints, looking, pruning, recipes, reverting, serving
 from glmprov.cli.group import main
 from glmprov.errors import ExitCode, GlmprovError
 
@@ -28,6 +28,7 @@ __all__ = [
     "recipes",
     "reverting",
     "run",
+    "serving",
 ]
 
 

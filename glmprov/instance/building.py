@@ -78,20 +78,7 @@ def build(
 
 def final(recipe: Recipe, wanted: Wanted) -> tuple[Launch, tuple[str, ...]]:
     """Return the launch that is asked for, with what a person should know of how it came about."""
-    launch = recipe.corrected
-    notes: tuple[str, ...] = ()
-    if wanted.as_published:
-        launch = recipe.published
-        notes = ("as published: the recipe's corrections are left out",)
-        if launch.image is None and recipe.corrected.image is not None:
-            as_corrected = recipe.corrected
-            launch = replace(
-                launch,
-                image=as_corrected.image,
-                options=as_corrected.options,
-                version=as_corrected.version,
-            )
-            notes = (*notes, f"it was published without an image: {launch.image}, as corrected, runs it")
+    launch, notes = _as_published(recipe, wanted) if wanted.as_published else (recipe.corrected, ())
     name = engine_of(launch).name_in(launch, "model")
     if wanted.model is not None and name is not None:
         launch = changed(launch, Change(arguments={name: model_name(wanted.model)}), "--model")
@@ -102,6 +89,27 @@ def final(recipe: Recipe, wanted: Wanted) -> tuple[Launch, tuple[str, ...]]:
         if name and not any(option in launch.options for option in ("p", "publish")):
             launch = changed(launch, Change(arguments={name: str(wanted.port)}), wanted.port_origin)
     return launch, notes
+
+
+def _as_published(recipe: Recipe, wanted: Wanted) -> tuple[Launch, tuple[str, ...]]:
+    """Return the published launch. One without an image gets that of the corrected form, and is of its version then.
+
+    Whoever names an image or a virtual environment runs the command in that; its version is theirs to say.
+    """
+    launch, corrected = recipe.published, recipe.corrected
+    notes = ("as published: the recipe's corrections are left out",)
+    borrowed = launch.image is None and corrected.image is not None and wanted.venv is None
+    if not borrowed:
+        return launch, notes
+    options = Change(options=corrected.options)
+    if wanted.inventory.image or wanted.sets.image:
+        return changed(launch, options, "correction"), notes
+    warning = (
+        f"warning: it was published for {launch.engine} {launch.version or 'of an unknown release'} without an image; "
+        f"{corrected.image}, the corrected form's, runs it, and that is {corrected.engine} {corrected.version}"
+    )
+    borrowing = replace(options, image=corrected.image, version=corrected.version)
+    return changed(launch, borrowing, "correction"), (*notes, warning)
 
 
 def reachable(instance: Instance) -> Iterator[str]:

@@ -85,9 +85,12 @@ class Locked:
 
 @dataclass(frozen=True)
 class TunedFile:
-    """A recipe's own file for the fused-MoE kernel, and where the engine looks for it, below its folder."""
+    """A recipe's own file for the fused-MoE kernel, and where the engine looks for it, below its folder.
 
-    file: str
+    files are one for each edition among the cards, all with the same text.
+    """
+
+    files: tuple[str, ...]
     text: str
 
 

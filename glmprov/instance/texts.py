@@ -17,7 +17,7 @@ def texts_of(instance: Instance) -> dict[str, str]:
         gate_path(instance): gate_text(instance),
     }
     if instance.moe is not None:
-        texts[f"{moe_folder(instance)}/{instance.moe.file}"] = instance.moe.text
+        texts |= {f"{moe_folder(instance)}/{file}": instance.moe.text for file in instance.moe.files}
     return texts
 
 

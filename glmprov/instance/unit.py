@@ -17,6 +17,8 @@ BEFORE = ("nvidia-persistenced.service", "glmprov-gpu-power.service", "glmprov-h
 STARTS = 3
 """So many starts in a row may fail; then a person must look."""
 RESTART_SECONDS = 10
+_HOMES = ("/home/", "/root/", "/run/user/")
+"""What ProtectHome hides (systemd.exec)."""
 MARGIN_SECONDS = 60
 """What systemd waits beyond the gate's own deadline and the engine's own stop: those should be what ends."""
 
@@ -95,9 +97,17 @@ def _confined(instance: Instance) -> Iterator[str]:
     yield f"SyslogIdentifier={UNIT_PREFIX}{instance.name}"
     yield "NoNewPrivileges=yes"
     yield "ProtectSystem=strict"
-    yield "ProtectHome=yes"
+    yield from _homes(instance)
     yield "PrivateTmp=yes"
     yield f"ReadOnlyPaths={exec_line((instance.weights.folder,))}"
+
+
+def _homes(instance: Instance) -> Iterator[str]:
+    """Hide people's folders, but for what of the engine lies in one."""
+    ours = [path for path in (instance.venv, instance.weights.folder) if path and path.startswith(_HOMES)]
+    yield f"ProtectHome={'tmpfs' if ours else 'yes'}"
+    if ours:
+        yield f"BindReadOnlyPaths={exec_line(ours)}"
 
 
 def _install() -> Iterator[str]:

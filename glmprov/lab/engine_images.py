@@ -5,6 +5,7 @@ Layers don't depend on time or place, so digests stay the same as long as what g
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import shutil
@@ -102,6 +103,7 @@ def _storage(cache: Path) -> Path:
     return cache / f"registry-{fingerprint()}"
 
 
+@functools.cache
 def fingerprint() -> str:
     """Return a short hash of everything that the images are made from."""
     digest = hashlib.sha256()

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from glmprov.errors import LabError
-from glmprov.lab import inventory, machine, processes
+from glmprov.lab import inotify, inventory, machine, processes
 from glmprov.lab.node import Node
 from glmprov.lab.places import Place, place
 
@@ -94,8 +94,10 @@ def wait_until_up(place: Place, node: Node) -> str:
             return state
         time.sleep(0.1)
     logs = [place.node(node.name) / name for name in ("supervisor.log", "console.log")]
+    said = "\n".join(processes.last_lines(log, 5) for log in logs)
+    cause, remedy = inotify.shortage() or (None, None)
     raise LabError(
-        "did not come up:\n" + "\n".join(processes.last_lines(log, 5) for log in logs), host=node.name
+        "\n".join(filter(None, ("did not come up:", said, cause))), host=node.name, next_step=remedy
     )
 
 

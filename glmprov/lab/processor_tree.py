@@ -113,6 +113,7 @@ def _write_nodes(profile: Profile, folder: Path) -> None:
         kib = node.memory_mib * 1024
         own = folder / f"node{number}"
         lines = {"MemTotal": kib, "MemFree": kib - kib // 250, "MemUsed": kib // 250}
+        lines |= {"Active(file)": kib // 1000, "Inactive(file)": kib // 1000, "SReclaimable": kib // 5000}
         write_all(
             own,
             {

@@ -71,7 +71,11 @@ class Conversation:
         return self.deadline_seconds + KILL_AFTER_SECONDS + 5
 
     def opening(self) -> bytes:
-        """Return what is said first. The command's input follows at once, unless sudo may ask a question before."""
+        """Return what is said first. The command's input follows at once, unless sudo may ask a question before.
+
+        Time counts from here: a channel may have waited for others' commands to end.
+        """
+        self.begun_at = self.heard_at = time.monotonic()
         if self.password is not None:
             return self.line
         self.finished_saying = True

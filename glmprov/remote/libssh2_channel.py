@@ -9,10 +9,8 @@ import select
 import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
 from contextlib import suppress
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from ssh2.error_codes import LIBSSH2_ERROR_EAGAIN
 from ssh2.exceptions import SSH2Error, Timeout
@@ -21,13 +19,13 @@ from ssh2.session import LIBSSH2_SESSION_BLOCK_INBOUND, LIBSSH2_SESSION_BLOCK_OU
 from glmprov.errors import UnreachableError
 from glmprov.inventory import Host
 from glmprov.remote import Completed, ConnectOptions
-from glmprov.remote.become import wanted, way_to_root
 from glmprov.remote.config import SshConfig
 from glmprov.remote.conversation import Conversation
 from glmprov.remote.interruption import interruptible
 from glmprov.remote.libssh2_login import log_in, shake_hands
 from glmprov.remote.reaching import dial
 from glmprov.remote.script import COMMAND_LINE
+from glmprov.remote.talker import Talker
 
 CHUNK_BYTES = 64 << 10
 
@@ -43,13 +41,12 @@ class _Socket(socket.socket):
         self.close()
 
 
-class Libssh2Channel:
+class Libssh2Channel(Talker):
     """Commands over one libssh2 connection, one at a time."""
 
     def __init__(self, host: Host, options: ConnectOptions, config: SshConfig) -> None:
         """Connect and log in. Errors as glmprov.remote.connect, and BeyondLibraryError if paramiko may do better."""
-        self.host = host
-        self.options = options
+        super().__init__(host, options, is_root=config.user == "root")
         self.config = config
         self._one_at_a_time = threading.Lock()
         self._hung_up = threading.Event()
@@ -62,48 +59,22 @@ class Libssh2Channel:
             self._part()
             raise
 
-    @property
-    def becomes(self) -> bool:
-        """Whether there is a way to root."""
-        return self.config.user == "root" or wanted(self.host, self.options)
-
-    def run(
-        self,
-        argv: Sequence[str],
-        *,
-        stdin: bytes = b"",
-        deadline_seconds: float = 60.0,
-        become: bool = False,
-        max_output_bytes: int = 8 << 20,
-        on_line: Callable[[bytes], object] | None = None,
-    ) -> Completed:
-        """Run argv on the host. Errors as Channel.run."""
+    def _converse(self, conversation: Conversation) -> Completed:
         with self._one_at_a_time, interruptible(self._hang_up):
-            conversation = Conversation(
-                argv,
-                host=self.host.name,
-                stdin=stdin,
-                deadline_seconds=deadline_seconds,
-                max_output_bytes=max_output_bytes,
-                become=way_to_root(self.host, self.options)
-                if become and self.config.user != "root"
-                else None,
-                on_line=on_line,
-            )
             try:
                 self._take_at_most(self.options.connect_seconds)
                 channel = self._session.open_session()
                 channel.execute(COMMAND_LINE)
             except (SSH2Error, OSError) as error:
                 raise self._lost(error) from error
-            return self._converse(channel, conversation)
+            return self._heard_out(channel, conversation)
 
     def _take_at_most(self, seconds: float) -> None:
         """Let each of the next calls wait for the host, but not longer."""
         self._session.set_blocking(True)
         self._session.set_timeout(int(seconds * 1000))
 
-    def _converse(self, channel: Any, conversation: Conversation) -> Completed:
+    def _heard_out(self, channel: Any, conversation: Conversation) -> Completed:
         """Let conversation speak with the shell behind channel; return what came of it."""
         voice = _Voice(channel)
         voice.say(conversation.opening(), last=conversation.finished_saying)
@@ -155,15 +126,7 @@ class Libssh2Channel:
         said = "interrupted" if self._hung_up.is_set() else f"the connection was lost: {why}"
         return UnreachableError(said, host=self.host.name)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def _close(self) -> None:
         """Close the connection, with a word of leave if the host listens."""
         with suppress(SSH2Error, OSError):
             self._session.set_blocking(False)

@@ -5,15 +5,11 @@ from __future__ import annotations
 import socket
 import subprocess
 import tempfile
-from collections.abc import Callable, Sequence
-from types import TracebackType
-from typing import Self
 
 from glmprov.errors import UnreachableError
 from glmprov.inventory import Host
 from glmprov.remote import Completed, ConnectOptions
 from glmprov.remote.askpass import answering
-from glmprov.remote.become import wanted, way_to_root
 from glmprov.remote.config import SshConfig
 from glmprov.remote.conversation import Conversation
 from glmprov.remote.interruption import interruptible
@@ -22,49 +18,25 @@ from glmprov.remote.resolve import resolve
 from glmprov.remote.script import COMMAND_LINE
 from glmprov.remote.sharing import control_path, locked, multiplexing, quiet_environment, strictness
 from glmprov.remote.ssh_failures import explain
+from glmprov.remote.talker import Talker
 from glmprov.secret import Secret
 
 SSH_FAILED = 255
 """How ssh says that it, and not the command, failed."""
 
 
-class OpenSshChannel:
-    """Commands over a ControlPersist master."""
+class OpenSshChannel(Talker):
+    """Commands over a ControlPersist master, which is left to whoever comes next within a minute."""
 
     def __init__(
         self, host: Host, options: ConnectOptions, config: SshConfig, password: Secret | None
     ) -> None:
-        self.host = host
-        self.options = options
+        super().__init__(host, options, is_root=config.user == "root")
         self.config = config
         self.control_path = control_path(config)
         self._start_master(password)
 
-    @property
-    def becomes(self) -> bool:
-        """Whether there is a way to root."""
-        return self.config.user == "root" or wanted(self.host, self.options)
-
-    def run(
-        self,
-        argv: Sequence[str],
-        *,
-        stdin: bytes = b"",
-        deadline_seconds: float = 60.0,
-        become: bool = False,
-        max_output_bytes: int = 8 << 20,
-        on_line: Callable[[bytes], object] | None = None,
-    ) -> Completed:
-        """Run argv on the host. Errors as Channel.run."""
-        conversation = Conversation(
-            argv,
-            host=self.host.name,
-            stdin=stdin,
-            deadline_seconds=deadline_seconds,
-            max_output_bytes=max_output_bytes,
-            become=way_to_root(self.host, self.options) if become and self.config.user != "root" else None,
-            on_line=on_line,
-        )
+    def _converse(self, conversation: Conversation) -> Completed:
         command = ["ssh", *self._arguments(), "-T", "--", self.config.asked, COMMAND_LINE]
         return converse(command, conversation, environment=quiet_environment(), lost_status=SSH_FAILED)
 
@@ -165,17 +137,6 @@ class OpenSshChannel:
         """End the master now instead of in a minute."""
         command = ["ssh", "-S", str(self.control_path), "-O", "exit", "--", self.config.asked]
         subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, check=False)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Leave the master to whoever comes next within a minute."""
 
 
 def ssh_arguments(host: Host, options: ConnectOptions | None = None) -> list[str]:

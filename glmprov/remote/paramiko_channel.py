@@ -6,21 +6,18 @@ import logging
 import select
 import threading
 import time
-from collections.abc import Callable, Sequence
 from contextlib import suppress
-from types import TracebackType
-from typing import Self
 
 from glmprov.errors import GlmprovError, UnreachableError
 from glmprov.inventory import Host
 from glmprov.remote import Completed, ConnectOptions, known_hosts, reaching
-from glmprov.remote.become import wanted, way_to_root
 from glmprov.remote.config import SshConfig
 from glmprov.remote.conversation import Conversation
 from glmprov.remote.interruption import interruptible
 from glmprov.remote.lean_paramiko import paramiko
 from glmprov.remote.paramiko_login import log_in
 from glmprov.remote.script import COMMAND_LINE
+from glmprov.remote.talker import Talker
 from glmprov.secret import Secret
 
 CHUNK_BYTES = 64 << 10
@@ -29,14 +26,13 @@ CHUNK_BYTES = 64 << 10
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 
-class ParamikoChannel:
+class ParamikoChannel(Talker):
     """Commands over one paramiko connection."""
 
     def __init__(
         self, host: Host, options: ConnectOptions, config: SshConfig, password: Secret | None
     ) -> None:
-        self.host = host
-        self.options = options
+        super().__init__(host, options, is_root=config.user == "root")
         self.config = config
         self.transport = _connect(config, options, host.name)
         try:
@@ -45,31 +41,7 @@ class ParamikoChannel:
             self.transport.close()
             raise
 
-    @property
-    def becomes(self) -> bool:
-        """Whether there is a way to root."""
-        return self.config.user == "root" or wanted(self.host, self.options)
-
-    def run(
-        self,
-        argv: Sequence[str],
-        *,
-        stdin: bytes = b"",
-        deadline_seconds: float = 60.0,
-        become: bool = False,
-        max_output_bytes: int = 8 << 20,
-        on_line: Callable[[bytes], object] | None = None,
-    ) -> Completed:
-        """Run argv on the host. Errors as Channel.run."""
-        conversation = Conversation(
-            argv,
-            host=self.host.name,
-            stdin=stdin,
-            deadline_seconds=deadline_seconds,
-            max_output_bytes=max_output_bytes,
-            become=way_to_root(self.host, self.options) if become and self.config.user != "root" else None,
-            on_line=on_line,
-        )
+    def _converse(self, conversation: Conversation) -> Completed:
         try:
             session = self.transport.open_session(timeout=self.options.connect_seconds)
             session.exec_command(COMMAND_LINE)
@@ -78,16 +50,7 @@ class ParamikoChannel:
         with session, interruptible(session.close):
             return _converse(self.transport, session, conversation)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Close the connection."""
+    def _close(self) -> None:
         self.transport.close()
 
 

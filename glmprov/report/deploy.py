@@ -68,6 +68,8 @@ def _rows(each: HostDeploy, verbose: bool) -> Iterator[Row]:
         f"{len(instance.gpus)}: {', '.join(gpu[:12] for gpu in instance.gpus)}",
         _bound(instance),
     )
+    if instance.moe is not None:
+        yield Row("fused-MoE file", "", "", ", ".join(file.rpartition("/")[2] for file in instance.moe.files))
     yield Row("port", "", "", f"{instance.listen}:{instance.port}", _key(instance))
     for what in _changes(each, verbose):
         yield Row("changes", "", "cyan", what)

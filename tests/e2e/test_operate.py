@@ -14,7 +14,7 @@ from rehearsal import Fleet, Node
 from glmprov import inventory
 from glmprov.engines.stages import Stage
 from glmprov.errors import FetchError, GlmprovError, UnreachableError
-from glmprov.operate import cards, copying, docker, hub, service, weights
+from glmprov.operate import cards, copying, docker, docker_told, hub, service, weights
 from glmprov.recipe.image_name import image_name
 from glmprov.recipe.lock import ModelLock
 from glmprov.recipe.lock_file import read
@@ -67,7 +67,7 @@ def test_docker_is_spoken_to_over_every_channel_as_an_unprivileged_login(
     assert daemon.root == "/var/lib/docker" and daemon.free_bytes > 1 << 30
     found = docker.resolve(each_channel, "genoa-4x", image_name(IMAGE))
     assert found.name.digest and found.config and found.compressed_bytes and found.platform == "linux/amd64"
-    heard: list[docker.PullProgress] = []
+    heard: list[docker_told.PullProgress] = []
     image = docker.pull(each_channel, "genoa-4x", found.name, heard.append)
     assert image.id == found.config and image.is_from(found.name)
     assert heard[-1].layers_done == heard[-1].layers == found.layers

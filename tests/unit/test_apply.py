@@ -164,6 +164,18 @@ def test_a_check_run_tells_what_would_change_and_leaves_nothing_behind() -> None
     assert not _left()
 
 
+def test_the_folder_of_a_run_may_have_a_longer_path_than_a_socket(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = tmp_path / ("long" * 40)
+    base.mkdir()
+    monkeypatch.setattr("glmprov.apply.left_behind.base", lambda: base)
+    with apply.Session(CHECK, _deaf) as ansible:
+        results = ansible.apply({"here": _local(nccl_env_env={"A": "1"})}, {"here": ["nccl_env"]})
+    assert results["here"].error is None and results["here"].changed
+    assert not _left()
+
+
 def test_an_inventorys_own_template_is_expanded() -> None:
     own = {"nccl_env_env": {}, "ansible_connection": "{{ 'lo' ~ 'cal' }}", "ansible_become": False}
     with apply.Session(CHECK, _deaf) as ansible:

@@ -13,6 +13,7 @@ from glmprov.actions.deploy.rolling_back import LookBack
 from glmprov.actions.deploy.stages import Looks, Run, bring
 from glmprov.actions.deploy.swapping import Swap
 from glmprov.actions.deploy.work import Deployment
+from glmprov.actions.deploy.writing import Writer
 from glmprov.actions.hooks import hooks_of
 from glmprov.actions.interrupt import Interrupt
 from glmprov.actions.observe import Fleet, Said
@@ -84,8 +85,10 @@ def _carried_out(
         raise Aborted(tuple(works))
     recorder = Recorder(fleet, orders.run.reason, said, command=orders.command, keeps_before=False)
     called = {host.name: hooks_of(host, orders.run) for host in fleet.hosts}
-    with Swap(fleet, said, on_event) as swap:
-        run = Run(fleet, orders, look, swap, recorder, Interrupt(interrupted), told, called)
+    with Writer(fleet, on_event) as writer:
+        run = Run(
+            fleet, orders, look, Swap(fleet, said, writer), recorder, Interrupt(interrupted), told, called
+        )
         with run.interrupt.heard():
             _in_batches(run, ready, time.monotonic() - looked_at < _FRESH_SECONDS)
     return tuple(works)

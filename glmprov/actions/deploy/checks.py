@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from glmprov.actions.deploy.planning import Planned, require_clean, taken
+from glmprov.actions.deploy.tuned import Shipped
+from glmprov.actions.deploy.tuned import told as told_of_tuned
 from glmprov.actions.recipe_fit import on_observed
 from glmprov.engines.meaning import engine_of
 from glmprov.errors import GlmprovError, PlanError
@@ -23,9 +25,18 @@ HOST_SCOPE = "host-scope"
 
 
 def check(
-    planned: Planned, recipe: Recipe, review: HostReview, wanted: Wanted, named: NamedSets, provision: str
+    planned: Planned,
+    recipe: Recipe,
+    review: HostReview,
+    wanted: Wanted,
+    named: NamedSets,
+    provision: str,
+    shipped: Shipped | None = None,
 ) -> tuple[str, ...]:
-    """Return what a person should know. Raise PlanError with every reason why this must not be deployed."""
+    """Return what a person should know. Raise PlanError with every reason why this must not be deployed.
+
+    shipped are the tuned files of the image on the host; without them the catalogue speaks for its release.
+    """
     observation = review.observation
     if observation is None:
         return ()
@@ -36,7 +47,7 @@ def check(
             require_clean(review, provision)
         except PlanError as error:
             faults += str(error.message).splitlines()
-    findings = findings_of(planned, recipe, observation)
+    findings = findings_of(planned, recipe, observation, shipped)
     faults += [_told(each) for each in findings if each.level == "refuse" and each.rule not in accepted]
     unfit, notes = _fit(planned, recipe, observation, named)
     if not any(
@@ -53,6 +64,7 @@ def check(
     return (
         *told,
         *(_told(each) for each in findings if each.level == "warn" and each.rule not in accepted),
+        *told_of_tuned(planned, observation, shipped),
         *notes,
     )
 
@@ -61,9 +73,11 @@ def _is_host(faults: list[str]) -> bool:
     return faults[0].startswith("the host isn't as provisioned")
 
 
-def findings_of(planned: Planned, recipe: Recipe, observation: Observation) -> tuple[Finding, ...]:
+def findings_of(
+    planned: Planned, recipe: Recipe, observation: Observation, shipped: Shipped | None = None
+) -> tuple[Finding, ...]:
     """Return what the lint says of an instance on its host."""
-    launch = planned.instance.launch
+    launch, own = planned.instance.launch, planned.instance.moe
     gpus = () if isinstance(observation.hardware.gpus, Unknown) else observation.hardware.gpus
     driver = observation.state.gpu_driver
     loaded = driver.version.effective if driver and isinstance(driver.version, Setting) else None
@@ -71,7 +85,8 @@ def findings_of(planned: Planned, recipe: Recipe, observation: Observation) -> t
         gpus=len(planned.instance.gpus),
         cards=tuple(dict.fromkeys(gpu.name for gpu in gpus if gpu.uuid in planned.instance.gpus)),
         driver=loaded if isinstance(loaded, str) else None,
-        moe_config=planned.instance.moe.text if planned.instance.moe else None,
+        moe_config=own.text if own else None,
+        moe_configs=None if isinstance(shipped, Unknown) else shipped,
         environment={
             n: v.value for n, v in planned.instance.environment.items() if v.origin == "host profile"
         },

@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
 from glmprov import drift
 from glmprov.actions.deploy.checks import HOST_SCOPE, check
-from glmprov.actions.deploy.fetching import known, lock_of_folder
+from glmprov.actions.deploy.fetching import known
+from glmprov.actions.deploy.locking import Locks
 from glmprov.actions.deploy.orders import DeployOrders, key_of, wanted_of
 from glmprov.actions.deploy.planning import NOBODY, Planned, not_clean, plan, require_clean
+from glmprov.actions.deploy.tuned import TunedFiles
 from glmprov.actions.deploy.work import Deployment
 from glmprov.actions.observe import Fleet, Said, look, look_at_all, read_settings, review
-from glmprov.actions.recipe_lock import lock_of, resolved
 from glmprov.deployed import InstanceReceipt
 from glmprov.errors import GlmprovError, MovedOnError, UsageError
-from glmprov.instance import DEFAULT_NAME, Image, Taken, Wanted, final
-from glmprov.instance.wanted import is_folder, model_name
+from glmprov.instance import DEFAULT_NAME, Image, Taken, Wanted
+from glmprov.instance.wanted import model_name
 from glmprov.inventory import Host
-from glmprov.operate import cards, hub
+from glmprov.operate import cards
 from glmprov.recipe import Recipe
 from glmprov.recipe.effects import made
 from glmprov.recipe.library import Library
-from glmprov.recipe.lock import RecipeLock, require
+from glmprov.recipe.lock import RecipeLock
 from glmprov.remote import connect
 from glmprov.remote.fan_out import for_each
 from glmprov.results import HostFacts, HostReview
@@ -42,10 +43,10 @@ class Look:
         self._orders = orders
         self._library = library
         self._said = said
-        self._cwd = cwd
         self._settings = read_settings(fleet.hosts)
         self._recipes: dict[str, Recipe] = {}
-        self._locks: dict[tuple[str, str | None], RecipeLock | GlmprovError] = {}
+        self._locks = Locks(fleet, orders, said, cwd)
+        self._tuned = TunedFiles()
         self._by_host: dict[str, list[Deployment]] = {}
 
     def first(self) -> list[Deployment]:
@@ -94,10 +95,18 @@ class Look:
                 )
 
     def with_image(self, work: Deployment, image: Image) -> None:
-        """Plan again with what is known of the image now that it is there: its id, and what it sets itself."""
+        """Plan again with what is known of the image now that it is there: its id, what it sets, what it ships.
+
+        Raise PlanError if it can't serve so: what served before goes on.
+        """
         planned = work.planned
         assert planned is not None and planned.lock is not None  # noqa: S101
         work.planned = self._planned(work, image, planned.lock, self._by_host[work.host.name])
+        before = work.notes
+        self._check(work, work.planned)
+        for note in work.notes:
+            if note not in before:
+                self._said(work.host.name, note)
 
     def _asked(self, host: Host) -> Mapping[str, Declared]:
         """Return the instances that are asked for on a host, with what the inventory says of each."""
@@ -125,7 +134,8 @@ class Look:
         # A host that isn't as provisioned may have no Docker to resolve with: it is asked only if no other is there.
         for work in sorted(works, key=lambda work: bool(not_clean(work.review))):
             if work.error is None:
-                self._lock(work)
+                with suppress(GlmprovError):  # it is raised again where it belongs
+                    self._locks.of(work.host, self._recipe(work), self._wanted(work))
 
         def act(host: Host) -> None:
             for work in by_host[host.name]:
@@ -139,11 +149,12 @@ class Look:
 
     def _plan_one(self, work: Deployment, siblings: Sequence[Deployment]) -> None:
         try:
-            lock = self._locks[self._lock_key(work)]
-            if isinstance(lock, GlmprovError):
-                self._require_clean(work)
-                raise lock
             _readable(work)
+            try:
+                lock = self._locks.of(work.host, self._recipe(work), self._wanted(work))
+            except GlmprovError:
+                self._require_clean(work)
+                raise
             with connect(work.host, self._fleet.connection) as channel:
                 image = known(channel, work.host.name, lock.image)
                 planned = self._planned(work, image, lock, siblings)
@@ -153,14 +164,7 @@ class Look:
                     if who is not None:
                         planned = self._planned(work, image, lock, siblings, {port: str(who)})
             work.planned = planned
-            work.notes = check(
-                work.planned,
-                self._recipe(work),
-                work.review,
-                self._wanted(work),
-                named_sets(work.host.variables.get(SETS)),
-                self._orders.provision_command(work.host.name),
-            )
+            self._check(work, planned)
             work.corrections = (
                 () if work.planned.instance.form == "as published" else made(self._recipe(work))
             )
@@ -168,6 +172,22 @@ class Look:
         except GlmprovError as error:
             error.host = error.host or work.host.name
             work.error = error
+
+    def _check(self, work: Deployment, planned: Planned) -> None:
+        """Note what a person should know. Raise PlanError with every reason against it."""
+        shipped = None
+        if planned.restarts:
+            with connect(work.host, self._fleet.connection) as channel:
+                shipped = self._tuned.of(channel, work.host.name, planned)
+        work.notes = check(
+            planned,
+            self._recipe(work),
+            work.review,
+            self._wanted(work),
+            named_sets(work.host.variables.get(SETS)),
+            self._orders.provision_command(work.host.name),
+            shipped,
+        )
 
     def _require_clean(self, work: Deployment) -> None:
         """Raise PlanError if the host isn't as provisioned: that counts for more than what comes of it."""
@@ -230,53 +250,6 @@ class Look:
         if model is None or model == recipe.model:
             return recipe
         return replace(recipe, model=model_name(model), revision=None)
-
-    def _lock_key(self, work: Deployment) -> tuple[str, str | None]:
-        recipe = self._recipe(work)
-        if recipe.kind != "serve":
-            return recipe.name, None
-        wanted = self._wanted(work)
-        image = None if wanted.venv else final(recipe, wanted)[0].image
-        # A folder is each host's own.
-        model = f"{work.host.name} {wanted.model}" if is_folder(wanted.model) else recipe.model
-        return f"{recipe.name} {model}", image
-
-    def _lock(self, work: Deployment) -> None:
-        """Lock the deployment's recipe, once for all hosts: by recipe.lock, else as this host sees it."""
-        key, recipe = self._lock_key(work), self._recipe(work)
-        if key in self._locks or recipe.kind != "serve":
-            if recipe.kind != "serve":
-                self._locks[key] = _not_served(recipe)
-            return
-        wanted = self._wanted(work)
-        launch = replace(final(recipe, wanted)[0], image=key[1])
-        try:
-            if wanted.model is not None and is_folder(wanted.model):
-                with connect(work.host, self._fleet.connection) as channel:
-                    self._locks[key] = lock_of_folder(channel, work.host.name, recipe, launch, wanted.model)
-                return
-            lock, moved = lock_of(recipe, self._cwd, launch)
-            if self._orders.locked:
-                lock, moved = require(lock, recipe, launch), ()
-            if lock is not None and not moved:
-                self._locks[key] = lock
-                return
-            for what in moved:
-                self._said(work.host.name, f"recipe.lock: {what}; resolving it anew")
-            url = hub.endpoint(self._orders.hub, os.environ)
-            with connect(work.host, self._fleet.connection) as channel:
-                self._locks[key] = resolved(
-                    channel, work.host.name, recipe, launch, url, hub.token(), self._said
-                )
-        except GlmprovError as error:
-            self._locks[key] = error
-
-
-def _not_served(recipe: Recipe) -> UsageError:
-    return UsageError(
-        f"{recipe.name} is of kind {recipe.kind}: there is nothing to serve",
-        next_step=recipe.instead.get("deploy"),
-    )
 
 
 def _readable(work: Deployment) -> None:

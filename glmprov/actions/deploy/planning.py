@@ -129,8 +129,7 @@ def _noted(expected: InstanceState, found: Sequence[Difference]) -> InstanceStat
 def _tuning(recipe: Recipe, wanted: Wanted) -> Tuning | None:
     """Return the recipe's own file for the fused-MoE kernel. Raise RecipeError if it can't be read."""
     text = moe_config_of(recipe)
-    model = None if text is None else model_for(final(recipe, wanted)[0], recipe)
-    return None if text is None or model is None else Tuning(text, model)
+    return None if text is None else Tuning(text, model_for(final(recipe, wanted)[0], recipe))
 
 
 def kept_place(wanted: Wanted, previous: InstanceReceipt | None) -> Wanted:
@@ -189,7 +188,7 @@ def _told(name: str, old: object, new: object) -> Iterator[str]:
 
 
 def _short(value: object) -> str:
-    text = "nothing" if value in (None, "", [], {}) else str(value)
+    text = "nothing" if value in (None, "", [], {}) else " ".join(str(value).split())
     return text if len(text) <= 60 else f"{text[:57]}…"
 
 

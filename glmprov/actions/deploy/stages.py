@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 from glmprov.actions import hooks
 from glmprov.actions.deploy.fetching import fetch_image, fetch_weights
 from glmprov.actions.deploy.orders import DeployOrders
+from glmprov.actions.deploy.restoring import Restore
 from glmprov.actions.deploy.swapping import Swap
 from glmprov.actions.deploy.work import Deployment
 from glmprov.actions.hooks import Hooks
@@ -82,7 +83,7 @@ def _one_round(run: Run, works: Sequence[Deployment]) -> None:
     for work in broken:
         work.error = _gate_error(work)
     if broken:
-        run.swap.restore(broken)
+        Restore(run.swap).restore(broken)
 
 
 def _lost(work: Deployment) -> bool:

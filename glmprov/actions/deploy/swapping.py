@@ -1,33 +1,27 @@
-"""Stop what serves, start what is to serve, and believe it once it has produced tokens; else put back what was."""
+"""Stop what serves, start what is to serve, and believe it once it has produced tokens."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from types import TracebackType
-from typing import Self
+from collections.abc import Callable, Sequence
 
-from glmprov import apply
 from glmprov.actions.deploy import acts
 from glmprov.actions.deploy.records import instance_of, receipt_of
 from glmprov.actions.deploy.work import Deployment
+from glmprov.actions.deploy.writing import Writer
 from glmprov.actions.observe import Fleet, Said
-from glmprov.deployed import Gated, InstanceReceipt
+from glmprov.deployed import Gated
 from glmprov.engines.failures import diagnosis, failures
 from glmprov.engines.meaning import engine_of
 from glmprov.engines.stages import stages
-from glmprov.errors import ApplyError, GateError, GlmprovError, RestoreError
+from glmprov.errors import ApplyError, GateError, GlmprovError
 from glmprov.instance import Instance
 from glmprov.instance.gate import loopback
-from glmprov.instance.model import STATE_HOME
 from glmprov.journal import instances
 from glmprov.operate import cards, docker, service
 from glmprov.operate.swap import swap
 from glmprov.remote import Channel, connect
-from glmprov.remote.fan_out import default_forks, for_each
-from glmprov.remote.for_ansible import connection_variables
-from glmprov.secret import Secret
-from glmprov.state import EngineService, InstanceState, role_variables
+from glmprov.remote.fan_out import for_each
 
 STOP_MARGIN_SECONDS = 30.0
 START_MARGIN_SECONDS = 60.0
@@ -36,22 +30,10 @@ START_MARGIN_SECONDS = 60.0
 class Swap:
     """What the stages share: the hosts, and whom to tell."""
 
-    def __init__(self, fleet: Fleet, said: Said, on_event: Callable[[apply.Event], None]) -> None:
+    def __init__(self, fleet: Fleet, said: Said, writer: Writer) -> None:
         self.fleet = fleet
         self.said = said
-        options = apply.Options("deploy", forks=fleet.forks or default_forks())
-        self._ansible = apply.Session(options, on_event)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._ansible.__exit__(exc_type, exc, traceback)
+        self.writer = writer
 
     def each(self, works: Sequence[Deployment], act: Callable[[Deployment], None]) -> None:
         """Do something for each at once; what goes wrong is its error."""
@@ -68,8 +50,8 @@ class Swap:
         states = {work.host.name: work.planned.expected for work in ready if work.planned}
         keys = {work.host.name: work.key for work in ready}
         if ready:  # one start of Ansible does for putting files back too, while nothing serves
-            self._ansible.prepare([["engine_service"], ["engine_service"]])
-        for work, error in self._role(ready, states, keys):
+            self.writer.prepare()
+        for work, error in self.writer.write(ready, states, keys):
             work.written = error is None
             work.error = error
 
@@ -129,7 +111,7 @@ class Swap:
         elif found.running:
             self.said(host, f"{found.running} requests still run after {limit_seconds} s; they are cut off")
 
-    def _stop(self, channel: Channel, work: Deployment, instance: Instance) -> None:
+    def stop(self, channel: Channel, work: Deployment, instance: Instance) -> None:
         """Stop until nothing of it runs, and prove that its cards' memory is free."""
         host = work.host.name
         service.stop(channel, host, instance.unit, stop_seconds=instance.stop_seconds + STOP_MARGIN_SECONDS)
@@ -158,7 +140,8 @@ class Swap:
         work.stop_seconds, work.ended = found.stop_seconds, tuple(map(str, found.ended))
         self._gate(channel, work, instance, found.start)
 
-    def _start(self, channel: Channel, work: Deployment, instance: Instance) -> None:
+    def start(self, channel: Channel, work: Deployment, instance: Instance) -> None:
+        """Start the instance and gate it. Raise GateError if it doesn't serve."""
         host = work.host.name
         self.said(host, f"starting {instance.unit}: {instance.recipe}")
         found = service.start(
@@ -215,135 +198,3 @@ class Swap:
         with connect(work.host, self.fleet.connection) as channel:
             instances.write(channel, receipt)
         work.done = True
-
-    def restore(self, works: Sequence[Deployment]) -> None:
-        """Put back what was before on each, and gate what served; each error says how it ended."""
-        stopped = [work for work in works if work.stopped_at is not None]
-        self.each_keeping_its_error(stopped, self._stop_again)
-        before = {
-            work.host.name: work.planned.previous for work in works if work.planned and work.planned.previous
-        }
-        back = [work for work in works if work.host.name in before]
-        given = {work.host.name for work in works if work.key}
-        states = {name: _as_written(receipt, former_key=name in given) for name, receipt in before.items()}
-        for work, error in self._role(back, states, {}):
-            if error is not None:
-                work.error = _not_restored(work, work.error, before[work.host.name], error)
-        again = [work for work in back if work in stopped and not isinstance(work.error, RestoreError)]
-        self.each(again, lambda work: self._start_again(work, before[work.host.name]))
-        self.each_keeping_its_error([work for work in works if work not in back], self._erase)
-
-    def each_keeping_its_error(self, works: Sequence[Deployment], act: Callable[[Deployment], None]) -> None:
-        """Do something for each; what goes wrong here must not hide why it came to this."""
-        errors = {work.host.name: work.error for work in works}
-        self.each(works, act)
-        for work in works:
-            if work.error is not errors[work.host.name]:
-                self.said(work.host.name, str(work.error))
-                work.error = errors[work.host.name]
-
-    def _stop_again(self, work: Deployment) -> None:
-        assert work.planned is not None  # noqa: S101
-        instance = work.planned.instance
-        reason = work.error.message if work.error else ""
-        self.said(work.host.name, f"{instance.unit} doesn't serve: {reason}; stopping it")
-        with connect(work.host, self.fleet.connection) as channel:
-            self._stop(channel, work, instance)
-
-    def _start_again(self, work: Deployment, receipt: InstanceReceipt) -> None:
-        """Start what a receipt is of and gate it. The deployment's error says how it ended."""
-        failed, instance = work.error, instance_of(receipt)
-        what = f"receipt {receipt.number} ({receipt.recipe})"
-        if not work.meant_to_serve:
-            work.restored = f"{what}, stopped as it was"
-            return
-        self.said(work.host.name, f"restoring {what}")
-        log, known, tokens_at = work.log, work.known_failure, work.tokens_at
-        try:
-            with connect(work.host, self.fleet.connection) as channel:
-                self._start(channel, work, instance)
-        except GlmprovError as error:
-            raise _not_restored(work, failed, receipt, error) from error
-        finally:
-            work.log, work.known_failure, work.tokens_at = log, known, work.tokens_at or tokens_at
-        work.restored = f"{what} serves again"
-        work.error = failed
-
-    def _erase(self, work: Deployment) -> None:
-        assert work.planned is not None  # noqa: S101
-        with connect(work.host, self.fleet.connection) as channel:
-            instance = work.planned.instance
-            erase(channel, instance.unit, instance.home, f"{STATE_HOME}/{instance.name}")
-        work.restored = "nothing served before; its files are removed, what was fetched stays"
-
-    def _role(
-        self,
-        works: Sequence[Deployment],
-        states: dict[str, InstanceState],
-        keys: Mapping[str, Secret | None],
-    ) -> list[tuple[Deployment, GlmprovError | None]]:
-        """Run the role on hosts; return what failed."""
-        if not works:
-            return []
-        variables = {
-            work.host.name: role_variables(
-                InstanceState(engine_service=states[work.host.name].engine_service)
-            )
-            | ({"engine_service_key": keys[work.host.name]} if keys.get(work.host.name) else {})
-            | connection_variables(work.host, self.fleet.connection)
-            for work in works
-        }
-        try:
-            became = self._ansible.apply(variables, {name: ["engine_service"] for name in variables})
-        except ApplyError as error:
-            return [(work, error) for work in works]
-        return [(work, became[work.host.name].error) for work in works]
-
-
-def _as_written(receipt: InstanceReceipt, *, former_key: bool) -> InstanceState:
-    """Return the state that writes what a receipt says was written, word for word."""
-    instance = instance_of(receipt)
-    return InstanceState(
-        engine_service=EngineService(
-            name=receipt.name,
-            texts=receipt.texts,
-            key_texts=receipt.key_texts,
-            weights=instance.weights.folder,
-            former_key=former_key,
-        )
-    )
-
-
-def _not_restored(
-    work: Deployment, failed: GlmprovError | None, receipt: InstanceReceipt, why: GlmprovError
-) -> RestoreError:
-    first = failed.message if failed else ""
-    return RestoreError(
-        f"{first}\nand receipt {receipt.number} ({receipt.recipe}) could not be restored: {why.message}",
-        host=work.host.name,
-        place=receipt.name,
-        next_step=f"glmprov logs {work.name}; glmprov rollback {work.name} once it is mended",
-    )
-
-
-def erase(channel: Channel, unit: str, home: str, state_home: str) -> None:
-    """Take an instance's files off a host: unit, environment, gate, key, receipts. What was fetched stays."""
-    argv = ["python3", "-I", "-", unit, home, state_home]
-    done = channel.run(argv, stdin=_ERASE.encode(), become=True)
-    if done.returncode:
-        raise ApplyError(done.stderr.decode(errors="replace").strip()[-300:], place=f"removing {unit}")
-
-
-_ERASE = """
-import os, shutil, subprocess, sys
-unit, home, state_home = sys.argv[1:]
-subprocess.run(["systemctl", "disable", unit], capture_output=True)
-path = "/etc/systemd/system/" + unit
-if os.path.lexists(path):
-    os.unlink(path)
-for folder in (home, state_home):
-    if os.path.isdir(folder):
-        shutil.rmtree(folder)
-subprocess.run(["systemctl", "daemon-reload"], check=True)
-subprocess.run(["systemctl", "reset-failed", unit], capture_output=True)
-"""

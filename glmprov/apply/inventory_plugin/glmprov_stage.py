@@ -7,6 +7,7 @@ whose text it must not. An end without an answer (glmprov was killed) leaves no 
 from __future__ import annotations
 
 import json
+import os
 import socket
 from typing import Any
 
@@ -31,15 +32,25 @@ class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]  # Ansible has
         """Take in what glmprov answers."""
         super().parse(inventory, loader, path, cache)
         try:
-            with socket.socket(socket.AF_UNIX) as glmprov:
-                glmprov.connect(path)
-                hosts = json.loads(glmprov.makefile("rb").read())
+            hosts = json.loads(_answer(path))
         except (OSError, ValueError) as error:
             raise AnsibleParserError(f"glmprov gave no hosts: {error}") from error
         for host, variables in hosts.items():
             inventory.add_host(host)
             for name, value in (variables["data"] | _trusted(variables["templates"])).items():
                 inventory.set_variable(host, name, value)
+
+
+def _answer(path: str) -> bytes:
+    """Return what glmprov says at its socket, reached by its folder's number: its path may be too long for a socket."""
+    folder, name = os.path.split(path)
+    number = os.open(folder, os.O_PATH | os.O_DIRECTORY)
+    try:
+        with socket.socket(socket.AF_UNIX) as glmprov:
+            glmprov.connect(f"/proc/self/fd/{number}/{name}")
+            return glmprov.makefile("rb").read()
+    finally:
+        os.close(number)
 
 
 def _trusted(value: Any) -> Any:

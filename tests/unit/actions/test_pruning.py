@@ -12,7 +12,7 @@ from glmprov.actions.deploy.records import expected_of, receipt_of
 from glmprov.actions.pruning import Store, kept, prunable
 from glmprov.deployed import InstanceReceipt
 from glmprov.instance import Image, Weights
-from glmprov.operate.docker import Image as Present
+from glmprov.operate.docker_told import Image as Present
 from glmprov.operate.weights import Stored
 
 ROOT = "/var/lib/glmprov/models"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from unit.instance.hosts import GENOA, OWN_LAUNCHER, SGLANG, TURIN, VLLM, host, instance, locked, recipe
@@ -159,15 +160,40 @@ def test_an_image_of_its_own_is_told_by_its_environment_and_the_key_is_not_in_it
 
 def test_as_published_keeps_the_command_and_borrows_the_image() -> None:
     bare = replace(SGLANG.published, image=None, options={})
-    fix = Correction(Change(image="lmsysorg/sglang:v0.5.14", renamed={"tp": "tp-size"}), "why", Source("who"))
+    bare = replace(bare, version="0.5.9")
+    change = Change(version="0.5.14", image="lmsysorg/sglang:v0.5.14", renamed={"tp": "tp-size"})
+    one = recipe(bare, corrections=(Correction(change, "why", Source("who")),))
     found = instance(
-        recipe(bare, corrections=(fix,)),
+        one,
         wanted=Wanted(as_published=True),
         locked=Locked(Image("lmsysorg/sglang:v0.5.14", "sha256:" + "ab" * 32)),
     )
     assert "tp" in found.launch.arguments
     assert found.form == "as published"
-    assert any("without an image" in note for note in found.notes)
+    assert (found.launch.image, found.launch.version) == ("lmsysorg/sglang:v0.5.14", "0.5.14")
+    assert found.launch.origin("image") == found.launch.origin("version") == "correction"
+    (warning,) = [note for note in found.notes if note.startswith("warning")]
+    assert "published for sglang 0.5.9 without an image" in warning
+    assert "lmsysorg/sglang:v0.5.14, the corrected form's, runs it, and that is sglang 0.5.14" in warning
+
+
+def test_as_published_runs_in_the_image_that_it_names() -> None:
+    change = Change(version="0.5.23", image="lmsysorg/sglang:v0.5.23")
+    one = recipe(SGLANG.published, corrections=(Correction(change, "why", Source("who")),))
+    launch, notes = final(one, Wanted(as_published=True))
+    assert (launch.image, launch.version) == ("lmsysorg/sglang:v0.5.14", "0.5.14")
+    assert not any("warning" in note for note in notes)
+
+
+@pytest.mark.parametrize("own", [{"sets": parse_sets(["image=a/b:1"])}, {"venv": "/opt/sglang"}])
+def test_as_published_in_what_somebody_names_borrows_neither_image_nor_version(own: dict[str, Any]) -> None:
+    bare = replace(SGLANG.published, image=None, version="0.5.9", options={})
+    change = Change(version="0.5.14", image="lmsysorg/sglang:v0.5.14")
+    one = recipe(bare, corrections=(Correction(change, "why", Source("who")),))
+    launch, notes = final(one, Wanted(as_published=True, **own))
+    assert launch.version == "0.5.9"
+    assert launch.image in (None, "a/b:1")
+    assert not any("warning" in note for note in notes)
 
 
 def test_what_is_reachable_is_said() -> None:

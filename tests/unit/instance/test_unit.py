@@ -6,23 +6,17 @@ import json
 import shlex
 from dataclasses import replace
 
-from unit.instance.hosts import OWN_LAUNCHER, SGLANG, TURIN, VLLM, host, instance, locked, recipe
+from unit.instance.hosts import OWN_LAUNCHER, SGLANG, VLLM, instance, recipe
 from unit.summary import uuid
 
-from glmprov.engines.meaning import engine_of
-from glmprov.fit import model_of
 from glmprov.instance import (
-    HostSide,
-    Tuning,
     Wanted,
-    build,
     docker_argv,
     environment_text,
     gate_settings,
     gate_text,
     key_rendering,
     parse_sets,
-    texts_of,
     unit_text,
 )
 from glmprov.recipe import Launch
@@ -119,6 +113,12 @@ def test_a_virtual_environment_gets_by_directives_what_a_container_gets_by_argum
     assert "CPUAffinity" not in unit_text(instance(wanted=Wanted(venv="/opt/venv", bind=False)))
 
 
+def test_an_engine_in_somebodys_home_is_seen_there_and_nothing_else_of_it() -> None:
+    text = unit_text(instance(wanted=Wanted(venv="/home/ann/vllm env")))
+    assert 'ProtectHome=tmpfs\nBindReadOnlyPaths="/home/ann/vllm env"\n' in text
+    assert "ProtectHome=yes\n" in unit_text(instance(wanted=Wanted(venv="/opt/venv")))
+
+
 def test_a_percent_sign_and_a_dollar_reach_the_engine_as_they_are() -> None:
     found = instance(wanted=Wanted(sets=parse_sets(['chat-template={{ "a" }} 50% $x'])))
     assert '--chat-template "{{ \\"a\\" }} 50%% $$x"' in unit_text(found)
@@ -134,20 +134,3 @@ def test_the_gate_asks_for_a_tool_call_only_where_a_parser_is_named() -> None:
     quiet = replace(VLLM, gate=replace(VLLM.gate, tool_call=False))
     assert gate_settings(instance(quiet))["tool"] is None
     assert json.loads(gate_text(instance(OWN_LAUNCHER)))["model"] is None
-
-
-def test_a_tuned_file_lies_under_the_name_that_the_engine_looks_for() -> None:
-    model = model_of("zai-org/GLM-4.7-FP8")[0]
-    for one, name in ((VLLM, "E=160,N=384,"), (SGLANG, "E=161,N=384,")):
-        resolved = locked(one)
-        found = build(one, resolved, HostSide(host(TURIN)), Wanted(), Tuning("{}", model))
-        assert found.moe is not None
-        assert name in found.moe.file
-        assert "RTX_PRO_6000_Blackwell_Server_Edition" in found.moe.file
-        variable = engine_of(found.launch).moe_config_environment
-        assert variable is not None
-        assert found.environment[variable].value == "/etc/glmprov/moe"
-        assert "/etc/glmprov/instances/glm/moe:/etc/glmprov/moe:ro" in option(docker_argv(found), "volume")
-        assert texts_of(found)[f"/etc/glmprov/instances/glm/moe/{found.moe.file}"] == "{}"
-    venv = build(VLLM, locked(VLLM), HostSide(host(TURIN)), Wanted(venv="/opt/venv"), Tuning("{}", model))
-    assert venv.environment["VLLM_TUNED_CONFIG_FOLDER"].value == "/etc/glmprov/instances/glm/moe"

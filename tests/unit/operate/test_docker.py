@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from glmprov.errors import ApplyError, FetchError, GlmprovError, UnreachableError
-from glmprov.operate import docker
+from glmprov.operate import docker, docker_told
 from glmprov.recipe.image_name import ImageName, image_name
 from glmprov.remote import Channel
 from glmprov.remote.interruption import all_hung_up
@@ -55,7 +55,7 @@ def test_a_pull_is_by_digest_tells_how_far_it_is_and_is_looked_at_again(
         200,
         INSPECTED,
     )
-    heard: list[docker.PullProgress] = []
+    heard: list[docker_told.PullProgress] = []
     image = docker.pull(channel, "here", NAME, heard.append)
     assert docker_daemon.asked[0].path.endswith(f"?fromImage=vllm%2Fvllm-openai&tag=sha256%3A{'d' * 64}")
     assert image.environment == {"A": "b=c", "EMPTY": ""} and image.entrypoint == ("vllm", "serve")
@@ -170,7 +170,7 @@ def _info(daemon: Daemon, folder: Path, registry: str = "") -> None:
     daemon.answers["GET /info"] = (200, {**info, "ServerVersion": "28.2.2"})
 
 
-def _resolved_at(content: Content, daemon: Daemon, folder: Path, token: str = "") -> docker.Resolved:
+def _resolved_at(content: Content, daemon: Daemon, folder: Path, token: str = "") -> docker_told.Resolved:
     server = serve(content, token=token)
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     registry = f"127.0.0.1:{server.server_port}"
@@ -226,7 +226,7 @@ def test_a_manifest_with_other_bytes_than_its_digest_is_not_believed(
 
 
 def test_an_image_too_large_for_the_disk_is_refused_with_the_arithmetic() -> None:
-    daemon = docker.Daemon("28", "/var/lib/docker", 20_000_000_000)
+    daemon = docker_told.Daemon("28", "/var/lib/docker", 20_000_000_000)
     with pytest.raises(
         FetchError, match=r"35.0 GB in /var/lib/docker: 10.0 GB packed, 2.5 times .* 20.0 GB are free"
     ):

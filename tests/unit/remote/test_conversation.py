@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -129,3 +131,10 @@ def test_a_flood_before_the_command_is_forgotten() -> None:
 def test_what_sudo_means(said: str, message: str) -> None:
     found, next_step = explain_refusal(said, "sudo", answered=False, asked_again=False)
     assert message in found and next_step
+
+
+def test_time_counts_from_the_first_word_and_not_while_a_channel_waits_for_its_turn() -> None:
+    conversation = talk()
+    conversation.begun_at -= 3600
+    conversation.opening()
+    assert conversation.give_up_at > time.monotonic()

@@ -71,7 +71,7 @@ def fleet(engine: Path, model: Path, tmp_path_factory: pytest.TempPathFactory) -
             "model": str(model),
             "venv": str(engine),
             "set": CPU,
-            "environment": CPU_ENVIRONMENT,
+            "environment": {**CPU_ENVIRONMENT, "LD_LIBRARY_PATH": f"{engine}/libraries"},
             # One "card" holds the engine: the recipe wants four.
             "accept": ["gpus-too-few-for-recipe"],
             "bind": False,
