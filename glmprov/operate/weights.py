@@ -258,5 +258,5 @@ def explain(fault: Fault, host: str, model: ModelLock, at: str) -> GlmprovError:
 def _no_room(room: str, host: str, model: ModelLock, at: str) -> FetchError:
     return FetchError(
         f"no room for {model.id}: {room}", host=host, place=at,
-        next_step="make room (`glmprov prune`), or set another model root in the inventory",
+        next_step="make room (`glmprov prune`), or set another glmprov_model_root in the inventory",
     )  # fmt: skip

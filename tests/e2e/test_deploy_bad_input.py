@@ -27,6 +27,7 @@ def up(fleet: Fleet) -> Iterator[Fleet]:
     removed(fleet)
     deploy(fleet, HOST, OLD).expect(0)
     yield fleet
+    Service(fleet.nodes[HOST]).answers()
     removed(fleet)
 
 
@@ -41,7 +42,6 @@ def service(up: Fleet) -> Iterator[Service]:
     yield service
     service.node.ssh("rm -rf /srv/elsewhere")
     assert (service.identity, service.node.ssh(look)) == (before, files)
-    service.answers()
 
 
 @pytest.fixture
