@@ -56,8 +56,9 @@ lint: .venv/done  ## ruff, mypy, ansible-lint, yamllint.
 unit: .venv/packages  ## Tests that need no fleet.
 	$(BIN)/pytest -m 'not fleet and not gpu and not engine'
 
-fleet: .venv/packages  ## Tests against a rehearsal fleet of their own.
-	$(BIN)/pytest -m fleet
+# Two at a time, each with a fleet of its own: hosts boot and install while the other one's tests compute.
+fleet: .venv/packages  ## Tests against rehearsal fleets of their own.
+	$(BIN)/pytest -m fleet --numprocesses 2 --dist loadfile
 
 test-engine: .venv/packages  ## recipe-3 served by the real vLLM on the CPU: puts 3.5 GB into the cache.
 	tools/system-packages libnuma1
