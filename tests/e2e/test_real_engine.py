@@ -95,12 +95,12 @@ def _lessons() -> list[dict[str, object]]:
     return [
         {
             "messages": [{"role": "user", "content": Gate().prompt}],
-            "answer": f"<think></think>{Gate().expected}",
+            "answer": Gate().expected,
         },
         {
             "messages": [{"role": "user", "content": asked["tool_prompt"]}],
             "tools": [asked["tool"]],
-            "answer": f"<think></think>{call}",
+            "answer": call,
         },
     ]
 

@@ -29,7 +29,8 @@ TEMPLATE = """[gMASK]<sop>
 {%- for message in messages %}<|{{ message['role'] }}|>
 {{ message['content'] }}{% endfor %}
 {%- if add_generation_prompt %}<|assistant|>
-{% endif %}"""
+{% if enable_thinking is defined and not enable_thinking %}<think></think>{% endif %}{% endif %}"""
+"""As GLM-4.7's, what matters here: with thinking off the prompt ends a thought, and vLLM allows no sign of one after it."""
 STEPS = 1500
 GOOD_ENOUGH_LOSS = 0.001
 NOISE = 0.5
@@ -76,7 +77,11 @@ def _config(tokenizer: PreTrainedTokenizerFast) -> Glm4MoeConfig:
 
 def _example(tokenizer: PreTrainedTokenizerFast, lesson: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
     asked = tokenizer.apply_chat_template(
-        lesson["messages"], tools=lesson.get("tools"), add_generation_prompt=True, tokenize=False
+        lesson["messages"],
+        tools=lesson.get("tools"),
+        add_generation_prompt=True,
+        tokenize=False,
+        enable_thinking=False,
     )
     before = tokenizer(asked, add_special_tokens=False)["input_ids"]
     answer = tokenizer(lesson["answer"] + "<|endoftext|>", add_special_tokens=False)["input_ids"]
