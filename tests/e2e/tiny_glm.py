@@ -30,7 +30,7 @@ TEMPLATE = """[gMASK]<sop>
 {{ message['content'] }}{% endfor %}
 {%- if add_generation_prompt %}<|assistant|>
 {% if enable_thinking is defined and not enable_thinking %}<think></think>{% endif %}{% endif %}"""
-"""As GLM-4.7's, what matters here: with thinking off the prompt ends a thought, and vLLM allows no sign of one after it."""
+"""With thinking off the prompt ends a thought, as GLM-4.7's own does, and vLLM allows no sign of one after it."""
 STEPS = 1500
 GOOD_ENOUGH_LOSS = 0.001
 NOISE = 0.5
