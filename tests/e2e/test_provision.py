@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from glmprov_program import finish, keys, run, start
-from rehearsal import Fleet, Node
+from rehearsal import PROFILES, Fleet, Node, running_fleet
 
 from glmprov import inventory, journal
 from glmprov.remote import ConnectOptions, connect
@@ -21,6 +22,13 @@ pytestmark = pytest.mark.fleet
 NODES = ("turin-8x", "genoa-4x")
 CARDS = {"turin-8x": 8, "genoa-4x": 4}
 CARDS_BEFORE: dict[str, list[str]] = {}
+
+
+@pytest.fixture(scope="module")
+def fleet(_root: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """Two bare hosts, whatever other tests did to theirs."""
+    with running_fleet(tmp_path_factory.mktemp("bare"), *PROFILES) as up:
+        yield up
 
 
 def limits(node: Node) -> set[str]:

@@ -1,4 +1,4 @@
-"""What deploy asks of an instance's gate."""
+"""What deploy asks of an instance on its host: its gate, and which processes are its own."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from glmprov.instance import Instance, gate_path
 from glmprov.instance.model import GATE_PROGRAM
+from glmprov.operate import docker
 from glmprov.remote import Channel
 
 _GATE_SECONDS = 300.0
@@ -33,6 +34,14 @@ def gate(channel: Channel, instance: Instance) -> Answered:
     )
     found = last_word(done.stdout.decode(errors="replace").splitlines())
     return found or Answered(False, f"the gate ended with {done.returncode} and no word")
+
+
+def marks(channel: Channel, host: str, instance: Instance) -> tuple[str, ...]:
+    """Return by what the control groups of our own processes are known: the unit's name, and the container's id."""
+    if not instance.image:
+        return (instance.unit,)
+    container = docker.container(channel, host, instance.container)
+    return (instance.unit, *([str(container["Id"])] if container else []))
 
 
 def last_word(lines: Iterable[str]) -> Answered | None:

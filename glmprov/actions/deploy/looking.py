@@ -9,6 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from glmprov import drift
+from glmprov.actions.deploy import acts
 from glmprov.actions.deploy.checks import HOST_SCOPE, check
 from glmprov.actions.deploy.fetching import known
 from glmprov.actions.deploy.locking import Locks
@@ -161,7 +162,9 @@ class Look:
                 port, before = planned.instance.port, planned.previous
                 if before is None or before.port != port:
                     who = cards.listener(channel, work.host.name, port)
-                    if who is not None:
+                    ours = acts.marks(channel, work.host.name, planned.instance) if who else ()
+                    # One of ours may listen there: of a swap whose end nobody saw.
+                    if who is not None and not any(mark in who.cgroup for mark in ours):
                         planned = self._planned(work, image, lock, siblings, {port: str(who)})
             work.planned = planned
             self._check(work, planned)

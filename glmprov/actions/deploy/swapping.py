@@ -18,7 +18,7 @@ from glmprov.errors import ApplyError, GateError, GlmprovError
 from glmprov.instance import Instance
 from glmprov.instance.gate import loopback
 from glmprov.journal import instances
-from glmprov.operate import cards, docker, service
+from glmprov.operate import cards, service
 from glmprov.operate.swap import swap
 from glmprov.remote import Channel, connect
 from glmprov.remote.fan_out import for_each
@@ -64,18 +64,11 @@ class Swap:
             work.served_before = before.active == "active"
             # One that systemd is about to start again was meant to serve; one that a person stopped wasn't.
             work.meant_to_serve = before.active != "inactive"
-            work.marks = self._marks(channel, work, instance)
+            work.marks = acts.marks(channel, work.host.name, instance)
             self._others(channel, work)
             if work.served_before and work.planned.previous is not None:
                 self._drain(channel, work, instance_of(work.planned.previous))
             self._swap(channel, work, instance)
-
-    def _marks(self, channel: Channel, work: Deployment, instance: Instance) -> tuple[str, ...]:
-        """Return by what the control groups of our own processes are known: the unit's name, and the container's id."""
-        if not instance.image:
-            return (instance.unit,)
-        container = docker.container(channel, work.host.name, instance.container)
-        return (instance.unit, *([str(container["Id"])] if container else []))
 
     def _others(self, channel: Channel, work: Deployment) -> None:
         """Raise ApplyError, with nothing stopped yet, if somebody else holds memory of the cards."""
