@@ -70,6 +70,7 @@ def fleet(engine: Path, model: Path, tmp_path_factory: pytest.TempPathFactory) -
             "recipe": "recipe-3",
             "model": str(model),
             "venv": str(engine),
+            "listen": "0.0.0.0",
             "set": CPU,
             "environment": {**CPU_ENVIRONMENT, "LD_LIBRARY_PATH": f"{engine}/libraries"},
             # One "card" holds the engine: the recipe wants four.
@@ -106,8 +107,12 @@ def _lessons() -> list[dict[str, object]]:
 
 
 def test_recipe_3_is_deployed_with_the_real_engine_and_answers_its_client(fleet: Fleet, engine: Path) -> None:
-    ran = run(fleet, "deploy", "--yes").expect(0)
-    assert "host_vars" in ran.out + ran.err, "the plan says where the overrides for a CPU come from"
+    planned = run(fleet, "deploy", "--check")
+    overrides = [
+        line.split() for line in (planned.out + planned.err).splitlines() if "--enforce-eager" in line
+    ]
+    assert overrides and "inventory" in overrides[0], "the plan says where the overrides for a CPU come from"
+    run(fleet, "deploy", "--yes").expect(0)
     node = fleet.nodes[HOST]
     key = node.ssh("cat /etc/glmprov/instances/glm/key 2>/dev/null || true")
     client = """
