@@ -58,7 +58,7 @@ unit: .venv/packages  ## Tests that need no fleet.
 
 # Two at a time, each with a fleet of its own: hosts boot and install while the other one's tests compute.
 fleet: .venv/packages  ## Tests against rehearsal fleets of their own.
-	$(BIN)/pytest -m fleet --numprocesses 2 --dist loadfile
+	PYTHONHASHSEED=0 $(BIN)/pytest -m fleet --numprocesses 2 --dist loadfile
 
 test-engine: .venv/packages  ## recipe-3 served by the real vLLM on the CPU: puts 3.5 GB into the cache.
 	tools/system-packages libnuma1
