@@ -111,8 +111,8 @@ def test_a_receipt_comes_back_as_it_was() -> None:
 def test_the_payload_takes_no_secret_from_a_process() -> None:
     plain = {"NCCL_DEBUG": "INFO", "EMPTY": "", "TOKENIZERS_PARALLELISM": "0"}
     variables = {**plain, "VLLM_API_KEY": "sk-1", "HF_TOKEN": "hf"}
-    words = ["/bin/sh", "-c", "echo; exec sleep 60"]
-    child = subprocess.Popen(words, stdout=subprocess.PIPE, env=variables)
+    words = ["/bin/sh", "-c", "echo; read line"]
+    child = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=variables)
     assert child.stdout is not None
     child.stdout.readline()  # a process that is just being made has no environment yet
     try:
