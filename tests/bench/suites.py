@@ -326,7 +326,7 @@ def bare(stand: Stand) -> Suite:
                 prepare=fresh, says="failed=0",
             ),
         ]  # fmt: skip
-        readings = stand.meter(up.group).in_turn(contenders, min(stand.rounds, 2))
+        readings = stand.meter(up.group).in_turn(contenders, stand.rounds)
     return Suite(
         "bare to provisioned, 2 hosts",
         "Driver, engine and all else on bare nodes, without the reboot. The peer runs the same roles once, with "

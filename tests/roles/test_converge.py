@@ -26,6 +26,8 @@ pytestmark = [
 ROOT = Path(__file__).parents[2]
 OPTIONS = {
     "gpu_driver_version": "580.95.05",
+    # As any variable of Ansible's, it takes the place of the role's default and of the fleet's registry mirror.
+    "container_engine_daemon": {"runtimes.nvidia.path": "nvidia-container-runtime"},
     "host_tuning_kernel_arguments": {"iommu": "pt", "pcie_port_pm": "off"},
     "host_tuning_module_options": {"nvidia_uvm.uvm_disable_hmm": 1},
     "host_tuning_sysctl": {"vm.swappiness": 0},
