@@ -15,7 +15,7 @@ from glmprov.drift import Difference
 from glmprov.errors import ApplyError, GlmprovError, MovedOnError
 from glmprov.remote.fan_out import default_forks
 from glmprov.remote.for_ansible import connection_variables
-from glmprov.results import HookCall
+from glmprov.results.hook import HookCall
 
 _STAGES = 4
 """Facts that appear on the way (a driver, then its cards) need two; more doesn't converge."""

@@ -9,7 +9,7 @@ from glmprov.history import Wanted, acts, select
 from glmprov.inventory import Host
 from glmprov.remote import connect
 from glmprov.remote.fan_out import for_each
-from glmprov.results import HostHistory
+from glmprov.results.history import HostHistory
 
 
 def history(fleet: Fleet, wanted: Wanted) -> tuple[HostHistory, ...]:

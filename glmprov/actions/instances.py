@@ -20,7 +20,8 @@ from glmprov.journal import append
 from glmprov.operate import service
 from glmprov.remote import Channel, connect
 from glmprov.remote.fan_out import for_each
-from glmprov.results import HostFacts, HostInstance
+from glmprov.results.facts import HostFacts
+from glmprov.results.instance import HostInstance
 
 Act = Callable[[Channel, HostInstance], str]
 

@@ -14,7 +14,7 @@ from glmprov.inventory import Host
 from glmprov.receipt import LockState
 from glmprov.remote import Channel, connect
 from glmprov.remote.fan_out import for_each
-from glmprov.results import HostLock
+from glmprov.results.lock import HostLock
 
 
 def status(fleet: Fleet) -> tuple[HostLock, ...]:

@@ -13,7 +13,8 @@ from glmprov.observation import Observation
 from glmprov.probe import observe
 from glmprov.remote import ConnectOptions, connect
 from glmprov.remote.fan_out import for_each
-from glmprov.results import HostFacts, HostReview
+from glmprov.results.facts import HostFacts
+from glmprov.results.review import HostReview
 from glmprov.settings import HostSettings
 
 

@@ -7,7 +7,7 @@ import time
 from glmprov.actions.orders import Orders
 from glmprov.actions.work import Work
 from glmprov.drift import Difference, Verdict, classes, interrupts
-from glmprov.results import HostProvision, KeyResult, Mended, Waiting
+from glmprov.results.provision import HostProvision, KeyResult, Mended, Waiting
 from glmprov.state import Disruption
 
 

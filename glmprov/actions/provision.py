@@ -18,7 +18,9 @@ from glmprov.actions.run import Review, Run
 from glmprov.actions.work import Work
 from glmprov.apply import Event, left_behind
 from glmprov.remote.fan_out import default_forks
-from glmprov.results import HookCall, HostProvision, HostReview
+from glmprov.results.hook import HookCall
+from glmprov.results.provision import HostProvision
+from glmprov.results.review import HostReview
 
 _FRESH_SECONDS = 60.0
 """A look that is older than this, because a person took time to say yes, is taken again."""

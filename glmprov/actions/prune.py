@@ -18,7 +18,7 @@ from glmprov.observation import Observation
 from glmprov.operate import docker, weights
 from glmprov.remote import Channel, connect
 from glmprov.remote.fan_out import for_each
-from glmprov.results import HostPrune, Prunable
+from glmprov.results.prune import HostPrune, Prunable
 from glmprov.settings.instances import model_root
 from glmprov.state import Unknown
 

@@ -14,7 +14,8 @@ from glmprov.fit.hosts import HostFit, on_host
 from glmprov.fit.seats import Host
 from glmprov.observation import Observation
 from glmprov.recipe import Launch, Recipe
-from glmprov.results import HostFacts, HostOffers, HostRecipeFit
+from glmprov.results.facts import HostFacts
+from glmprov.results.fit import HostOffers, HostRecipeFit
 from glmprov.topology import NamedSets
 
 

@@ -23,7 +23,7 @@ from glmprov.receipt import Receipt
 from glmprov.remote import connect
 from glmprov.remote.fan_out import for_each
 from glmprov.remote.for_ansible import shared_options
-from glmprov.results import HostProvision, Mended
+from glmprov.results.provision import HostProvision, Mended
 from glmprov.settings import HostSettings
 from glmprov.state import Unknown
 from glmprov.state.data import data

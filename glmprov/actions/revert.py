@@ -18,7 +18,8 @@ from glmprov.errors import GlmprovError
 from glmprov.observation import Observation
 from glmprov.plan import HostPlan
 from glmprov.receipt import Packages, Receipt
-from glmprov.results import HostFacts, HostReview
+from glmprov.results.facts import HostFacts
+from glmprov.results.review import HostReview
 from glmprov.settings import HostSettings
 from glmprov.state import SECTION_TYPES, Disruption, HostState
 from glmprov.undo.keys import parse

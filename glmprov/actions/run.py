@@ -17,7 +17,9 @@ from glmprov.actions.work import Work, forgetting
 from glmprov.apply import Event
 from glmprov.errors import GlmprovError
 from glmprov.remote.fan_out import for_each
-from glmprov.results import HookCall, HostFacts, HostReview
+from glmprov.results.facts import HostFacts
+from glmprov.results.hook import HookCall
+from glmprov.results.review import HostReview
 from glmprov.settings import HostSettings
 
 T = TypeVar("T")

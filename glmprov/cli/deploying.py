@@ -203,7 +203,7 @@ def _nobody(_: Sequence[Deployment]) -> bool:
 def _report_plan(terminal: Terminal, works: Sequence[Deployment]) -> NoReturn:
     from glmprov.report.console import show
     from glmprov.report.deploy import as_json, planned
-    from glmprov.results import errors_code
+    from glmprov.results.codes import errors_code
 
     results = [work.told for work in works]
     code = errors_code(results)
@@ -218,7 +218,7 @@ def _report(terminal: Terminal, works: Sequence[Deployment]) -> None:
     from glmprov.errors import ExitCode
     from glmprov.report.console import show
     from glmprov.report.deploy import as_json, deployed
-    from glmprov.results import deploy_code
+    from glmprov.results.deploy import deploy_code
 
     results = [work.told for work in works]
     code = ExitCode.INTERRUPTED if terminal.interrupted else deploy_code(results)

@@ -103,7 +103,7 @@ def _on_hosts(
     recipe: Recipe, launch: Launch, form: str, context: int | None, options: dict[str, Any]
 ) -> None:
     from glmprov.actions.recipe_fit import recipe_fit
-    from glmprov.results import fit_code
+    from glmprov.results.fit import fit_code
 
     terminal = terminal_for(options)
     with terminal.progress("probing") as said:
@@ -160,7 +160,7 @@ def suggest(purpose: str, gpus: int | None, card: str, **options: Any) -> None:
 def _suggest_on_hosts(row: Purpose, recipes: list[Recipe], options: dict[str, Any]) -> None:
     from glmprov.actions.recipe_fit import recipe_suggest
     from glmprov.report.fit.suggested import hosts_document, hosts_text
-    from glmprov.results import offers_code
+    from glmprov.results.fit import offers_code
 
     terminal = terminal_for(options)
     with terminal.progress("probing") as said:

@@ -19,7 +19,7 @@ from glmprov.errors import PlanError
 from glmprov.inventory import Host
 from glmprov.observation import Observation
 from glmprov.receipt import Packages, Receipt, from_json, packages_from_json, to_json
-from glmprov.results import HostFacts
+from glmprov.results.facts import HostFacts
 from glmprov.settings import from_variables
 from glmprov.state import (
     ContainerEngine,

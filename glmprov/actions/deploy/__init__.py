@@ -21,7 +21,7 @@ from glmprov.actions.provision import Aborted
 from glmprov.actions.record import Recorder
 from glmprov.apply import Event, left_behind
 from glmprov.recipe.library import Library
-from glmprov.results import HookCall
+from glmprov.results.hook import HookCall
 
 __all__ = ["Aborted", "DeployOrders", "Deployment", "deploy", "rollback"]
 

@@ -15,7 +15,7 @@ from glmprov.lint import Finding, Target
 from glmprov.lint.linted import accepted_rules, lint_launch
 from glmprov.observation import Observation
 from glmprov.recipe import Change, Recipe, changed
-from glmprov.results import HostReview
+from glmprov.results.review import HostReview
 from glmprov.state import Setting, Unknown
 from glmprov.topology import NamedSets
 

@@ -30,7 +30,8 @@ from glmprov.recipe.library import Library
 from glmprov.recipe.lock import RecipeLock
 from glmprov.remote import connect
 from glmprov.remote.fan_out import for_each
-from glmprov.results import HostFacts, HostReview
+from glmprov.results.facts import HostFacts
+from glmprov.results.review import HostReview
 from glmprov.settings.instances import Declared, declared
 from glmprov.settings.sets import SETS, named_sets
 from glmprov.state import Unknown

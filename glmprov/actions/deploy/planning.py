@@ -32,7 +32,7 @@ from glmprov.observation import Observation
 from glmprov.operate import weights
 from glmprov.recipe import Recipe
 from glmprov.recipe.lock import RecipeLock
-from glmprov.results import HostReview
+from glmprov.results.review import HostReview
 from glmprov.settings.instances import model_root
 from glmprov.settings.sets import SETS, named_sets
 from glmprov.state import InstanceState, Manage, Unknown

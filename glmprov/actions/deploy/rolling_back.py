@@ -19,7 +19,8 @@ from glmprov.operate import docker
 from glmprov.recipe.image_name import image_name
 from glmprov.remote import connect
 from glmprov.remote.fan_out import for_each
-from glmprov.results import HostFacts, HostReview
+from glmprov.results.facts import HostFacts
+from glmprov.results.review import HostReview
 
 
 class LookBack:

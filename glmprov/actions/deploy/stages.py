@@ -19,7 +19,7 @@ from glmprov.actions.record import Recorder
 from glmprov.errors import GateError, GlmprovError, UnreachableError
 from glmprov.instance import Image
 from glmprov.remote import connect
-from glmprov.results import HookCall
+from glmprov.results.hook import HookCall
 
 
 class Looks(Protocol):

@@ -10,7 +10,9 @@ from glmprov.drift import Difference, Verdict
 from glmprov.errors import GlmprovError
 from glmprov.inventory import Host
 from glmprov.recipe.effects import Made
-from glmprov.results import Deployed, HostDeploy, HostProvision, HostReview, KeyResult, Mended
+from glmprov.results.deploy import Deployed, HostDeploy
+from glmprov.results.provision import HostProvision, KeyResult, Mended
+from glmprov.results.review import HostReview
 from glmprov.secret import Secret
 from glmprov.settings.instances import Declared
 

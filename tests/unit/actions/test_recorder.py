@@ -20,7 +20,7 @@ from glmprov.inventory import Host
 from glmprov.plan import build
 from glmprov.receipt import LockState, Receipt
 from glmprov.remote import connect
-from glmprov.results import HostProvision, KeyResult, Mended
+from glmprov.results.provision import HostProvision, KeyResult, Mended
 from glmprov.settings import from_variables
 from glmprov.state import ContainerEngine, Dropped, HostState, Unknown
 

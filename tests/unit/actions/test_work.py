@@ -18,7 +18,8 @@ from glmprov.errors import UsageError
 from glmprov.inventory import Host
 from glmprov.plan import HostPlan
 from glmprov.receipt import Receipt
-from glmprov.results import HostReview, Mended
+from glmprov.results.provision import Mended
+from glmprov.results.review import HostReview
 from glmprov.state import (
     ContainerEngine,
     Disruption,

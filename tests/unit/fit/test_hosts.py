@@ -16,7 +16,7 @@ from glmprov.fit.hosts import Strategy
 from glmprov.observation import Observation
 from glmprov.recipe.reading import read_shipped
 from glmprov.report.fit import hosts as report
-from glmprov.results import HostRecipeFit
+from glmprov.results.fit import HostRecipeFit
 from glmprov.state import NcclEnv
 
 RECIPE = read_shipped("recipe-1")

@@ -20,7 +20,7 @@ from glmprov.instance import DEFAULT_NAME, Image, Taken, Wanted, parse_sets
 from glmprov.inventory import Host
 from glmprov.observation import Observation
 from glmprov.recipe.lock import FileLock, ImageLock, ModelLock, RecipeLock
-from glmprov.results import HostReview
+from glmprov.results.review import HostReview
 from glmprov.state import EngineImage, EngineService, InstanceState, Manage, ModelStore, Unit
 
 SHARDS = (FileLock("model-00001-of-00002.safetensors", 5), FileLock("model-00002-of-00002.safetensors", 7))

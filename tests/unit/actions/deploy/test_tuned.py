@@ -18,7 +18,7 @@ from glmprov.engines.moe import listing, listing_argv
 from glmprov.errors import PlanError
 from glmprov.instance import Wanted
 from glmprov.observation import Observation
-from glmprov.results import HostReview
+from glmprov.results.review import HostReview
 from glmprov.state import Unknown
 
 NAME = "E=160,N=384,device_name=NVIDIA_RTX_PRO_6000_Blackwell_Server_Edition,dtype=fp8_w8a8.json"
