@@ -113,9 +113,14 @@ def review(facts: HostFacts, wanted: HostSettings, compare: Compare = against_pl
     return HostReview(facts.host, facts.observation, its_plan, differences)
 
 
-def review_all(fleet: Fleet, compare: Compare = against_plan, said: Said = silent) -> tuple[HostReview, ...]:
-    """Probe every host and hold it against its plan; in the inventory's order."""
-    wanted = read_settings(fleet.hosts)
+def review_all(
+    fleet: Fleet,
+    compare: Compare = against_plan,
+    said: Said = silent,
+    wanted: Mapping[str, HostSettings] | None = None,
+) -> tuple[HostReview, ...]:
+    """Probe every host and hold it against its plan; in the inventory's order. wanted None: as the inventory says."""
+    wanted = wanted or read_settings(fleet.hosts)
     found = {
         facts.host: review(facts, wanted[facts.host], compare) for facts in look_at_all(fleet, said, wanted)
     }

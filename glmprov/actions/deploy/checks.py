@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from glmprov.actions.deploy.planning import Planned, require_clean, taken
+from glmprov.actions.deploy.clean import require_clean
+from glmprov.actions.deploy.planned import Planned
+from glmprov.actions.deploy.planning import taken
 from glmprov.actions.deploy.tuned import Shipped
 from glmprov.actions.deploy.tuned import told as told_of_tuned
 from glmprov.actions.recipe_fit import on_observed

@@ -10,7 +10,10 @@ import pytest
 from unit.instance.hosts import DIGEST, TURIN, VLLM, host
 from unit.summary import uuid
 
-from glmprov.actions.deploy.planning import Planned, changed, not_clean, plan, require_clean
+from glmprov.actions.deploy.changes import changed
+from glmprov.actions.deploy.clean import not_clean, require_clean
+from glmprov.actions.deploy.planned import Planned
+from glmprov.actions.deploy.planning import plan
 from glmprov.actions.deploy.records import instance_of, receipt_of
 from glmprov.deployed import ObservedInstance
 from glmprov.drift import Difference, Verdict

@@ -12,7 +12,8 @@ from unit.actions.deploy.test_planning import HOST, LOCK, THERE, deployed, plann
 from unit.instance.hosts import TURIN, VLLM, host
 
 from glmprov.actions.deploy.checks import check, findings_of
-from glmprov.actions.deploy.planning import Planned, plan
+from glmprov.actions.deploy.planned import Planned
+from glmprov.actions.deploy.planning import plan
 from glmprov.actions.deploy.tuned import told
 from glmprov.engines.moe import listing, listing_argv
 from glmprov.errors import PlanError
