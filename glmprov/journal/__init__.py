@@ -22,9 +22,8 @@ from glmprov import history
 from glmprov.errors import GlmprovError, LockError
 from glmprov.journal.asking import ask
 from glmprov.journal.holder import gone, ourselves
-from glmprov.receipt import RECEIPT_PATH, LockState, Receipt, from_json, to_json
+from glmprov.receipt import RECEIPT_PATH, LockState, Receipt, to_json
 from glmprov.remote import Channel
-from glmprov.state import Unknown
 
 LEASE_SECONDS = 120.0
 """How long a lock outlives its controller. Renewed three times in it, so two renewals may be lost."""
@@ -177,17 +176,6 @@ def take_back(channel: Channel, receipt: Receipt | None, *, home: str = HOME) ->
     asked = {"home": home, "receipt.json": receipt and to_json(receipt)}
     before = receipt and json.dumps(dict(receipt.before), indent=1) + "\n"
     ask(channel, "leave", asked | {"before.json": before})
-
-
-def read_receipt(channel: Channel, *, home: str = HOME) -> Receipt | Unknown | None:
-    """Return the host's receipt, None if it has none, Unknown if what is there isn't one that we can read."""
-    text = ask(channel, "load", {"home": home, "name": "receipt.json"}).get("text")
-    if text is None:
-        return None
-    try:
-        return from_json(text)
-    except ValueError as error:
-        return Unknown(f"{RECEIPT_PATH}: {str(error).splitlines()[0]}")
 
 
 def append(channel: Channel, entry: history.Entry, *, home: str = HOME) -> None:
