@@ -16,7 +16,7 @@ from glmprov.errors import GateError, GlmprovError, NoHostError
 from glmprov.history import Change, Event
 from glmprov.instance.model import HOME, STATE_HOME, UNIT_PREFIX
 from glmprov.inventory import Host
-from glmprov.journal import append
+from glmprov.journal.history import append
 from glmprov.operate import service
 from glmprov.remote import Channel, connect
 from glmprov.remote.fan_out import for_each

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from glmprov import journal
 from glmprov.actions.observe import Fleet
 from glmprov.actions.record import entry
 from glmprov.errors import GlmprovError
 from glmprov.history import Event
 from glmprov.inventory import Host
+from glmprov.journal import history, lock
 from glmprov.receipt import LockState
 from glmprov.remote import Channel, connect
 from glmprov.remote.fan_out import for_each
@@ -19,7 +19,7 @@ from glmprov.results.lock import HostLock
 
 def status(fleet: Fleet) -> tuple[HostLock, ...]:
     """Read the lock of every host."""
-    return _each(fleet, journal.status)
+    return _each(fleet, lock.status)
 
 
 def release(fleet: Fleet) -> tuple[HostLock, ...]:
@@ -28,9 +28,9 @@ def release(fleet: Fleet) -> tuple[HostLock, ...]:
 
 
 def _release(channel: Channel) -> LockState | None:
-    taken = journal.release(channel)
+    taken = lock.release(channel)
     if taken is not None:
-        journal.append(channel, entry("lock release", Event.DONE, reason=taken.text))
+        history.append(channel, entry("lock release", Event.DONE, reason=taken.text))
     return taken
 
 

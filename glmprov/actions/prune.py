@@ -13,7 +13,8 @@ from glmprov.deployed import InstanceReceipt
 from glmprov.errors import GlmprovError, PlanError
 from glmprov.history import Change, Event
 from glmprov.inventory import Host
-from glmprov.journal import append, instances
+from glmprov.journal import instances
+from glmprov.journal.history import append
 from glmprov.observation import Observation
 from glmprov.operate import docker, weights
 from glmprov.remote import Channel, connect

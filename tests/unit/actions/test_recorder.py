@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 from unit.summary import observation
 
-from glmprov import journal
 from glmprov.actions.observe import Fleet
 from glmprov.actions.record import Recorder
 from glmprov.drift import Difference, Verdict
 from glmprov.errors import LockError
 from glmprov.history import End, acts
 from glmprov.inventory import Host
+from glmprov.journal import history
+from glmprov.journal.lock import status
 from glmprov.plan import build
 from glmprov.receipt import LockState, Receipt, from_json
 from glmprov.remote import connect
@@ -44,7 +45,7 @@ def _recorder(home: Path, *, keeps_before: bool = True) -> Recorder:
 
 def _acts(home: Path) -> list[tuple[End, int]]:
     with connect(HERE) as channel:
-        found, _ = journal.read_history(channel, home=str(home))
+        found, _ = history.read(channel, home=str(home))
     return [(act.end, len(act.entry.changes)) for act in acts(found.entries)]
 
 
@@ -123,7 +124,7 @@ def test_a_key_of_daemon_json_that_is_settled_is_forgotten(home: Path) -> None:
 def test_locks_are_held_within_the_block_and_released_however_it_ends(home: Path) -> None:
     def lock() -> LockState | None:
         with connect(HERE) as channel:
-            return journal.status(channel, home=str(home))
+            return status(channel, home=str(home))
 
     with pytest.raises(ZeroDivisionError), _recorder(home).locked([HERE]) as refused:
         held = lock()
