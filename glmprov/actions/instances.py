@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from glmprov.actions.changing.record import Recorder, entry
 from glmprov.actions.deploy.erasing import erase
 from glmprov.actions.deploy.records import instance_of
 from glmprov.actions.deploy.swapping import START_MARGIN_SECONDS, STOP_MARGIN_SECONDS
 from glmprov.actions.observe import Fleet, Said, look_at_all, silent
-from glmprov.actions.record import Recorder, entry
 from glmprov.deployed import InstanceReceipt
 from glmprov.drift import instance as differences
 from glmprov.errors import GateError, GlmprovError, NoHostError

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from glmprov.actions.changing.record import entry
 from glmprov.actions.observe import Fleet
-from glmprov.actions.record import entry
 from glmprov.errors import GlmprovError
 from glmprov.history import Event
 from glmprov.inventory import Host

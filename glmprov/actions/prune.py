@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from glmprov.actions.changing.record import Recorder, entry
 from glmprov.actions.observe import Fleet, Said, look
 from glmprov.actions.provision import Aborted
 from glmprov.actions.pruning import Store, prunable
-from glmprov.actions.record import Recorder, entry
 from glmprov.deployed import InstanceReceipt
 from glmprov.errors import GlmprovError, PlanError
 from glmprov.history import Change, Event

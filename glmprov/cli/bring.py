@@ -10,8 +10,8 @@ from glmprov.cli.options import leave
 from glmprov.errors import ExitCode
 
 if TYPE_CHECKING:
+    from glmprov.actions.changing.orders import Orders
     from glmprov.actions.observe import Fleet
-    from glmprov.actions.orders import Orders
     from glmprov.results.hook import HookCall
     from glmprov.terminal import Terminal
 

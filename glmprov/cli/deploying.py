@@ -70,7 +70,7 @@ def deploy(yes: bool, check: bool, **options: Any) -> None:
 
     from glmprov.actions.deploy import Aborted
     from glmprov.actions.deploy import deploy as act
-    from glmprov.cli.recipe_options import library_for
+    from glmprov.cli.recipe.options import library_for
 
     terminal = terminal_for(options)
     orders, library = _orders(options), library_for(options["folders"])
@@ -141,9 +141,9 @@ _NOTHING_SAID: dict[str, Any] = {
 
 
 def _orders(options: dict[str, Any]) -> DeployOrders:
-    from glmprov.actions.batches import parse_serial
+    from glmprov.actions.changing.batches import parse_serial
+    from glmprov.actions.changing.orders import HOOK_SECONDS, Orders
     from glmprov.actions.deploy import DeployOrders
-    from glmprov.actions.orders import HOOK_SECONDS, Orders
 
     return DeployOrders(
         run=Orders(

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from unit.summary import observation, uuid
 
 from glmprov import undo
+from glmprov.actions.provision.work import Work
 from glmprov.actions.revert import reviewer, what_is_left
-from glmprov.actions.work import Work
 from glmprov.drift import Difference, Verdict
 from glmprov.errors import PlanError
 from glmprov.inventory import Host

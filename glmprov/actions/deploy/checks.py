@@ -9,7 +9,7 @@ from glmprov.actions.deploy.planned import Planned
 from glmprov.actions.deploy.planning import taken
 from glmprov.actions.deploy.tuned import Shipped
 from glmprov.actions.deploy.tuned import told as told_of_tuned
-from glmprov.actions.recipe_fit import on_observed
+from glmprov.actions.recipe.fit import on_observed
 from glmprov.engines.meaning import engine_of
 from glmprov.errors import GlmprovError, PlanError
 from glmprov.instance import Wanted

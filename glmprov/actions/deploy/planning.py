@@ -9,7 +9,7 @@ from glmprov import drift
 from glmprov.actions.deploy.changes import changed
 from glmprov.actions.deploy.planned import Planned
 from glmprov.actions.deploy.records import expected_of
-from glmprov.actions.recipe_lint import moe_config_of
+from glmprov.actions.recipe.lint import moe_config_of
 from glmprov.deployed import InstanceReceipt, ObservedInstance
 from glmprov.drift import Difference
 from glmprov.drift.instances import RESTARTS

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from unit.summary import observation
 
-from glmprov.actions.hooks import Hooks, call, hooks_of
-from glmprov.actions.orders import Orders
+from glmprov.actions.changing.hooks import Hooks, call, hooks_of
+from glmprov.actions.changing.orders import Orders
 from glmprov.drift import Difference, Verdict
 from glmprov.errors import HookError, InventoryError
 from glmprov.inventory import Host

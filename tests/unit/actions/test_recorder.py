@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from unit.summary import observation
 
+from glmprov.actions.changing.record import Recorder
 from glmprov.actions.observe import Fleet
-from glmprov.actions.record import Recorder
 from glmprov.drift import Difference, Verdict
 from glmprov.errors import LockError
 from glmprov.history import End, acts

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from unit.summary import observation
 
+from glmprov.actions.changing.orders import Orders, parse_allowed
 from glmprov.actions.observe import against_plan
-from glmprov.actions.orders import Orders, parse_allowed
-from glmprov.actions.outcome import outcome
-from glmprov.actions.work import Work, grown
+from glmprov.actions.provision.outcome import outcome
+from glmprov.actions.provision.work import Work, grown
 from glmprov.drift import Difference, Verdict, compare
 from glmprov.errors import UsageError
 from glmprov.inventory import Host

@@ -9,7 +9,7 @@ from unit.fit.test_seats import FULL, hardware
 from unit.summary import observation
 from unit.test_plan_profiles import summary
 
-from glmprov.actions.recipe_fit import on_observed
+from glmprov.actions.recipe.fit import on_observed
 from glmprov.errors import ExitCode, UnreachableError
 from glmprov.fit import asked_by
 from glmprov.fit.hosts import Strategy

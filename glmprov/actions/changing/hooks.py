@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO
 
-from glmprov.actions.orders import Orders
+from glmprov.actions.changing.orders import Orders
 from glmprov.errors import HookError, InventoryError
 from glmprov.inventory import Host
 from glmprov.remote.interruption import interruptible

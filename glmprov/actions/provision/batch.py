@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from glmprov import apply
-from glmprov.actions import hooks
-from glmprov.actions.outcome import outcome
-from glmprov.actions.run import Run
-from glmprov.actions.work import Work, grown
+from glmprov.actions.changing import hooks
+from glmprov.actions.provision.outcome import outcome
+from glmprov.actions.provision.run import Run
+from glmprov.actions.provision.work import Work, grown
 from glmprov.drift import Difference
 from glmprov.errors import ApplyError, GlmprovError, MovedOnError
 from glmprov.remote.fan_out import default_forks

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from glmprov.actions.facts import facts
-from glmprov.actions.model_folder import model_for
 from glmprov.actions.observe import Fleet, Said, silent
+from glmprov.actions.recipe.model_folder import model_for
 from glmprov.errors import GlmprovError
 from glmprov.fit import asked_by
 from glmprov.fit.hosts import HostFit, on_host

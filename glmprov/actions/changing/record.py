@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from glmprov import __version__
+from glmprov.actions.changing.receipts import plan_of, receipt_of, says_the_same, settled
 from glmprov.actions.observe import Fleet, Said
-from glmprov.actions.receipts import plan_of, receipt_of, says_the_same, settled
 from glmprov.drift import Difference
 from glmprov.errors import GlmprovError
 from glmprov.history import Change, Entry, Event
