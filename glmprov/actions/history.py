@@ -8,7 +8,7 @@ from glmprov.history import Wanted, acts, select
 from glmprov.inventory import Host
 from glmprov.journal.history import read
 from glmprov.remote import connect
-from glmprov.remote.fan_out import for_each
+from glmprov.remote.fan_out import by_host
 from glmprov.results.history import HostHistory
 
 
@@ -21,8 +21,7 @@ def history(fleet: Fleet, wanted: Wanted) -> tuple[HostHistory, ...]:
         at_work = lock.owner if lock and lock.live else None
         return HostHistory(host.name, select(acts(journal.entries, at_work), wanted), journal.unread)
 
-    found: dict[str, HostHistory] = {}
-    for host, result in for_each(fleet.hosts, work, fleet.forks):
-        lost = isinstance(result, GlmprovError)
-        found[host.name] = HostHistory(host.name, error=result) if lost else result  # type: ignore[arg-type, assignment]
-    return tuple(found[host.name] for host in fleet.hosts)
+    def lost(host: str, error: GlmprovError) -> HostHistory:
+        return HostHistory(host, error=error)
+
+    return tuple(by_host(fleet.hosts, work, lost, fleet.forks).values())

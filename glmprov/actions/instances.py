@@ -106,7 +106,6 @@ def _on_each(fleet: Fleet, name: str, command: str, act: Act, said: Said) -> tup
         ready = [host for host in having if host.name not in refused]
         for host, result in for_each(ready, work, fleet.forks):
             if isinstance(result, GlmprovError):
-                result.host = result.host or host.name
                 found[host.name] = replace(found[host.name], error=result)
             else:
                 found[host.name] = replace(found[host.name], done=str(result))

@@ -13,7 +13,7 @@ from glmprov.inventory import Host
 from glmprov.journal import history, lock
 from glmprov.receipt import LockState
 from glmprov.remote import Channel, connect
-from glmprov.remote.fan_out import for_each
+from glmprov.remote.fan_out import by_host
 from glmprov.results.lock import HostLock
 
 
@@ -35,12 +35,11 @@ def _release(channel: Channel) -> LockState | None:
 
 
 def _each(fleet: Fleet, act: Callable[[Channel], LockState | None]) -> tuple[HostLock, ...]:
-    def work(host: Host) -> LockState | None:
+    def work(host: Host) -> HostLock:
         with connect(host, fleet.connection) as channel:
-            return act(channel)
+            return HostLock(host.name, info=act(channel))
 
-    found: dict[str, HostLock] = {}
-    for host, result in for_each(fleet.hosts, work, fleet.forks):
-        lost = isinstance(result, GlmprovError)
-        found[host.name] = HostLock(host.name, error=result) if lost else HostLock(host.name, info=result)  # type: ignore[arg-type]
-    return tuple(found[host.name] for host in fleet.hosts)
+    def lost(host: str, error: GlmprovError) -> HostLock:
+        return HostLock(host, error=error)
+
+    return tuple(by_host(fleet.hosts, work, lost, fleet.forks).values())

@@ -81,7 +81,7 @@ def look_at_all(
     for host, result in for_each(fleet.hosts, work, fleet.forks):
         if isinstance(result, GlmprovError):
             said(host.name, str(result.message))
-            yield HostFacts(host.name, error=_on(host.name, result))
+            yield HostFacts(host.name, error=result)
         else:
             said(host.name, "probed")
             yield HostFacts(host.name, observation=result)
@@ -108,7 +108,8 @@ def review(facts: HostFacts, wanted: HostSettings, compare: Compare = against_pl
     try:
         its_plan = plan.build(wanted, facts.observation)
     except GlmprovError as error:
-        return HostReview(facts.host, facts.observation, error=_on(facts.host, error))
+        error.host = error.host or facts.host
+        return HostReview(facts.host, facts.observation, error=error)
     differences = compare(facts.observation, its_plan)
     return HostReview(facts.host, facts.observation, its_plan, differences)
 
@@ -125,8 +126,3 @@ def review_all(
         facts.host: review(facts, wanted[facts.host], compare) for facts in look_at_all(fleet, said, wanted)
     }
     return tuple(found[host.name] for host in fleet.hosts)
-
-
-def _on(host: str, error: GlmprovError) -> GlmprovError:
-    error.host = error.host or host
-    return error

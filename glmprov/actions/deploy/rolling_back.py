@@ -71,7 +71,6 @@ class LookBack:
 
         for host, result in for_each([work.host for work in by_host.values()], act, self._fleet.forks):
             if isinstance(result, GlmprovError):
-                result.host = result.host or host.name
                 by_host[host.name].error = result
 
     def _planned(self, work: Deployment) -> Planned:
