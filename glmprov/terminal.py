@@ -17,7 +17,7 @@ from rich.text import Text
 
 from glmprov.errors import ExitCode, UsageError
 from glmprov.report.console import console
-from glmprov.results import HostReview
+from glmprov.results.review import HostReview
 from glmprov.state import Disruption
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from glmprov import drift
 from glmprov.actions.observe import Fleet, Said, review_all, silent
-from glmprov.results import HostReview
+from glmprov.results.review import HostReview
 
 
 def audit(fleet: Fleet, said: Said = silent) -> tuple[HostReview, ...]:

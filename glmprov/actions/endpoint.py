@@ -18,7 +18,8 @@ from glmprov.operate.health import healthy
 from glmprov.remote import connect
 from glmprov.remote.fan_out import for_each
 from glmprov.remote.resolve import resolve
-from glmprov.results import HostEndpoint, HostFacts
+from glmprov.results.endpoint import HostEndpoint
+from glmprov.results.facts import HostFacts
 
 
 def endpoints(fleet: Fleet, said: Said = silent) -> tuple[HostEndpoint, ...]:

@@ -25,7 +25,7 @@ from glmprov.apply import ansible_home
 from glmprov.apply.stage_inventory import yaml_text
 from glmprov.errors import UsageError
 from glmprov.inventory import Host
-from glmprov.results import HostReview
+from glmprov.results.review import HostReview
 from glmprov.state import HostState, Later
 
 GROUP = "glmprov_exported"

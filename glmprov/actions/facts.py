@@ -7,7 +7,7 @@ from dataclasses import replace
 from glmprov import topology
 from glmprov.actions.observe import Fleet, Said, look_at_all, silent
 from glmprov.errors import InventoryError
-from glmprov.results import HostFacts
+from glmprov.results.facts import HostFacts
 from glmprov.settings.sets import SETS, named_sets
 from glmprov.topology import NamedSets
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from glmprov import journal
 from glmprov.actions.observe import Fleet
 from glmprov.errors import GlmprovError
 from glmprov.history import Wanted, acts, select
 from glmprov.inventory import Host
+from glmprov.journal.history import read
 from glmprov.remote import connect
-from glmprov.remote.fan_out import for_each
-from glmprov.results import HostHistory
+from glmprov.remote.fan_out import by_host
+from glmprov.results.history import HostHistory
 
 
 def history(fleet: Fleet, wanted: Wanted) -> tuple[HostHistory, ...]:
@@ -17,12 +17,11 @@ def history(fleet: Fleet, wanted: Wanted) -> tuple[HostHistory, ...]:
 
     def work(host: Host) -> HostHistory:
         with connect(host, fleet.connection) as channel:
-            found, lock = journal.read_history(channel)
+            journal, lock = read(channel)
         at_work = lock.owner if lock and lock.live else None
-        return HostHistory(host.name, select(acts(found.entries, at_work), wanted), found.unread)
+        return HostHistory(host.name, select(acts(journal.entries, at_work), wanted), journal.unread)
 
-    read: dict[str, HostHistory] = {}
-    for host, result in for_each(fleet.hosts, work, fleet.forks):
-        lost = isinstance(result, GlmprovError)
-        read[host.name] = HostHistory(host.name, error=result) if lost else result  # type: ignore[arg-type, assignment]
-    return tuple(read[host.name] for host in fleet.hosts)
+    def lost(host: str, error: GlmprovError) -> HostHistory:
+        return HostHistory(host, error=error)
+
+    return tuple(by_host(fleet.hosts, work, lost, fleet.forks).values())

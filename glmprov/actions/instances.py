@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from glmprov.actions.changing.record import Recorder, entry
 from glmprov.actions.deploy.erasing import erase
 from glmprov.actions.deploy.records import instance_of
 from glmprov.actions.deploy.swapping import START_MARGIN_SECONDS, STOP_MARGIN_SECONDS
 from glmprov.actions.observe import Fleet, Said, look_at_all, silent
-from glmprov.actions.record import Recorder, entry
 from glmprov.deployed import InstanceReceipt
 from glmprov.drift import instance as differences
 from glmprov.errors import GateError, GlmprovError, NoHostError
 from glmprov.history import Change, Event
 from glmprov.instance.model import HOME, STATE_HOME, UNIT_PREFIX
 from glmprov.inventory import Host
-from glmprov.journal import append
+from glmprov.journal.history import append
 from glmprov.operate import service
 from glmprov.remote import Channel, connect
 from glmprov.remote.fan_out import for_each
-from glmprov.results import HostFacts, HostInstance
+from glmprov.results.facts import HostFacts
+from glmprov.results.instance import HostInstance
 
 Act = Callable[[Channel, HostInstance], str]
 
@@ -105,7 +106,6 @@ def _on_each(fleet: Fleet, name: str, command: str, act: Act, said: Said) -> tup
         ready = [host for host in having if host.name not in refused]
         for host, result in for_each(ready, work, fleet.forks):
             if isinstance(result, GlmprovError):
-                result.host = result.host or host.name
                 found[host.name] = replace(found[host.name], error=result)
             else:
                 found[host.name] = replace(found[host.name], done=str(result))

@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from glmprov import journal
+from glmprov.actions.changing.record import entry
 from glmprov.actions.observe import Fleet
-from glmprov.actions.record import entry
 from glmprov.errors import GlmprovError
 from glmprov.history import Event
 from glmprov.inventory import Host
+from glmprov.journal import history, lock
 from glmprov.receipt import LockState
 from glmprov.remote import Channel, connect
-from glmprov.remote.fan_out import for_each
-from glmprov.results import HostLock
+from glmprov.remote.fan_out import by_host
+from glmprov.results.lock import HostLock
 
 
 def status(fleet: Fleet) -> tuple[HostLock, ...]:
     """Read the lock of every host."""
-    return _each(fleet, journal.status)
+    return _each(fleet, lock.status)
 
 
 def release(fleet: Fleet) -> tuple[HostLock, ...]:
@@ -28,19 +28,18 @@ def release(fleet: Fleet) -> tuple[HostLock, ...]:
 
 
 def _release(channel: Channel) -> LockState | None:
-    taken = journal.release(channel)
+    taken = lock.release(channel)
     if taken is not None:
-        journal.append(channel, entry("lock release", Event.DONE, reason=taken.text))
+        history.append(channel, entry("lock release", Event.DONE, reason=taken.text))
     return taken
 
 
 def _each(fleet: Fleet, act: Callable[[Channel], LockState | None]) -> tuple[HostLock, ...]:
-    def work(host: Host) -> LockState | None:
+    def work(host: Host) -> HostLock:
         with connect(host, fleet.connection) as channel:
-            return act(channel)
+            return HostLock(host.name, info=act(channel))
 
-    found: dict[str, HostLock] = {}
-    for host, result in for_each(fleet.hosts, work, fleet.forks):
-        lost = isinstance(result, GlmprovError)
-        found[host.name] = HostLock(host.name, error=result) if lost else HostLock(host.name, info=result)  # type: ignore[arg-type]
-    return tuple(found[host.name] for host in fleet.hosts)
+    def lost(host: str, error: GlmprovError) -> HostLock:
+        return HostLock(host, error=error)
+
+    return tuple(by_host(fleet.hosts, work, lost, fleet.forks).values())

@@ -13,7 +13,8 @@ from glmprov.observation import Observation
 from glmprov.probe import observe
 from glmprov.remote import ConnectOptions, connect
 from glmprov.remote.fan_out import for_each
-from glmprov.results import HostFacts, HostReview
+from glmprov.results.facts import HostFacts
+from glmprov.results.review import HostReview
 from glmprov.settings import HostSettings
 
 
@@ -80,7 +81,7 @@ def look_at_all(
     for host, result in for_each(fleet.hosts, work, fleet.forks):
         if isinstance(result, GlmprovError):
             said(host.name, str(result.message))
-            yield HostFacts(host.name, error=_on(host.name, result))
+            yield HostFacts(host.name, error=result)
         else:
             said(host.name, "probed")
             yield HostFacts(host.name, observation=result)
@@ -107,20 +108,21 @@ def review(facts: HostFacts, wanted: HostSettings, compare: Compare = against_pl
     try:
         its_plan = plan.build(wanted, facts.observation)
     except GlmprovError as error:
-        return HostReview(facts.host, facts.observation, error=_on(facts.host, error))
+        error.host = error.host or facts.host
+        return HostReview(facts.host, facts.observation, error=error)
     differences = compare(facts.observation, its_plan)
     return HostReview(facts.host, facts.observation, its_plan, differences)
 
 
-def review_all(fleet: Fleet, compare: Compare = against_plan, said: Said = silent) -> tuple[HostReview, ...]:
-    """Probe every host and hold it against its plan; in the inventory's order."""
-    wanted = read_settings(fleet.hosts)
+def review_all(
+    fleet: Fleet,
+    compare: Compare = against_plan,
+    said: Said = silent,
+    wanted: Mapping[str, HostSettings] | None = None,
+) -> tuple[HostReview, ...]:
+    """Probe every host and hold it against its plan; in the inventory's order. wanted None: as the inventory says."""
+    wanted = wanted or read_settings(fleet.hosts)
     found = {
         facts.host: review(facts, wanted[facts.host], compare) for facts in look_at_all(fleet, said, wanted)
     }
     return tuple(found[host.name] for host in fleet.hosts)
-
-
-def _on(host: str, error: GlmprovError) -> GlmprovError:
-    error.host = error.host or host
-    return error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from glmprov.actions.observe import Fleet, Said, review_all, silent
-from glmprov.results import HostReview
+from glmprov.results.review import HostReview
 
 
 def plan(fleet: Fleet, said: Said = silent) -> tuple[HostReview, ...]:

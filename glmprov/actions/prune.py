@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from glmprov.actions.changing.record import Recorder, entry
 from glmprov.actions.observe import Fleet, Said, look
 from glmprov.actions.provision import Aborted
 from glmprov.actions.pruning import Store, prunable
-from glmprov.actions.record import Recorder, entry
 from glmprov.deployed import InstanceReceipt
 from glmprov.errors import GlmprovError, PlanError
 from glmprov.history import Change, Event
 from glmprov.inventory import Host
-from glmprov.journal import append, instances
+from glmprov.journal import instances
+from glmprov.journal.history import append
 from glmprov.observation import Observation
 from glmprov.operate import docker, weights
 from glmprov.remote import Channel, connect
-from glmprov.remote.fan_out import for_each
-from glmprov.results import HostPrune, Prunable
+from glmprov.remote.fan_out import by_host, for_each
+from glmprov.results.prune import HostPrune, Prunable
 from glmprov.settings.instances import model_root
 from glmprov.state import Unknown
 
@@ -51,9 +52,7 @@ def prune(fleet: Fleet, keep: int, confirm: Confirm, said: Said) -> tuple[HostPr
 
         for host, result in for_each(free, work, fleet.forks):
             found[host.name] = (
-                replace(found[host.name], error=_on(host, result))
-                if isinstance(result, GlmprovError)
-                else result
+                replace(found[host.name], error=result) if isinstance(result, GlmprovError) else result
             )
     return tuple(found.values())
 
@@ -66,13 +65,10 @@ def _look(fleet: Fleet, hosts: Sequence[Host], keep: int, said: Said) -> dict[st
             items, stay = prunable(_store(channel, host, observation), keep)
         return HostPrune(host.name, items, stay)
 
-    found = {
-        host.name: HostPrune(host.name, error=_on(host, result))
-        if isinstance(result, GlmprovError)
-        else result
-        for host, result in for_each(hosts, work, fleet.forks)
-    }
-    return {host.name: found[host.name] for host in hosts}
+    def lost(host: str, error: GlmprovError) -> HostPrune:
+        return HostPrune(host, error=error)
+
+    return by_host(hosts, work, lost, fleet.forks)
 
 
 def _store(channel: Channel, host: Host, observation: Observation) -> Store:
@@ -125,7 +121,8 @@ def _remove(fleet: Fleet, host: Host, found: HostPrune, said: Said) -> HostPrune
             try:
                 _remove_one(channel, host.name, item)
             except GlmprovError as error:
-                failed[item.name] = _on(host, error)
+                error.host = error.host or host.name
+                failed[item.name] = error
             else:
                 gone.append(item)
         if gone:
@@ -153,8 +150,3 @@ def _remove_image(channel: Channel, host: str, image_id: str) -> None:
         if image.id == image_id:
             for name in (*image.tags, *image.digests) or (image.id,):
                 docker.remove_image(channel, host, name)
-
-
-def _on(host: Host, error: GlmprovError) -> GlmprovError:
-    error.host = error.host or host.name
-    return error

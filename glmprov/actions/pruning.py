@@ -14,7 +14,7 @@ from glmprov.instance import Instance
 from glmprov.instance.container import CACHE_VOLUME
 from glmprov.operate.docker_told import Image
 from glmprov.operate.weights import Stored
-from glmprov.results import Prunable
+from glmprov.results.prune import Prunable
 
 _REVISION = re.compile(r"[0-9a-f]{40}")
 """A commit: what the hub names revisions by, and so the folders that deploy makes."""

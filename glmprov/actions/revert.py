@@ -7,18 +7,19 @@ from dataclasses import replace
 from typing import Any
 
 from glmprov import undo
-from glmprov.actions.errand import Errand
+from glmprov.actions.changing.record import Recorder
 from glmprov.actions.observe import Compare
-from glmprov.actions.record import Recorder
-from glmprov.actions.run import Review
-from glmprov.actions.work import Work
+from glmprov.actions.provision.errand import Errand
+from glmprov.actions.provision.run import Review
+from glmprov.actions.provision.work import Work
 from glmprov.drift import Difference
 from glmprov.drift.files import owner_of
 from glmprov.errors import GlmprovError
 from glmprov.observation import Observation
 from glmprov.plan import HostPlan
 from glmprov.receipt import Packages, Receipt
-from glmprov.results import HostFacts, HostReview
+from glmprov.results.facts import HostFacts
+from glmprov.results.review import HostReview
 from glmprov.settings import HostSettings
 from glmprov.state import SECTION_TYPES, Disruption, HostState
 from glmprov.undo.keys import parse

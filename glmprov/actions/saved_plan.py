@@ -18,7 +18,8 @@ from glmprov.inventory.commit import Commit, commits
 from glmprov.plan import saved
 from glmprov.plan.saved import SavedHost, SavedPlan
 from glmprov.receipt import Receipt
-from glmprov.results import HostFacts, HostReview
+from glmprov.results.facts import HostFacts
+from glmprov.results.review import HostReview
 from glmprov.settings import HostSettings
 from glmprov.state.data import data
 

@@ -8,7 +8,7 @@ from glmprov.actions.observe import Fleet
 from glmprov.errors import GlmprovError, HostKeyError
 from glmprov.inventory import Host
 from glmprov.remote.trust import ShownKey, remember, scan, way
-from glmprov.results import HostTrust, TrustedKey
+from glmprov.results.trust import HostTrust, TrustedKey
 
 Confirm = Callable[[str], bool]
 

@@ -13,7 +13,7 @@ from contextlib import suppress
 
 import click
 
-from glmprov.cli import access, changing, deploying, endpoints, looking, pruning, recipes, reverting, serving
+from glmprov.cli import access, changing, deploying, endpoints, looking, pruning, recipe, reverting, serving
 from glmprov.cli.group import main
 from glmprov.errors import ExitCode, GlmprovError
 
@@ -25,7 +25,7 @@ __all__ = [
     "looking",
     "main",
     "pruning",
-    "recipes",
+    "recipe",
     "reverting",
     "run",
     "serving",

@@ -25,7 +25,7 @@ def host() -> None:
 def trust(names: tuple[str, ...], yes: bool, replace: bool, **options: Any) -> None:
     """Fetch the keys of hosts, show their fingerprints, and write them to known_hosts."""
     from glmprov.actions.trust import trust as scan
-    from glmprov.results import errors_code
+    from glmprov.results.codes import errors_code
 
     terminal = terminal_for(options)
     options["limit"] = ",".join(names) or options["limit"]
@@ -44,7 +44,7 @@ def _lock_command(name: str, text: str) -> None:
     @click.argument("names", nargs=-1)
     def command(names: Sequence[str], **options: Any) -> None:
         from glmprov.actions import lock as locks
-        from glmprov.results import errors_code
+        from glmprov.results.codes import errors_code
 
         options["limit"] = ",".join(names) or options["limit"]
         results = getattr(locks, name)(load(options))

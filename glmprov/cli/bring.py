@@ -10,9 +10,9 @@ from glmprov.cli.options import leave
 from glmprov.errors import ExitCode
 
 if TYPE_CHECKING:
+    from glmprov.actions.changing.orders import Orders
     from glmprov.actions.observe import Fleet
-    from glmprov.actions.orders import Orders
-    from glmprov.results import HookCall
+    from glmprov.results.hook import HookCall
     from glmprov.terminal import Terminal
 
 
@@ -21,7 +21,7 @@ def bring(
 ) -> NoReturn:
     """Change the hosts and end the command. report names the report; how is passed on to actions.provision."""
     from glmprov.actions.provision import Aborted, provision
-    from glmprov.results import provision_code
+    from glmprov.results.provision import provision_code
 
     try:
         with terminal.progress(doing) as said:

@@ -14,7 +14,7 @@ from glmprov.cli.options import allow_option, change_options, fleet_options, loa
 from glmprov.errors import UsageError
 
 if TYPE_CHECKING:
-    from glmprov.actions.orders import Orders
+    from glmprov.actions.changing.orders import Orders
     from glmprov.plan.saved import SavedPlan
 
 
@@ -89,8 +89,8 @@ def _saved_plan(options: dict[str, Any]) -> SavedPlan | None:
 def _orders(options: dict[str, Any]) -> Orders:
     from datetime import datetime
 
-    from glmprov.actions.batches import parse_serial, parse_until
-    from glmprov.actions.orders import HOOK_SECONDS, Orders, parse_allowed
+    from glmprov.actions.changing.batches import parse_serial, parse_until
+    from glmprov.actions.changing.orders import HOOK_SECONDS, Orders, parse_allowed
 
     names = ("check", "diff", "reboot", "reason", "forgotten", "max_fail_percentage", "before", "after")
     until = options["until"]

@@ -70,7 +70,7 @@ def deploy(yes: bool, check: bool, **options: Any) -> None:
 
     from glmprov.actions.deploy import Aborted
     from glmprov.actions.deploy import deploy as act
-    from glmprov.cli.recipe_options import library_for
+    from glmprov.cli.recipe.options import library_for
 
     terminal = terminal_for(options)
     orders, library = _orders(options), library_for(options["folders"])
@@ -141,9 +141,9 @@ _NOTHING_SAID: dict[str, Any] = {
 
 
 def _orders(options: dict[str, Any]) -> DeployOrders:
-    from glmprov.actions.batches import parse_serial
+    from glmprov.actions.changing.batches import parse_serial
+    from glmprov.actions.changing.orders import HOOK_SECONDS, Orders
     from glmprov.actions.deploy import DeployOrders
-    from glmprov.actions.orders import HOOK_SECONDS, Orders
 
     return DeployOrders(
         run=Orders(
@@ -203,7 +203,7 @@ def _nobody(_: Sequence[Deployment]) -> bool:
 def _report_plan(terminal: Terminal, works: Sequence[Deployment]) -> NoReturn:
     from glmprov.report.console import show
     from glmprov.report.deploy import as_json, planned
-    from glmprov.results import errors_code
+    from glmprov.results.codes import errors_code
 
     results = [work.told for work in works]
     code = errors_code(results)
@@ -218,7 +218,7 @@ def _report(terminal: Terminal, works: Sequence[Deployment]) -> None:
     from glmprov.errors import ExitCode
     from glmprov.report.console import show
     from glmprov.report.deploy import as_json, deployed
-    from glmprov.results import deploy_code
+    from glmprov.results.deploy import deploy_code
 
     results = [work.told for work in works]
     code = ExitCode.INTERRUPTED if terminal.interrupted else deploy_code(results)

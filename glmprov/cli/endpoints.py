@@ -32,7 +32,7 @@ def list_endpoints(form: str, **options: Any) -> None:
     from glmprov.report.console import show
     from glmprov.report.endpoints import endpoints_json, endpoints_text
     from glmprov.report.gateways import GATEWAYS
-    from glmprov.results import errors_code
+    from glmprov.results.codes import errors_code
 
     terminal = terminal_for(options)
     with terminal.progress("probing") as said:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from glmprov.actions.observe import Fleet
-    from glmprov.results import HostReview
+    from glmprov.results.review import HostReview
 
 
 @main.command(short_help="Show each host: cards, limits, sockets, PCIe, P2P.")
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def facts(sets: bool, **options: Any) -> None:
     """Show each host: cards and editions, limits, sockets, PCIe, P2P, sets."""
     from glmprov.actions.facts import facts as look
-    from glmprov.results import errors_code
+    from glmprov.results.codes import errors_code
 
     terminal = terminal_for(options)
     with terminal.progress("probing") as said:
@@ -48,7 +48,7 @@ def facts(sets: bool, **options: Any) -> None:
 def plan(exit_code: bool, out: Path | None, export: Path | None, **options: Any) -> None:
     """Show what provisioning would change, and why."""
     from glmprov.actions.plan import plan as review
-    from glmprov.results import plan_code
+    from glmprov.results.review import plan_code
 
     terminal = terminal_for(options)
     with terminal.progress("probing") as said:
@@ -85,7 +85,7 @@ def _export(reviews: Sequence[HostReview], fleet: Fleet, directory: Path) -> Non
 def audit(fail_on: str | None, **options: Any) -> None:
     """Hold each host against what was applied and what the inventory declares. Exit 3 on drift."""
     from glmprov.actions.audit import audit as review
-    from glmprov.results import FailOn, audit_code
+    from glmprov.results.review import FailOn, audit_code
 
     try:
         counted = (
@@ -113,7 +113,7 @@ def history(names: tuple[str, ...], since: str | None, last: int | None, **optio
 
     from glmprov.actions.history import history as read
     from glmprov.history import Wanted, moment
-    from glmprov.results import errors_code
+    from glmprov.results.codes import errors_code
 
     try:
         wanted = Wanted(moment(since, datetime.now(UTC)) if since else None, last)

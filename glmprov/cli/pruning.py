@@ -12,7 +12,7 @@ from glmprov.cli.options import fleet_options, leave, load, terminal_for
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from glmprov.results import HostPrune
+    from glmprov.results.prune import HostPrune
 
 
 @main.command(short_help="Remove images and weights that nothing needs.")
@@ -37,7 +37,7 @@ def prune(yes: bool, check: bool, keep: int, **options: Any) -> None:
     from glmprov.actions.prune import prune as act
     from glmprov.report.console import show
     from glmprov.report.pruned import prunable_text, prune_json, pruned_text
-    from glmprov.results import prune_code
+    from glmprov.results.prune import prune_code
 
     terminal = terminal_for(options)
     seen: list[HostPrune] = []

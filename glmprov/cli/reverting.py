@@ -13,7 +13,7 @@ from glmprov.cli.options import allow_option, change_options, fleet_options, loa
 from glmprov.errors import UsageError
 
 if TYPE_CHECKING:
-    from glmprov.actions.orders import Orders
+    from glmprov.actions.changing.orders import Orders
     from glmprov.undo import Wanted
 
 
@@ -65,7 +65,7 @@ def _wanted(options: dict[str, Any]) -> Wanted:
 
 
 def _orders(options: dict[str, Any]) -> Orders:
-    from glmprov.actions.orders import Orders, parse_allowed
+    from glmprov.actions.changing.orders import Orders, parse_allowed
 
     return Orders(
         **{name: options[name] for name in ("check", "diff", "reboot", "reason")},

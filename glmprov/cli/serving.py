@@ -75,7 +75,7 @@ def _on_instances(
 def _report_instances(terminal: Terminal, results: Sequence[Any]) -> None:
     from glmprov.report.console import show
     from glmprov.report.instances import as_json, instances
-    from glmprov.results import errors_code
+    from glmprov.results.codes import errors_code
 
     code = errors_code(results)
     if terminal.as_json:

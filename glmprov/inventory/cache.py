@@ -11,8 +11,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from glmprov.inventory.ansible import Request, files_named, variable_files
 from glmprov.inventory.location import config_file, config_value
+from glmprov.inventory.request import Request, files_named, variable_files
 
 FORMAT = "1"
 """Raised when the way we read an inventory changes."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from glmprov.inventory.ansible import files_named
+from glmprov.inventory.request import files_named
 
 TIMEOUT_SECONDS = 30
 """A repository on a network disk may be slow; one that doesn't answer is as good as none."""

@@ -10,8 +10,8 @@ import yaml
 
 from glmprov.errors import InventoryError, NoHostError
 from glmprov.inventory import ansible, cache, vault
-from glmprov.inventory.ansible import Request
 from glmprov.inventory.host import Host
+from glmprov.inventory.request import Request
 from glmprov.secret import Secret
 
 _EXTRA_FORMS = "write NAME=VALUE, {NAME: VALUE}, or @FILE"

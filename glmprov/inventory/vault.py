@@ -18,7 +18,9 @@ from typing import Any
 import yaml
 
 from glmprov.errors import InventoryError
-from glmprov.inventory.ansible import RESOLVE_PLAY, Request, explain_vault, files_named, run, variable_files
+from glmprov.inventory.ansible import run
+from glmprov.inventory.complaints import RESOLVE_PLAY, explain_vault
+from glmprov.inventory.request import Request, files_named, variable_files
 from glmprov.secret import SHORTEST_REDACTED, Secret
 
 VAULT_KEY = "__ansible_vault"

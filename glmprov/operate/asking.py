@@ -6,19 +6,23 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from glmprov.errors import ApplyError
+from glmprov.errors import ApplyError, GlmprovError
 from glmprov.operate.payload import program
 from glmprov.remote import Channel
 
 _SAID_BYTES = 400
 
 
-class Fault(Exception):  # noqa: N818  (what a host answered, turned into an error by whoever knows what it means)
+class Fault(Exception):  # noqa: N818  (what a host answered: an error is made of it by whoever knows what it means)
     """What a host answered instead of a result. kind is one of the program's words, more what it adds."""
 
     def __init__(self, kind: str, text: str, more: Mapping[str, Any]) -> None:
         super().__init__(text)
         self.kind, self.text, self.more = kind, text, more
+
+
+Explain = Callable[[Fault, str], GlmprovError]
+"""Given a fault and the host that answered it, return what it means to a person."""
 
 
 def ask(
@@ -29,12 +33,14 @@ def ask(
     orders: Mapping[str, Any],
     *,
     deadline_seconds: float,
+    explain: Explain | None = None,
     heard: Callable[[Any], object] | None = None,
     become: bool = True,
 ) -> Any:
     """Return what an act of payload/ answered; heard gets its progress as it comes.
 
-    Raise Fault if the act says that it can't be done, ApplyError if no answer comes; what the channel raises passes.
+    Raise what explain makes of it if the act says that it can't be done (without explain, the Fault itself), ApplyError
+    if no answer comes; what the channel raises passes.
     """
     answer: dict[str, Any] = {}
 
@@ -56,7 +62,10 @@ def ask(
     )
     if "fault" in answer:
         told = dict(answer["fault"])
-        raise Fault(told.pop("kind"), told.pop("text"), told)
+        fault = Fault(told.pop("kind"), told.pop("text"), told)
+        if explain is None:
+            raise fault
+        raise explain(fault, host) from fault
     if "result" not in answer:
         said = completed.stderr.decode(errors="replace").strip()[-_SAID_BYTES:].splitlines()
         last = f": {said[-1]}" if said else ""

@@ -12,6 +12,8 @@ from glmprov.probe.nvml_cut import nvml_source
 from glmprov.remote import Channel
 from glmprov.sizes import in_words
 
+PARTS = ("cards",)
+"""Parts of payload/."""
 LOOK_SECONDS = 60.0
 TERM_SECONDS = 10.0
 """How long a process of ours has between SIGTERM and SIGKILL."""
@@ -55,7 +57,8 @@ class Freed:
 
 def memory(channel: Channel, host: str, uuids: Sequence[str]) -> Mapping[str, CardMemory]:
     """Return who holds memory of the cards, by UUID."""
-    said = _ask(channel, host, "look", {"nvml": nvml_source(), "uuids": list(uuids)}, LOOK_SECONDS)
+    orders = {"nvml": nvml_source(), "uuids": list(uuids)}
+    said = ask(channel, host, PARTS, "look", orders, explain=explained, deadline_seconds=LOOK_SECONDS)
     return {
         uuid: CardMemory(card["used_bytes"], tuple(map(_process, card["processes"])))
         for uuid, card in said.items()
@@ -77,13 +80,16 @@ def free(
     Ours is a process of whose control group a part holds one of marks (the unit's name, the container's id), or that
     was recorded as (pid, started). Raise ApplyError, and end nobody, if somebody else holds memory there.
     """
-    orders = free_orders(uuids, marks, recorded=recorded, limit_seconds=limit_seconds)
-
-    def progress(said: Mapping[str, Any]) -> None:
-        if heard is not None:
-            heard(waiting(said))
-
-    said = _ask(channel, host, "free", orders, limit_seconds + LOOK_SECONDS, progress)
+    said = ask(
+        channel,
+        host,
+        PARTS,
+        "free",
+        free_orders(uuids, marks, recorded=recorded, limit_seconds=limit_seconds),
+        deadline_seconds=limit_seconds + LOOK_SECONDS,
+        explain=explained,
+        heard=None if heard is None else lambda said: heard(waiting(said)),
+    )
     return Freed(said["seconds"], tuple(map(_process, said["ended"])))
 
 
@@ -114,7 +120,8 @@ def processes(said: Sequence[Mapping[str, Any]]) -> tuple[Process, ...]:
 
 def listener(channel: Channel, host: str, port: int) -> Process | None:
     """Return who listens at a TCP port of the host, None if nobody does."""
-    said = _ask(channel, host, "listener", {"port": port}, LOOK_SECONDS)
+    orders = {"port": port}
+    said = ask(channel, host, PARTS, "listener", orders, explain=explained, deadline_seconds=LOOK_SECONDS)
     return None if said is None else _process(said)
 
 
@@ -123,20 +130,6 @@ def _process(said: Mapping[str, Any]) -> Process:
         said["pid"], said["started"], said["name"], said["command"], said["cgroup"],
         said.get("bytes", 0), said.get("killed", False),
     )  # fmt: skip
-
-
-def _ask(
-    channel: Channel,
-    host: str,
-    act: str,
-    orders: Mapping[str, Any],
-    deadline_seconds: float,
-    heard: Callable[[Any], object] | None = None,
-) -> Any:
-    try:
-        return ask(channel, host, ("cards",), act, orders, deadline_seconds=deadline_seconds, heard=heard)
-    except Fault as fault:
-        raise explained(fault, host) from fault
 
 
 def explained(fault: Fault, host: str) -> GlmprovError:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from glmprov.errors import FetchError
-from glmprov.operate.asking import Fault, ask
+from glmprov.operate.asking import ask
 from glmprov.operate.docker_failures import explain
 from glmprov.operate.docker_told import Daemon, Image, PullProgress, Resolved
 from glmprov.recipe.image_name import ImageName
@@ -84,11 +85,7 @@ def load(
     channel: Channel, host: str, path: str, heard: Callable[[int, int], object] | None = None
 ) -> tuple[str, ...]:
     """Load the images of a file on the host (`docker save`); return their names or ids. heard: bytes done, of all."""
-
-    def progress(said: Mapping[str, Any]) -> None:
-        if heard is not None:
-            heard(said["bytes_done"], said["bytes_total"])
-
+    progress = None if heard is None else lambda said: heard(said["bytes_done"], said["bytes_total"])
     return tuple(_call(channel, host, "load", {"path": path}, heard=progress, deadline_seconds=PULL_SECONDS))
 
 
@@ -169,10 +166,11 @@ def _call(
     heard: Callable[[Any], object] | None = None,
     deadline_seconds: float = CALL_SECONDS,
 ) -> Any:
-    try:
-        return ask(channel, host, parts, act, orders, deadline_seconds=deadline_seconds, heard=heard)
-    except Fault as fault:
-        raise explain(fault, host, str(name or orders.get("name") or orders.get("path") or "")) from fault
+    asked = str(name or orders.get("name") or orders.get("path") or "")
+    return ask(
+        channel, host, parts, act, orders,
+        deadline_seconds=deadline_seconds, explain=partial(explain, name=asked), heard=heard,
+    )  # fmt: skip
 
 
 def _image(said: Mapping[str, Any]) -> Image:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from glmprov.errors import FetchError, GlmprovError
@@ -54,12 +55,10 @@ def listing(
     orders = {
         "endpoint": hub, "model": model, "revision": revision or NEWEST, "token": key.reveal() if key else "",
     }  # fmt: skip
-    try:
-        said = ask(
-            channel, host, ("fetching", "hub"), "listing", orders, deadline_seconds=ASK_SECONDS, become=False
-        )
-    except Fault as fault:
-        raise explain(fault, host, model) from fault
+    said = ask(
+        channel, host, ("fetching", "hub"), "listing", orders,
+        deadline_seconds=ASK_SECONDS, explain=partial(explain, model=model), become=False,
+    )  # fmt: skip
     return _locked(model, revision, said)
 
 

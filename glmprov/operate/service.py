@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from glmprov.engines.stages import Stage
@@ -73,7 +74,7 @@ class Drained:
 
 def state(channel: Channel, host: str, unit: str) -> UnitState:
     """Return what systemd knows of the unit now."""
-    return _state(_ask(channel, host, "state", {"unit": unit}, LOOK_SECONDS))
+    return _state(_ask(channel, host, unit, "state", {}, LOOK_SECONDS))
 
 
 def start(
@@ -89,13 +90,10 @@ def start(
 
     start_seconds is the unit's own limit, by which systemd ends the job. A failed start is no error here.
     """
-
-    def progress(said: Mapping[str, Any]) -> None:
-        if heard is not None:
-            heard(StageProgress(**said))
-
-    orders = {"unit": unit, **start_orders(stages)}
-    return started(_ask(channel, host, "start", orders, start_seconds + MARGIN_SECONDS, progress))
+    progress = None if heard is None else lambda said: heard(StageProgress(**said))
+    return started(
+        _ask(channel, host, unit, "start", start_orders(stages), start_seconds + MARGIN_SECONDS, progress)
+    )
 
 
 def start_orders(stages: Sequence[Stage]) -> dict[str, Any]:
@@ -116,21 +114,23 @@ def stop(channel: Channel, host: str, unit: str, *, stop_seconds: float) -> floa
 
     stop_seconds is the unit's own limit, after which systemd kills. Raise ApplyError if it doesn't come to rest.
     """
-    said = _ask(channel, host, "stop", {"unit": unit}, stop_seconds + MARGIN_SECONDS)
+    said = _ask(channel, host, unit, "stop", {}, stop_seconds + MARGIN_SECONDS)
     return float(said["seconds"])
 
 
 def log(channel: Channel, host: str, unit: str, lines: int = LOG_LINES, *, since: str = "") -> str:
     """Return the last lines of the unit's log, of those since a start began if that is given."""
-    return str(_ask(channel, host, "log", {"unit": unit, "lines": lines, "since": since}, LOOK_SECONDS))
+    return str(_ask(channel, host, unit, "log", {"lines": lines, "since": since}, LOOK_SECONDS))
 
 
 def follow(
     channel: Channel, host: str, unit: str, heard: Callable[[float, str], object], *, lines: int = 10
 ) -> None:
     """Hand on the unit's log as it comes, with the time of each line, until heard raises or we are interrupted."""
-    orders = {"unit": unit, "lines": lines}
-    _ask(channel, host, "follow", orders, 30 * 86400.0, lambda said: heard(said["at"], said["text"]))
+    _ask(
+        channel, host, unit, "follow", {"lines": lines}, 30 * 86400.0,
+        lambda said: heard(said["at"], said["text"]),
+    )  # fmt: skip
 
 
 def drain(
@@ -157,16 +157,10 @@ def drain(
         "limit_seconds": limit_seconds,
         "key_file": key_file,
     }
-
-    def progress(said: Mapping[str, Any]) -> None:
-        if heard is not None:
-            heard(said["running"])
-
+    progress = None if heard is None else lambda said: heard(said["running"])
+    deadline = limit_seconds + LOOK_SECONDS
     try:
-        said = ask(
-            channel, host, ("draining",), "drain", orders,
-            deadline_seconds=limit_seconds + LOOK_SECONDS, heard=progress,
-        )  # fmt: skip
+        said = ask(channel, host, ("draining",), "drain", orders, deadline_seconds=deadline, heard=progress)
     except Fault as fault:
         return Drained(unknown=fault.text)
     return Drained(said["running"], said["seconds"])
@@ -175,15 +169,16 @@ def drain(
 def _ask(
     channel: Channel,
     host: str,
+    unit: str,
     act: str,
-    orders: Mapping[str, Any],
+    more: Mapping[str, Any],
     deadline_seconds: float,
     heard: Callable[[Any], object] | None = None,
 ) -> Any:
-    try:
-        return ask(channel, host, ("service",), act, orders, deadline_seconds=deadline_seconds, heard=heard)
-    except Fault as fault:
-        raise explained(fault, host, orders["unit"]) from fault
+    return ask(
+        channel, host, ("service",), act, {"unit": unit, **more},
+        deadline_seconds=deadline_seconds, explain=partial(explained, unit=unit), heard=heard,
+    )  # fmt: skip
 
 
 def explained(fault: Fault, host: str, unit: str) -> ApplyError:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from glmprov.engines.stages import Stage
+from glmprov.errors import GlmprovError
 from glmprov.operate import cards, service
 from glmprov.operate.asking import Fault, ask
 from glmprov.remote import Channel
@@ -51,13 +52,14 @@ def swap(
         if heard is not None:
             heard(str(service.StageProgress(**said)) if "stage" in said else cards.waiting(said))
 
+    def explain(fault: Fault, host: str) -> GlmprovError:
+        of_unit = fault.kind in ("does-not-stop", "systemd")
+        return service.explained(fault, host, unit) if of_unit else cards.explained(fault, host)
+
     deadline = stop_seconds + start_seconds + cards.LIMIT_SECONDS + 2 * service.MARGIN_SECONDS
-    try:
-        said = ask(channel, host, PARTS, "swap", orders, deadline_seconds=deadline, heard=progress)
-    except Fault as fault:
-        if fault.kind in ("does-not-stop", "systemd"):
-            raise service.explained(fault, host, unit) from fault
-        raise cards.explained(fault, host) from fault
+    said = ask(
+        channel, host, PARTS, "swap", orders, deadline_seconds=deadline, explain=explain, heard=progress
+    )
     return Swapped(
         said["seconds"],
         said["stop_seconds"],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from queue import Empty, SimpleQueue
@@ -55,6 +55,22 @@ def for_each(
             pool.shutdown(wait=True)
         raise
     pool.shutdown()
+
+
+def by_host(
+    hosts: Collection[Host],
+    work: Callable[[Host], T],
+    lost: Callable[[str, GlmprovError], T],
+    forks: int | None = None,
+) -> dict[str, T]:
+    """Do work on each host as for_each; return the results by name, in the hosts' order.
+
+    lost makes a result of a host's name and its error.
+    """
+    found: dict[str, T] = {}
+    for host, result in for_each(hosts, work, forks):
+        found[host.name] = lost(host.name, result) if isinstance(result, GlmprovError) else result
+    return {host.name: found[host.name] for host in hosts}
 
 
 def _next(ended: SimpleQueue[Future[T]]) -> Future[T]:

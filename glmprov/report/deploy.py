@@ -16,7 +16,7 @@ from glmprov.report.recipe.text import corrections_text
 from glmprov.report.table.blocks import Block, summed_up
 from glmprov.report.table.rows import Row
 from glmprov.report.values import plain
-from glmprov.results import Deployed, HostDeploy
+from glmprov.results.deploy import Deployed, HostDeploy
 from glmprov.state.data import data
 
 _STYLE = {

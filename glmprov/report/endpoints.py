@@ -12,7 +12,7 @@ from glmprov.errors import ExitCode
 from glmprov.report.json import document, error_of
 from glmprov.report.table.blocks import Block
 from glmprov.report.table.rows import Row
-from glmprov.results import HostEndpoint
+from glmprov.results.endpoint import HostEndpoint
 
 
 def endpoints_text(results: Sequence[HostEndpoint]) -> Iterable[RenderableType]:

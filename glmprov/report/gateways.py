@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from glmprov.results import HostEndpoint
+from glmprov.results.endpoint import HostEndpoint
 
 Written = tuple[str, tuple[str, ...]]
 

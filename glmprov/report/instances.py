@@ -14,7 +14,7 @@ from glmprov.report.json import document, error_of
 from glmprov.report.table.blocks import Block
 from glmprov.report.table.rows import Row
 from glmprov.report.values import plain
-from glmprov.results import HostInstance
+from glmprov.results.instance import HostInstance
 from glmprov.state import Unknown
 from glmprov.state.data import data
 

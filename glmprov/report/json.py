@@ -9,15 +9,13 @@ from typing import Any
 from glmprov.drift import Difference
 from glmprov.errors import ExitCode, GlmprovError
 from glmprov.report.facts import as_json
-from glmprov.results import (
-    HookCall,
-    HostFacts,
-    HostHistory,
-    HostLock,
-    HostProvision,
-    HostReview,
-    HostTrust,
-)
+from glmprov.results.facts import HostFacts
+from glmprov.results.history import HostHistory
+from glmprov.results.hook import HookCall
+from glmprov.results.lock import HostLock
+from glmprov.results.provision import HostProvision
+from glmprov.results.review import HostReview
+from glmprov.results.trust import HostTrust
 from glmprov.state.data import data
 from glmprov.topology import explain
 

@@ -11,7 +11,7 @@ from glmprov.errors import ExitCode
 from glmprov.report.json import document, error_of
 from glmprov.report.table.blocks import Block
 from glmprov.report.table.rows import Row
-from glmprov.results import HostPrune, Prunable
+from glmprov.results.prune import HostPrune, Prunable
 from glmprov.sizes import in_words
 from glmprov.state.data import data
 

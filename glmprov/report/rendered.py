@@ -9,7 +9,7 @@ from typing import Any
 from glmprov.errors import ExitCode
 from glmprov.instance import Instance, argv, key_texts_of, texts_of
 from glmprov.report.json import document, error_of
-from glmprov.results import HostDeploy
+from glmprov.results.deploy import HostDeploy
 from glmprov.state.data import data
 
 

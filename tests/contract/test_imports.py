@@ -41,7 +41,7 @@ MAY_IMPORT = {
     "apply": LEAVES | {"remote", "apply"},
     "journal": LEAVES | {"remote", "journal"},
     "operate": LEAVES | {"remote", "probe", "recipe", "engines", "catalog", "operate"},
-    "results": LEAVES | PURE,
+    "results": LEAVES | PURE | {"results"},
     "actions": LEAVES | PURE | {"remote", "probe", "apply", "journal", "operate", "results", "actions"},
     "report": LEAVES | PURE | {"results", "report"},
     "terminal": LEAVES | {"results", "report", "apply"},

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from glmprov import catalog
-from glmprov.actions.recipe_lint import launch_of
+from glmprov.actions.recipe.lint import launch_of
 from glmprov.lint import Level, Target, rules
 from glmprov.lint.linted import Linted, lint_launch
 from glmprov.recipe.reading import read_shipped

@@ -14,7 +14,8 @@ import pytest
 from glmprov_program import finish, keys, run, start
 from rehearsal import PROFILES, Fleet, Node, running_fleet
 
-from glmprov import inventory, journal
+from glmprov import inventory
+from glmprov.journal.lock import Lock
 from glmprov.remote import ConnectOptions, connect
 
 pytestmark = pytest.mark.fleet
@@ -173,7 +174,7 @@ def test_a_run_is_refused_while_somebody_else_holds_the_lock(fleet: Fleet) -> No
     (host,) = inventory.load([fleet.inventory], limit="genoa-4x")
     with (
         connect(host, ConnectOptions(become=True)) as channel,
-        journal.Lock(channel, host.name, "new limits"),
+        Lock(channel, host.name, "new limits"),
     ):
         status = run(fleet, "lock", "status", "--json").expect(0)
         assert status.host("turin-8x")["lock"] is None

@@ -16,7 +16,7 @@ from glmprov.actions.export import GROUP, MARK, export, host_file
 from glmprov.actions.observe import Fleet
 from glmprov.errors import UsageError
 from glmprov.inventory import Host
-from glmprov.results import HostReview
+from glmprov.results.review import HostReview
 from glmprov.state import role_variables
 
 ROLES = Path(__file__).parents[2] / "roles"

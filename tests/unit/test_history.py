@@ -27,7 +27,7 @@ from glmprov.history import (
     to_line,
 )
 from glmprov.report import table
-from glmprov.results import HostHistory
+from glmprov.results.history import HostHistory
 
 
 def printed(blocks: Iterable[RenderableType], width: int = 160) -> str:

@@ -16,7 +16,7 @@ from glmprov.errors import ExitCode
 from glmprov.observation import Observation
 from glmprov.plan import HostPlan, build
 from glmprov.receipt import Receipt
-from glmprov.results import HostReview, audit_code, plan_code
+from glmprov.results.review import HostReview, audit_code, plan_code
 from glmprov.settings import from_variables
 from glmprov.state import HostState, HostTuning, Manage, Modes, NcclEnv, Setting, Unknown
 

@@ -9,16 +9,8 @@ import pytest
 
 from glmprov.drift import Difference, Verdict
 from glmprov.errors import ExitCode, GlmprovError, LockError, NoHostError, PlanError, UnreachableError, worst
-from glmprov.results import (
-    FailOn,
-    HostProvision,
-    HostReview,
-    KeyResult,
-    Mended,
-    audit_code,
-    plan_code,
-    provision_code,
-)
+from glmprov.results.provision import HostProvision, KeyResult, Mended, provision_code
+from glmprov.results.review import FailOn, HostReview, audit_code, plan_code
 
 
 def difference(verdict: Verdict) -> Difference:

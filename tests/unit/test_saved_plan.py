@@ -22,7 +22,8 @@ from glmprov.actions.observe import Fleet, against_plan
 from glmprov.errors import ExitCode, InventoryError, MovedOnError, NoHostError, PlanError, UsageError
 from glmprov.inventory import Host
 from glmprov.plan import build, saved
-from glmprov.results import HostFacts, HostReview
+from glmprov.results.facts import HostFacts
+from glmprov.results.review import HostReview
 from glmprov.secret import Secret
 from glmprov.settings import from_variables
 from glmprov.state import NcclEnv, Unknown

@@ -19,7 +19,7 @@ from glmprov import topology
 from glmprov.actions.facts import with_sets
 from glmprov.errors import ExitCode, InventoryError
 from glmprov.report.facts import explained_sets
-from glmprov.results import HostFacts
+from glmprov.results.facts import HostFacts
 from glmprov.settings import from_variables
 from glmprov.state import Unknown
 

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from unit.summary import observation, uuid
 
 from glmprov import undo
+from glmprov.actions.provision.work import Work
 from glmprov.actions.revert import reviewer, what_is_left
-from glmprov.actions.work import Work
 from glmprov.drift import Difference, Verdict
 from glmprov.errors import PlanError
 from glmprov.inventory import Host
 from glmprov.observation import Observation
 from glmprov.receipt import Packages, Receipt, from_json, packages_from_json, to_json
-from glmprov.results import HostFacts
+from glmprov.results.facts import HostFacts
 from glmprov.settings import from_variables
 from glmprov.state import (
     ContainerEngine,

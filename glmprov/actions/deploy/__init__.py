@@ -6,7 +6,10 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from glmprov.actions.batches import ends_the_run, split
+from glmprov.actions.changing.batches import ends_the_run, split
+from glmprov.actions.changing.hooks import hooks_of
+from glmprov.actions.changing.interrupt import Interrupt
+from glmprov.actions.changing.record import Recorder
 from glmprov.actions.deploy.looking import Look
 from glmprov.actions.deploy.orders import DeployOrders
 from glmprov.actions.deploy.rolling_back import LookBack
@@ -14,14 +17,11 @@ from glmprov.actions.deploy.stages import Looks, Run, bring
 from glmprov.actions.deploy.swapping import Swap
 from glmprov.actions.deploy.work import Deployment
 from glmprov.actions.deploy.writing import Writer
-from glmprov.actions.hooks import hooks_of
-from glmprov.actions.interrupt import Interrupt
 from glmprov.actions.observe import Fleet, Said
 from glmprov.actions.provision import Aborted
-from glmprov.actions.record import Recorder
 from glmprov.apply import Event, left_behind
 from glmprov.recipe.library import Library
-from glmprov.results import HookCall
+from glmprov.results.hook import HookCall
 
 __all__ = ["Aborted", "DeployOrders", "Deployment", "deploy", "rollback"]
 

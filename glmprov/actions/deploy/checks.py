@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from glmprov.actions.deploy.planning import Planned, require_clean, taken
+from glmprov.actions.deploy.clean import require_clean
+from glmprov.actions.deploy.planned import Planned
+from glmprov.actions.deploy.planning import taken
 from glmprov.actions.deploy.tuned import Shipped
 from glmprov.actions.deploy.tuned import told as told_of_tuned
-from glmprov.actions.recipe_fit import on_observed
+from glmprov.actions.recipe.fit import on_observed
 from glmprov.engines.meaning import engine_of
 from glmprov.errors import GlmprovError, PlanError
 from glmprov.instance import Wanted
@@ -15,7 +17,7 @@ from glmprov.lint import Finding, Target
 from glmprov.lint.linted import accepted_rules, lint_launch
 from glmprov.observation import Observation
 from glmprov.recipe import Change, Recipe, changed
-from glmprov.results import HostReview
+from glmprov.results.review import HostReview
 from glmprov.state import Setting, Unknown
 from glmprov.topology import NamedSets
 

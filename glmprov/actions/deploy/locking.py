@@ -9,7 +9,7 @@ from pathlib import Path
 from glmprov.actions.deploy.fetching import lock_of_folder
 from glmprov.actions.deploy.orders import DeployOrders
 from glmprov.actions.observe import Fleet, Said
-from glmprov.actions.recipe_lock import lock_of, resolved
+from glmprov.actions.recipe.lock import lock_of, resolved
 from glmprov.errors import GlmprovError, UnreachableError, UsageError
 from glmprov.instance import Wanted, final
 from glmprov.instance.wanted import is_folder

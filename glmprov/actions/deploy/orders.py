@@ -7,7 +7,7 @@ import subprocess
 from dataclasses import dataclass, field
 from typing import Any
 
-from glmprov.actions.orders import Orders
+from glmprov.actions.changing.orders import Orders
 from glmprov.errors import HookError, UsageError
 from glmprov.instance import Wanted
 from glmprov.recipe import Change

@@ -1,21 +1,21 @@
-"""What is to run on a host, held against what runs there. Pure, once the recipe is locked."""
+"""What is to run on a host, held against what runs there. Pure, but that it reads the recipe's own tuned file."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from glmprov import drift
+from glmprov.actions.deploy.changes import changed
+from glmprov.actions.deploy.planned import Planned
 from glmprov.actions.deploy.records import expected_of
-from glmprov.actions.recipe_lint import moe_config_of
+from glmprov.actions.recipe.lint import moe_config_of
 from glmprov.deployed import InstanceReceipt, ObservedInstance
-from glmprov.drift import Difference, Verdict
+from glmprov.drift import Difference
 from glmprov.drift.instances import RESTARTS
-from glmprov.errors import PlanError
 from glmprov.instance import (
     HostSide,
     Image,
-    Instance,
     Locked,
     Taken,
     Tuning,
@@ -23,7 +23,6 @@ from glmprov.instance import (
     Weights,
     build,
     final,
-    texts_of,
 )
 from glmprov.instance.wanted import is_folder
 from glmprov.inventory import Host
@@ -32,46 +31,11 @@ from glmprov.observation import Observation
 from glmprov.operate import weights
 from glmprov.recipe import Recipe
 from glmprov.recipe.lock import RecipeLock
-from glmprov.results import HostReview
 from glmprov.settings.instances import model_root
 from glmprov.settings.sets import SETS, named_sets
-from glmprov.state import InstanceState, Manage, Unknown
-from glmprov.state.data import data
-
-IN_PLACE = (RESTARTS, "engine_service.files", "engine_service.unit.enabled")
-"""What is mended without a start: files are written again, and of restarts a new receipt takes note."""
+from glmprov.state import InstanceState
 
 NOBODY: Mapping[int, str] = {}
-
-
-@dataclass(frozen=True)
-class Planned:
-    """One instance on one host: what it is to be, what was deployed before, and what differs.
-
-    image_id is the host's own id of the image, None where it isn't there. replaces is the receipt to go back to from
-    here, None: the one that is in force now. declared says in words what is asked for
-    otherwise than before; found is what isn't as it should be on the host.
-    """
-
-    instance: Instance
-    lock: RecipeLock | None
-    expected: InstanceState
-    image_id: str | None
-    previous: InstanceReceipt | None
-    declared: tuple[str, ...]
-    found: tuple[Difference, ...]
-    accepted: tuple[str, ...] = ()
-    replaces: int | None = None
-
-    @property
-    def restarts(self) -> bool:
-        """Whether the service must be started anew: files that somebody edited are only written again."""
-        return bool(self.declared) or any(not each.key.startswith(IN_PLACE) for each in self.found)
-
-    @property
-    def differs(self) -> bool:
-        """Whether anything is to be done."""
-        return bool(self.declared or self.found)
 
 
 def plan(
@@ -162,67 +126,5 @@ def busy(observation: Observation) -> dict[str, str]:
     }
 
 
-def changed(before: InstanceReceipt, instance: Instance, expected: InstanceState) -> Iterator[str]:
-    """Yield in words what is asked for otherwise than it was deployed."""
-    now = data(instance)
-    told = ("notes",)
-    for name, value in now.items():
-        old = before.instance.get(name)
-        if name not in told and value != old:
-            yield from _told(name, old, value)
-    if before.texts != texts_of(instance) and before.instance == now:
-        yield "its files are written otherwise by this release of glmprov"
-    old_shards = before.expected.model_store.shards if before.expected.model_store else None
-    new_shards = expected.model_store.shards if expected.model_store else None
-    if old_shards != new_shards:
-        yield "model: other files"
-
-
-def _told(name: str, old: object, new: object) -> Iterator[str]:
-    if not isinstance(old, Mapping) or not isinstance(new, Mapping):
-        yield f"{name}: {_short(old)} → {_short(new)}"
-        return
-    for key in dict.fromkeys((*old, *new)):
-        if key != "origins" and old.get(key) != new.get(key):
-            yield from _told(f"{name}.{key}" if key else name, old.get(key), new.get(key))
-
-
-def _short(value: object) -> str:
-    text = "nothing" if value in (None, "", [], {}) else " ".join(str(value).split())
-    return text if len(text) <= 60 else f"{text[:57]}…"
-
-
 def _found(host: str, seen: ObservedInstance, previous: InstanceReceipt) -> tuple[Difference, ...]:
     return tuple(drift.instance(host, replace(seen, receipt=previous)))
-
-
-def not_clean(review: HostReview) -> tuple[Difference, ...]:
-    """Return what of the host's own scope isn't as it should be: a backend isn't put on such a host."""
-    return tuple(
-        each
-        for each in review.differences
-        if each.manage is Manage.ENFORCE
-        and each.verdict in (Verdict.DRIFT, Verdict.UNKNOWN, Verdict.PENDING)
-        and not each.section.startswith("engine_")
-        and each.section != "model_store"
-    )
-
-
-def require_clean(review: HostReview, provision: str) -> None:
-    """Raise PlanError if the host's own scope isn't clean, naming what isn't and the command that mends it."""
-    found = not_clean(review)
-    if not found:
-        return
-    shown = [f"{each.key}: expected {each.expected}, found {_seen(each)}" for each in found[:_SHOWN]]
-    more = [f"and {len(found) - _SHOWN} more"] if len(found) > _SHOWN else []
-    raise PlanError(
-        "\n".join(["the host isn't as provisioned:", *shown, *more]), host=review.host, next_step=provision
-    )
-
-
-_SHOWN = 5
-
-
-def _seen(difference: Difference) -> str:
-    observed = difference.observed
-    return f"unknown ({observed.reason})" if isinstance(observed, Unknown) else str(observed)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from glmprov import drift
-from glmprov.actions.deploy.planning import Planned, changed
+from glmprov.actions.deploy.changes import changed
+from glmprov.actions.deploy.planned import Planned
 from glmprov.actions.deploy.records import instance_of
+from glmprov.actions.deploy.reviewing import Reviews
 from glmprov.actions.deploy.work import Deployment
-from glmprov.actions.observe import Fleet, Said, look, look_at_all, read_settings, review
+from glmprov.actions.observe import Fleet, Said
 from glmprov.deployed import InstanceReceipt
 from glmprov.errors import GlmprovError, MovedOnError, NoHostError, PlanError
 from glmprov.instance import Image
@@ -19,7 +20,7 @@ from glmprov.operate import docker
 from glmprov.recipe.image_name import image_name
 from glmprov.remote import connect
 from glmprov.remote.fan_out import for_each
-from glmprov.results import HostFacts, HostReview
+from glmprov.results.review import HostReview
 
 
 class LookBack:
@@ -29,13 +30,11 @@ class LookBack:
         self._fleet = fleet
         self._name = name
         self._said = said
-        self._settings = read_settings(fleet.hosts)
+        self._reviews = Reviews(fleet, said)
 
     def first(self) -> list[Deployment]:
         """Look at every host, and plan to go back. Raise NoHostError if none has the instance."""
-        reviews = {
-            facts.host: self._held(facts) for facts in look_at_all(self._fleet, self._said, self._settings)
-        }
+        reviews = self._reviews.first()
         works = [
             Deployment(host, self._name, reviews[host.name])
             for host in self._fleet.hosts
@@ -51,19 +50,7 @@ class LookBack:
     def again(self, works: Sequence[Deployment]) -> None:
         """Look again under the lock. A host on which another receipt is in force by now is refused."""
         shown = {id(work): work.planned for work in works}
-
-        def act(host: Host) -> HostReview:
-            return self._held(
-                HostFacts(host.name, observation=look(self._fleet, host, self._settings[host.name]))
-            )
-
-        by_host = {work.host.name: work for work in works}
-        for host, result in for_each([work.host for work in works], act, self._fleet.forks):
-            work = by_host[host.name]
-            if isinstance(result, GlmprovError):
-                work.error = result
-            else:
-                work.review = result
+        self._reviews.again(works)
         self._plan(works)
         for work in works:
             before, now = shown[id(work)], work.planned
@@ -75,9 +62,6 @@ class LookBack:
     def with_image(self, work: Deployment, image: Image) -> None:
         """Keep the plan: a receipt says exactly what ran."""
 
-    def _held(self, facts: HostFacts) -> HostReview:
-        return review(facts, self._settings[facts.host], drift.audit)
-
     def _plan(self, works: Sequence[Deployment]) -> None:
         by_host = {work.host.name: work for work in works if work.error is None}
 
@@ -87,7 +71,6 @@ class LookBack:
 
         for host, result in for_each([work.host for work in by_host.values()], act, self._fleet.forks):
             if isinstance(result, GlmprovError):
-                result.host = result.host or host.name
                 by_host[host.name].error = result
 
     def _planned(self, work: Deployment) -> Planned:

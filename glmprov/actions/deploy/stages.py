@@ -6,20 +6,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from glmprov.actions import hooks
+from glmprov.actions.changing import hooks
+from glmprov.actions.changing.hooks import Hooks
+from glmprov.actions.changing.interrupt import Interrupt
+from glmprov.actions.changing.record import Recorder
 from glmprov.actions.deploy.fetching import fetch_image, fetch_weights
 from glmprov.actions.deploy.orders import DeployOrders
 from glmprov.actions.deploy.restoring import Restore
 from glmprov.actions.deploy.swapping import Swap
 from glmprov.actions.deploy.work import Deployment
-from glmprov.actions.hooks import Hooks
-from glmprov.actions.interrupt import Interrupt
 from glmprov.actions.observe import Fleet
-from glmprov.actions.record import Recorder
 from glmprov.errors import GateError, GlmprovError, UnreachableError
 from glmprov.instance import Image
 from glmprov.remote import connect
-from glmprov.results import HookCall
+from glmprov.results.hook import HookCall
 
 
 class Looks(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from glmprov.actions.deploy.planning import Planned
+from glmprov.actions.deploy.planned import Planned
 from glmprov.catalog.models import models
 from glmprov.engines.moe import known, listing, listing_argv
 from glmprov.engines.moe_tiles import Outlook, outlook

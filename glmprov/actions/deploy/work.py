@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from glmprov.actions.deploy.planning import Planned
+from glmprov.actions.deploy.planned import Planned
 from glmprov.drift import Difference, Verdict
 from glmprov.errors import GlmprovError
 from glmprov.inventory import Host
 from glmprov.recipe.effects import Made
-from glmprov.results import Deployed, HostDeploy, HostProvision, HostReview, KeyResult, Mended
+from glmprov.results.deploy import Deployed, HostDeploy
+from glmprov.results.provision import HostProvision, KeyResult, Mended
+from glmprov.results.review import HostReview
 from glmprov.secret import Secret
 from glmprov.settings.instances import Declared
 

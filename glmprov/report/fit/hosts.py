@@ -11,7 +11,7 @@ from glmprov.fit.hosts import HostFit
 from glmprov.fit.seats import Seat
 from glmprov.report.fit import arithmetic, fit_data, head, verdict
 from glmprov.report.values import short
-from glmprov.results import HostRecipeFit
+from glmprov.results.fit import HostRecipeFit
 
 if TYPE_CHECKING:
     from glmprov.recipe.model import Recipe

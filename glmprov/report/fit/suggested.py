@@ -12,7 +12,7 @@ from glmprov.fit import Fit
 from glmprov.fit.suggesting import Kind, Measurement, Offer, Purpose
 
 if TYPE_CHECKING:
-    from glmprov.results import HostOffers
+    from glmprov.results.fit import HostOffers
 
 _WIDTH = 110
 _SIDES = {"for": "speaks for it", "against": "speaks against it"}

@@ -21,7 +21,9 @@ from glmprov.report.table.history import history
 from glmprov.report.table.plan import plan
 from glmprov.report.table.provision import provision, revert
 from glmprov.report.table.rows import Row
-from glmprov.results import HostFacts, HostLock, HostTrust
+from glmprov.results.facts import HostFacts
+from glmprov.results.lock import HostLock
+from glmprov.results.trust import HostTrust
 from glmprov.topology import NamedSets
 
 __all__ = ["audit", "facts", "history", "locks", "plan", "provision", "revert", "sets", "show", "trust"]

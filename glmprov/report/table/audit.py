@@ -11,7 +11,7 @@ from glmprov.drift import Difference, Verdict
 from glmprov.report.table.blocks import Block, merged, shown, summed_up
 from glmprov.report.table.rows import Row
 from glmprov.report.values import plain
-from glmprov.results import HostReview
+from glmprov.results.review import HostReview
 
 _VERDICT_STYLE = {
     Verdict.DRIFT: "red",

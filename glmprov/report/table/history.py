@@ -11,7 +11,7 @@ from glmprov.history import Act, End
 from glmprov.report.table.blocks import Block
 from glmprov.report.table.rows import Row
 from glmprov.report.values import plain
-from glmprov.results import HostHistory
+from glmprov.results.history import HostHistory
 
 _STYLE = {End.DONE: "green", End.STOPPED: "red", End.UNDER_WAY: "cyan", End.NEVER_FINISHED: "yellow"}
 

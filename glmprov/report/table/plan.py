@@ -11,7 +11,7 @@ from glmprov.drift import Difference, Verdict, classes
 from glmprov.report.table.blocks import Block, counted, merged, shown, summed_up
 from glmprov.report.table.rows import Row
 from glmprov.report.values import plain
-from glmprov.results import HostReview
+from glmprov.results.review import HostReview
 from glmprov.state import Disruption, Manage
 
 

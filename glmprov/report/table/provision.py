@@ -12,7 +12,7 @@ from rich.text import Text
 from glmprov.report.table.blocks import Block, merged, shown, summed_up
 from glmprov.report.table.rows import Row
 from glmprov.report.values import plain
-from glmprov.results import HostProvision, KeyResult, Mended
+from glmprov.results.provision import HostProvision, KeyResult, Mended
 
 _MENDED_STYLE = {
     Mended.FIXED: "green",

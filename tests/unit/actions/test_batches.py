@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glmprov.actions.batches import Portion, ends_the_run, parse_serial, parse_until, split
+from glmprov.actions.changing.batches import Portion, ends_the_run, parse_serial, parse_until, split
 from glmprov.errors import UsageError
 
 PORTIONS = st.builds(Portion, st.integers(0, 120), st.booleans())

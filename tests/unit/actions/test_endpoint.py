@@ -13,7 +13,7 @@ from glmprov.actions.endpoint import endpoint_of
 from glmprov.deployed import ObservedInstance
 from glmprov.instance import Wanted, parse_sets
 from glmprov.recipe import Recipe
-from glmprov.results import HostEndpoint
+from glmprov.results.endpoint import HostEndpoint
 from glmprov.state import InstanceState, Unknown
 
 

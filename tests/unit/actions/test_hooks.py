@@ -12,13 +12,15 @@ from pathlib import Path
 import pytest
 from unit.summary import observation
 
-from glmprov.actions.hooks import Hooks, call, hooks_of
-from glmprov.actions.orders import Orders
+from glmprov.actions.changing.hooks import Hooks, call, hooks_of
+from glmprov.actions.changing.orders import Orders
 from glmprov.drift import Difference, Verdict
 from glmprov.errors import HookError, InventoryError
 from glmprov.inventory import Host
 from glmprov.report.json import hook_call
-from glmprov.results import HookCall, HostProvision, HostReview
+from glmprov.results.hook import HookCall
+from glmprov.results.provision import HostProvision
+from glmprov.results.review import HostReview
 
 CHANGE = Difference("gpu-1", "nccl_env.env[NCCL_P2P_LEVEL]", "SYS", None, Verdict.DRIFT)
 BEFORE = HookCall("before", 2, HostReview("gpu-1", observation({"cards": [{}]})), (CHANGE,))

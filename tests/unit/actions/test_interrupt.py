@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from glmprov.actions.interrupt import Interrupt
+from glmprov.actions.changing.interrupt import Interrupt
 
 
 def test_the_first_only_asks_and_the_second_stops() -> None:

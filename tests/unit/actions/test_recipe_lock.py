@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from glmprov.actions.observe import Fleet
-from glmprov.actions.recipe_lock import lock_of, lock_path, recipe_lock
+from glmprov.actions.recipe.lock import lock_of, lock_path, recipe_lock
 from glmprov.errors import NoHostError, UsageError
 from glmprov.recipe.lock import FileLock, ImageLock, ModelLock, RecipeLock
 from glmprov.recipe.lock_file import write

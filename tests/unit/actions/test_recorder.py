@@ -10,17 +10,18 @@ from pathlib import Path
 import pytest
 from unit.summary import observation
 
-from glmprov import journal
+from glmprov.actions.changing.record import Recorder
 from glmprov.actions.observe import Fleet
-from glmprov.actions.record import Recorder
 from glmprov.drift import Difference, Verdict
 from glmprov.errors import LockError
 from glmprov.history import End, acts
 from glmprov.inventory import Host
+from glmprov.journal import history
+from glmprov.journal.lock import status
 from glmprov.plan import build
-from glmprov.receipt import LockState, Receipt
+from glmprov.receipt import LockState, Receipt, from_json
 from glmprov.remote import connect
-from glmprov.results import HostProvision, KeyResult, Mended
+from glmprov.results.provision import HostProvision, KeyResult, Mended
 from glmprov.settings import from_variables
 from glmprov.state import ContainerEngine, Dropped, HostState, Unknown
 
@@ -44,7 +45,7 @@ def _recorder(home: Path, *, keeps_before: bool = True) -> Recorder:
 
 def _acts(home: Path) -> list[tuple[End, int]]:
     with connect(HERE) as channel:
-        found, _ = journal.read_history(channel, home=str(home))
+        found, _ = history.read(channel, home=str(home))
     return [(act.end, len(act.entry.changes)) for act in acts(found.entries)]
 
 
@@ -91,9 +92,8 @@ def test_a_receipt_that_is_written_anew_knows_what_was_before(home: Path) -> Non
     seen = replace(observation({"cards": [{}], "driver": "580.95.05"}), receipt=Unknown("edited by hand"))
     settings = from_variables("here", {})
     assert _recorder(home).write_receipts([(HERE, settings, build(settings, seen), seen)]) == {}
-    with connect(HERE) as channel:
-        receipt = journal.read_receipt(channel, home=str(home))
-    assert isinstance(receipt, Receipt) and receipt.before == {"a.b": 600, "a.c": 600}
+    receipt = from_json((home / "receipt.json").read_text())
+    assert receipt.before == {"a.b": 600, "a.c": 600}
 
 
 def test_a_key_of_daemon_json_that_is_settled_is_forgotten(home: Path) -> None:
@@ -107,10 +107,7 @@ def test_a_key_of_daemon_json_that_is_settled_is_forgotten(home: Path) -> None:
         seen = observation({"cards": [{}], "driver": "580.95.05", "engine": "docker.io", "daemon": now})
         seen = replace(seen, receipt=receipt)
         assert recorder.write_receipts([(HERE, settings, build(settings, seen), seen)]) == {}
-        with connect(HERE) as channel:
-            written = journal.read_receipt(channel, home=str(home))
-        assert isinstance(written, Receipt)
-        return written
+        return from_json((home / "receipt.json").read_text())
 
     recorder = _recorder(home)
     recorder.begin([(HERE, keys)])
@@ -127,7 +124,7 @@ def test_a_key_of_daemon_json_that_is_settled_is_forgotten(home: Path) -> None:
 def test_locks_are_held_within_the_block_and_released_however_it_ends(home: Path) -> None:
     def lock() -> LockState | None:
         with connect(HERE) as channel:
-            return journal.status(channel, home=str(home))
+            return status(channel, home=str(home))
 
     with pytest.raises(ZeroDivisionError), _recorder(home).locked([HERE]) as refused:
         held = lock()

@@ -9,16 +9,17 @@ from typing import Any
 import pytest
 from unit.summary import observation
 
+from glmprov.actions.changing.orders import Orders, parse_allowed
 from glmprov.actions.observe import against_plan
-from glmprov.actions.orders import Orders, parse_allowed
-from glmprov.actions.outcome import outcome
-from glmprov.actions.work import Work, grown
+from glmprov.actions.provision.outcome import outcome
+from glmprov.actions.provision.work import Work, grown
 from glmprov.drift import Difference, Verdict, compare
 from glmprov.errors import UsageError
 from glmprov.inventory import Host
 from glmprov.plan import HostPlan
 from glmprov.receipt import Receipt
-from glmprov.results import HostReview, Mended
+from glmprov.results.provision import Mended
+from glmprov.results.review import HostReview
 from glmprov.state import (
     ContainerEngine,
     Disruption,

@@ -9,14 +9,14 @@ from unit.fit.test_seats import FULL, hardware
 from unit.summary import observation
 from unit.test_plan_profiles import summary
 
-from glmprov.actions.recipe_fit import on_observed
+from glmprov.actions.recipe.fit import on_observed
 from glmprov.errors import ExitCode, UnreachableError
 from glmprov.fit import asked_by
 from glmprov.fit.hosts import Strategy
 from glmprov.observation import Observation
 from glmprov.recipe.reading import read_shipped
 from glmprov.report.fit import hosts as report
-from glmprov.results import HostRecipeFit
+from glmprov.results.fit import HostRecipeFit
 from glmprov.state import NcclEnv
 
 RECIPE = read_shipped("recipe-1")

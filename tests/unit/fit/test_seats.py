@@ -16,7 +16,7 @@ from glmprov.fit.seats import Host, on_cards
 from glmprov.hardware import Hardware
 from glmprov.recipe.launch import Launch
 from glmprov.recipe.model import Requirements
-from glmprov.results import HostRecipeFit, fit_code
+from glmprov.results.fit import HostRecipeFit, fit_code
 from glmprov.state import Unknown
 
 RESERVED = 636 << 20

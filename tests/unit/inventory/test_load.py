@@ -13,6 +13,7 @@ import pytest
 from glmprov.errors import ExitCode, InventoryError, NoHostError
 from glmprov.inventory import ansible, load
 from glmprov.inventory import cache as answers
+from glmprov.inventory.request import Request
 from glmprov.secret import Secret
 
 CASES = Path(__file__).parents[2] / "cases" / "inventory"
@@ -131,7 +132,7 @@ def test_extra_variables_that_cannot_be_read(said: str, place: str, words: str, 
 
 def test_what_cannot_be_read_is_not_cached(tmp_path: Path) -> None:
     (tmp_path / "lab.ini").write_text("[gpu]\ngpu-1\n")
-    request = ansible.Request(sources=(tmp_path / "lab.ini",), cwd=tmp_path, extra_vars=("@gone.yml",))
+    request = Request(sources=(tmp_path / "lab.ini",), cwd=tmp_path, extra_vars=("@gone.yml",))
     assert answers.key(request) is None
 
 

@@ -8,7 +8,7 @@ import pytest
 from unit.summary import observation
 from unit.test_plan_profiles import summary
 
-from glmprov.actions.recipe_lint_hosts import target_of
+from glmprov.actions.recipe.lint_hosts import target_of
 from glmprov.lint.linted import lint_launch
 from glmprov.recipe.reading import read_shipped
 from glmprov.state import NcclEnv, Unknown

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from glmprov.actions.recipe_import import Head, recipe_import
+from glmprov.actions.recipe.importing import Head, recipe_import
 from glmprov.errors import RecipeError
 from glmprov.recipe import Launch
 from glmprov.recipe.container import DOCKER_SWITCHES

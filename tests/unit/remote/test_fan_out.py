@@ -12,7 +12,7 @@ import pytest
 from glmprov.errors import UnreachableError
 from glmprov.inventory import Host
 from glmprov.remote import Completed, connect, interruption
-from glmprov.remote.fan_out import for_each
+from glmprov.remote.fan_out import by_host, for_each
 
 HOSTS = [Host(f"gpu-{number}") for number in range(8)]
 
@@ -28,6 +28,22 @@ def test_one_bad_host_stops_no_other() -> None:
     error = results.pop("gpu-3")
     assert isinstance(error, UnreachableError) and error.host == "gpu-3"
     assert results == {host.name: host.name.upper() for host in HOSTS if host.name != "gpu-3"}
+
+
+def test_results_by_host_are_in_the_hosts_order() -> None:
+    first_ends_last = threading.Event()
+
+    def work(host: Host) -> str:
+        if host.name == "gpu-0":
+            assert first_ends_last.wait(10)
+        if host.name == "gpu-1":
+            first_ends_last.set()
+            raise UnreachableError("gone")
+        return "well"
+
+    found = by_host(HOSTS, work, lambda host, error: f"{error.message} from {host}", forks=2)
+    assert list(found) == [host.name for host in HOSTS]
+    assert (found["gpu-0"], found["gpu-1"]) == ("well", "gone from gpu-1")
 
 
 def test_results_come_as_they_come_in() -> None:

@@ -15,7 +15,8 @@ from glmprov.actions.deploy.work import Deployment
 from glmprov.errors import ExitCode, GateError, PlanError, RestoreError
 from glmprov.inventory import Host
 from glmprov.report import deploy as report
-from glmprov.results import Deployed, HostDeploy, HostReview, deploy_code
+from glmprov.results.deploy import Deployed, HostDeploy, deploy_code
+from glmprov.results.review import HostReview
 
 
 def deployment(host: str = "gpu-1", name: str = "glm", **values: Any) -> Deployment:

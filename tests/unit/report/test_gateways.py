@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from glmprov.report.gateways import litellm, nginx, prometheus
-from glmprov.results import HostEndpoint
+from glmprov.results.endpoint import HostEndpoint
 
 MODEL = "zai-org/GLM-4.7-FP8"
 LEFT = HostEndpoint(

@@ -12,7 +12,7 @@ from glmprov.cli import run
 from glmprov.errors import ExitCode, PlanError
 from glmprov.instance import Locked, Wanted, argv, environment_text, unit_text
 from glmprov.report.rendered import remarks, rendered, rendered_hosts_json
-from glmprov.results import HostDeploy
+from glmprov.results.deploy import HostDeploy
 
 
 def test_a_host_is_shown_its_files_and_argv_word_for_word() -> None:

@@ -17,7 +17,9 @@ from glmprov.receipt import LockState
 from glmprov.report import table
 from glmprov.report.console import console as as_written
 from glmprov.report.values import plain, short
-from glmprov.results import HostLock, HostProvision, HostReview, KeyResult, Mended, Waiting
+from glmprov.results.lock import HostLock
+from glmprov.results.provision import HostProvision, KeyResult, Mended, Waiting
+from glmprov.results.review import HostReview
 from glmprov.state import Disruption, HostState, Later, Setting, Unit, Unknown
 
 UUIDS = [f"GPU-0000000{n}-1111-2222-3333-444444444444" for n in range(4)]

@@ -10,7 +10,10 @@ import pytest
 from unit.instance.hosts import DIGEST, TURIN, VLLM, host
 from unit.summary import uuid
 
-from glmprov.actions.deploy.planning import Planned, changed, not_clean, plan, require_clean
+from glmprov.actions.deploy.changes import changed
+from glmprov.actions.deploy.clean import not_clean, require_clean
+from glmprov.actions.deploy.planned import Planned
+from glmprov.actions.deploy.planning import plan
 from glmprov.actions.deploy.records import instance_of, receipt_of
 from glmprov.deployed import ObservedInstance
 from glmprov.drift import Difference, Verdict
@@ -20,7 +23,7 @@ from glmprov.instance import DEFAULT_NAME, Image, Taken, Wanted, parse_sets
 from glmprov.inventory import Host
 from glmprov.observation import Observation
 from glmprov.recipe.lock import FileLock, ImageLock, ModelLock, RecipeLock
-from glmprov.results import HostReview
+from glmprov.results.review import HostReview
 from glmprov.state import EngineImage, EngineService, InstanceState, Manage, ModelStore, Unit
 
 SHARDS = (FileLock("model-00001-of-00002.safetensors", 5), FileLock("model-00002-of-00002.safetensors", 7))

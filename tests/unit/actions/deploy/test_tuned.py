@@ -12,13 +12,14 @@ from unit.actions.deploy.test_planning import HOST, LOCK, THERE, deployed, plann
 from unit.instance.hosts import TURIN, VLLM, host
 
 from glmprov.actions.deploy.checks import check, findings_of
-from glmprov.actions.deploy.planning import Planned, plan
+from glmprov.actions.deploy.planned import Planned
+from glmprov.actions.deploy.planning import plan
 from glmprov.actions.deploy.tuned import told
 from glmprov.engines.moe import listing, listing_argv
 from glmprov.errors import PlanError
 from glmprov.instance import Wanted
 from glmprov.observation import Observation
-from glmprov.results import HostReview
+from glmprov.results.review import HostReview
 from glmprov.state import Unknown
 
 NAME = "E=160,N=384,device_name=NVIDIA_RTX_PRO_6000_Blackwell_Server_Edition,dtype=fp8_w8a8.json"

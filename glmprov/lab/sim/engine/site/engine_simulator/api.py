@@ -3,20 +3,16 @@
 import json
 import socketserver
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from engine_simulator import answers, faults
-from engine_simulator.answers import Answer
+from engine_simulator.forms import Chat, Completion, Form
 from engine_simulator.log import Log
 from engine_simulator.metrics import Metrics
 from engine_simulator.settings import Settings
-
-# Of these no engine of its time read GLM-4.7's calls: it leaves out the line break that glm45 waits for.
-_DEAF_PARSERS = {"vllm": ("glm45", "0.33.0"), "sglang": ("glm45", "9")}
 
 
 @dataclass
@@ -157,7 +153,7 @@ class _Handler(BaseHTTPRequestHandler):
         question = prompt if isinstance(prompt, str) else str(prompt[0])
         said = answers.answer(question, [], None, thinks=False, fault=self._engine.fault())
         text = said.text if not said.text or said.text == answers.GARBAGE else f" {said.text}"
-        self._generate(asked, question, text, _Completion(self._settings.served_name))
+        self._generate(asked, question, text, Completion(self._settings.served_name))
 
     def _chat(self) -> None:
         asked = self._asked()
@@ -169,7 +165,7 @@ class _Handler(BaseHTTPRequestHandler):
         said = answers.answer(
             question, [] if was_answered else tools, choice, thinks=thinks, fault=self._engine.fault()
         )
-        form = _Chat(self._settings, said)
+        form = Chat(self._settings, said)
         self._generate(asked, question, form.content, form)
 
     def _check_tools(self, tools: list[Any], choice: Any) -> None:
@@ -190,7 +186,7 @@ class _Handler(BaseHTTPRequestHandler):
             raise _RefusalError(404, "NotFoundError", f"The model `{model}` does not exist.")
         return dict(asked)
 
-    def _generate(self, asked: dict[str, Any], question: str, text: str, form: Any) -> None:
+    def _generate(self, asked: dict[str, Any], question: str, text: str, form: Form) -> None:
         """Send the answer, at once or piece by piece, and count what was generated."""
         while not self._engine.is_ready:
             time.sleep(0.05)  # as a request that waits for an engine that hangs
@@ -234,7 +230,7 @@ class _Handler(BaseHTTPRequestHandler):
         raise _RefusalError(400, "BadRequestError", text)
 
     def _stream(
-        self, form: Any, pieces: Iterator[str], finish: str, used: dict[str, int], asked: dict[str, Any]
+        self, form: Form, pieces: Iterator[str], finish: str, used: dict[str, int], asked: dict[str, Any]
     ) -> None:
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream; charset=utf-8")
@@ -282,101 +278,3 @@ def _last_words(messages: list[dict[str, Any]]) -> str:
     said = [message for message in messages if message.get("role") in ("user", "tool")]
     content = said[-1].get("content", "") if said else ""
     return content if isinstance(content, str) else " ".join(part.get("text", "") for part in content)
-
-
-class _Completion:
-    """The form of /v1/completions."""
-
-    hidden, finish = "", "stop"
-
-    def __init__(self, model: str) -> None:
-        self._head = {
-            "id": f"cmpl-{uuid.uuid4().hex}",
-            "object": "text_completion",
-            "created": int(time.time()),
-            "model": model,
-        }
-
-    def whole(self, text: str, finish: str, used: dict[str, int]) -> dict[str, Any]:
-        return {**self._head, "choices": [self._choice(text, finish)], "usage": used}
-
-    def before(self) -> list[dict[str, Any]]:
-        return []
-
-    def piece(self, text: str) -> dict[str, Any]:
-        return {**self._head, "choices": [self._choice(text, None)]}
-
-    def last(self, finish: str) -> dict[str, Any]:
-        return {**self._head, "choices": [self._choice("", finish)]}
-
-    def usage(self, used: dict[str, int]) -> dict[str, Any]:
-        return {**self._head, "choices": [], "usage": used}
-
-    def _choice(self, text: str, finish: str | None) -> dict[str, Any]:
-        return {"index": 0, "text": text, "logprobs": None, "finish_reason": finish}
-
-
-class _Chat:
-    """The form of /v1/chat/completions. hidden is what was generated and isn't content: thoughts and parsed calls."""
-
-    def __init__(self, settings: Settings, said: Answer) -> None:
-        self._settings = settings
-        self._head = {
-            "id": f"chatcmpl-{uuid.uuid4().hex}",
-            "created": int(time.time()),
-            "model": settings.served_name,
-        }
-        self._thoughts = said.thoughts if settings.reasoning_parser else ""
-        self._call = said.call if said.call and self._parses() else None
-        raw = said.raw_call if said.call and not self._call and not settings.tool_parser else ""
-        untold = f"<think>{said.thoughts}</think>" if said.thoughts and not settings.reasoning_parser else ""
-        self.content = untold + (said.text or raw)
-        self.hidden = self._thoughts + (said.raw_call if said.call and not raw else "")
-        self.finish = "tool_calls" if self._call else "stop"
-
-    def _parses(self) -> bool:
-        """Tell whether the parser that was named finds the call. One for another model loses it without a word."""
-        parser, identity = self._settings.tool_parser, self._settings.identity
-        deaf, until = _DEAF_PARSERS[identity.engine]
-        return parser in ("glm47", "auto") or (parser == deaf and identity.at_least(until))
-
-    def _calls(self) -> list[dict[str, Any]]:
-        assert self._call
-        name, arguments = self._call
-        function = {"name": name, "arguments": json.dumps(arguments)}
-        return [{"id": f"call_{uuid.uuid4().hex[:24]}", "type": "function", "index": 0, "function": function}]
-
-    def _reasoning(self) -> dict[str, str]:
-        if not self._thoughts:
-            return {}
-        newer = self._settings.identity.is_vllm and self._settings.identity.at_least("0.16.0")
-        return {"reasoning_content": self._thoughts, **({"reasoning": self._thoughts} if newer else {})}
-
-    def whole(self, text: str, finish: str, used: dict[str, int]) -> dict[str, Any]:
-        message: dict[str, Any] = {"role": "assistant", "content": text or (None if self._call else "")}
-        message |= self._reasoning()
-        if self._call:
-            message["tool_calls"] = self._calls()
-        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": finish}
-        return {**self._head, "object": "chat.completion", "choices": [choice], "usage": used}
-
-    def before(self) -> list[dict[str, Any]]:
-        deltas: list[dict[str, Any]] = [{"role": "assistant", "content": ""}]
-        if reasoning := self._reasoning():
-            deltas.append(dict(reasoning))
-        if self._call:
-            deltas.append({"tool_calls": self._calls()})
-        return [self._chunk(delta) for delta in deltas]
-
-    def piece(self, text: str) -> dict[str, Any]:
-        return self._chunk({"content": text})
-
-    def last(self, finish: str) -> dict[str, Any]:
-        return self._chunk({}, finish)
-
-    def usage(self, used: dict[str, int]) -> dict[str, Any]:
-        return {**self._head, "object": "chat.completion.chunk", "choices": [], "usage": used}
-
-    def _chunk(self, delta: dict[str, Any], finish: str | None = None) -> dict[str, Any]:
-        choice = {"index": 0, "delta": delta, "finish_reason": finish}
-        return {**self._head, "object": "chat.completion.chunk", "choices": [choice]}

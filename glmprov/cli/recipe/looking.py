@@ -8,7 +8,7 @@ import click
 
 from glmprov.cli.again import again
 from glmprov.cli.options import fleet_options, leave, load, terminal_for
-from glmprov.cli.recipe_options import (
+from glmprov.cli.recipe.options import (
     folders_option,
     library_for,
     name_argument,
@@ -106,7 +106,7 @@ def _render_on_hosts(
     from pathlib import Path
 
     from glmprov.actions.deploy.orders import DeployOrders
-    from glmprov.actions.recipe_render import recipe_render
+    from glmprov.actions.recipe.render import recipe_render
     from glmprov.errors import worst
     from glmprov.report.rendered import remarks, rendered, rendered_hosts_json
 

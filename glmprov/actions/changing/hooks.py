@@ -15,11 +15,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO
 
-from glmprov.actions.orders import Orders
+from glmprov.actions.changing.orders import Orders
 from glmprov.errors import HookError, InventoryError
 from glmprov.inventory import Host
 from glmprov.remote.interruption import interruptible
-from glmprov.results import HookCall
+from glmprov.results.hook import HookCall
 
 VARIABLES = {"before": "glmprov_hook_before", "after": "glmprov_hook_after"}
 """The inventory's names for the hooks of a host, by event."""

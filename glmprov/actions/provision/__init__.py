@@ -5,20 +5,22 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-from glmprov.actions.batch import bring, check, record
-from glmprov.actions.batches import ends_the_run, split
-from glmprov.actions.errand import PROVISION, Errand
-from glmprov.actions.hooks import hooks_of
-from glmprov.actions.interrupt import Interrupt
+from glmprov.actions.changing.batches import ends_the_run, split
+from glmprov.actions.changing.hooks import hooks_of
+from glmprov.actions.changing.interrupt import Interrupt
+from glmprov.actions.changing.orders import Orders
+from glmprov.actions.changing.record import Recorder
 from glmprov.actions.observe import Fleet, Said, read_settings, review
-from glmprov.actions.orders import Orders
-from glmprov.actions.outcome import outcome
-from glmprov.actions.record import Recorder
-from glmprov.actions.run import Review, Run
-from glmprov.actions.work import Work
+from glmprov.actions.provision.batch import bring, check, record
+from glmprov.actions.provision.errand import PROVISION, Errand
+from glmprov.actions.provision.outcome import outcome
+from glmprov.actions.provision.run import Review, Run
+from glmprov.actions.provision.work import Work
 from glmprov.apply import Event, left_behind
 from glmprov.remote.fan_out import default_forks
-from glmprov.results import HookCall, HostProvision, HostReview
+from glmprov.results.hook import HookCall
+from glmprov.results.provision import HostProvision
+from glmprov.results.review import HostReview
 
 _FRESH_SECONDS = 60.0
 """A look that is older than this, because a person took time to say yes, is taken again."""

@@ -7,17 +7,19 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
 
-from glmprov.actions.errand import Errand
-from glmprov.actions.hooks import Hooks
-from glmprov.actions.interrupt import Interrupt
+from glmprov.actions.changing.hooks import Hooks
+from glmprov.actions.changing.interrupt import Interrupt
+from glmprov.actions.changing.orders import Orders
+from glmprov.actions.changing.record import Recorder
 from glmprov.actions.observe import Compare, Fleet, Said, against_plan, look, look_at_all
-from glmprov.actions.orders import Orders
-from glmprov.actions.record import Recorder
-from glmprov.actions.work import Work, forgetting
+from glmprov.actions.provision.errand import Errand
+from glmprov.actions.provision.work import Work, forgetting
 from glmprov.apply import Event
 from glmprov.errors import GlmprovError
 from glmprov.remote.fan_out import for_each
-from glmprov.results import HookCall, HostFacts, HostReview
+from glmprov.results.facts import HostFacts
+from glmprov.results.hook import HookCall
+from glmprov.results.review import HostReview
 from glmprov.settings import HostSettings
 
 T = TypeVar("T")

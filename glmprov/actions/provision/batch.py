@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from glmprov import apply
-from glmprov.actions import hooks
-from glmprov.actions.outcome import outcome
-from glmprov.actions.run import Run
-from glmprov.actions.work import Work, grown
+from glmprov.actions.changing import hooks
+from glmprov.actions.provision.outcome import outcome
+from glmprov.actions.provision.run import Run
+from glmprov.actions.provision.work import Work, grown
 from glmprov.drift import Difference
 from glmprov.errors import ApplyError, GlmprovError, MovedOnError
 from glmprov.remote.fan_out import default_forks
 from glmprov.remote.for_ansible import connection_variables
-from glmprov.results import HookCall
+from glmprov.results.hook import HookCall
 
 _STAGES = 4
 """Facts that appear on the way (a driver, then its cards) need two; more doesn't converge."""

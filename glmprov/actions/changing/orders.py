@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from glmprov.actions.batches import Portion
+from glmprov.actions.changing.batches import Portion
 from glmprov.errors import UsageError
 from glmprov.state import Disruption
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from glmprov import catalog
 from glmprov.actions.facts import facts
 from glmprov.actions.observe import Fleet, Said, silent
-from glmprov.actions.recipe_lint import moe_config_of
+from glmprov.actions.recipe.lint import moe_config_of
 from glmprov.errors import GlmprovError, ProbeError
 from glmprov.lint import Target
 from glmprov.lint.linted import Linted, lint_launch

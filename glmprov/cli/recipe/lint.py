@@ -46,7 +46,7 @@ def lint(name: str, folders: tuple[str, ...], fail_on: Any, **options: Any) -> N
     NAME is a recipe's name, its alias, or a path. Without -i, --gpus or --card it is judged for any host that the
     recipe may run on. Exit 1: a refusal that isn't accepted.
     """
-    from glmprov.actions.recipe_lint import launch_of
+    from glmprov.actions.recipe.lint import launch_of
     from glmprov.recipe.library import library
 
     recipe = library(folders, Path.cwd(), os.environ).find(name)
@@ -72,7 +72,7 @@ def lint(name: str, folders: tuple[str, ...], fail_on: Any, **options: Any) -> N
 
 
 def _on_cards(launch: Launch, recipe: Recipe, options: dict[str, Any]) -> Judged:
-    from glmprov.actions.recipe_lint import moe_config_of
+    from glmprov.actions.recipe.lint import moe_config_of
     from glmprov.lint import Target
     from glmprov.lint.linted import lint_launch
 
@@ -86,7 +86,7 @@ def _on_cards(launch: Launch, recipe: Recipe, options: dict[str, Any]) -> Judged
 
 
 def _on_hosts(launch: Launch, recipe: Recipe, options: dict[str, Any]) -> Judged:
-    from glmprov.actions.recipe_lint_hosts import lint_on_hosts
+    from glmprov.actions.recipe.lint_hosts import lint_on_hosts
 
     terminal = terminal_for(options)
     with terminal.progress("probing") as said:

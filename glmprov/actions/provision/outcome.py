@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 
-from glmprov.actions.orders import Orders
-from glmprov.actions.work import Work
+from glmprov.actions.changing.orders import Orders
+from glmprov.actions.provision.work import Work
 from glmprov.drift import Difference, Verdict, classes, interrupts
-from glmprov.results import HostProvision, KeyResult, Mended, Waiting
+from glmprov.results.provision import HostProvision, KeyResult, Mended, Waiting
 from glmprov.state import Disruption
 
 

@@ -14,7 +14,7 @@ from glmprov.errors import GlmprovError
 from glmprov.inventory import Host
 from glmprov.observation import Observation
 from glmprov.receipt import Receipt
-from glmprov.results import HostReview
+from glmprov.results.review import HostReview
 from glmprov.state import Disruption, HostState, Manage
 from glmprov.state.as_found import as_found
 

@@ -29,7 +29,7 @@ def import_recipe(
     A command is `docker run …`, `vllm serve …` or `python -m sglang.launch_server …`; prompts, comments, exports and
     wrappers may stand around it. What is left out or not understood stands in the recipe as a comment.
     """
-    from glmprov.actions.recipe_import import Head, recipe_import
+    from glmprov.actions.recipe.importing import Head, recipe_import
 
     if file is sys.stdin and sys.stdin.isatty():
         click.echo("Paste the command and end with Ctrl-D on a line of its own.", err=True)

@@ -6,15 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from glmprov.actions.facts import facts
-from glmprov.actions.model_folder import model_for
 from glmprov.actions.observe import Fleet, Said, silent
+from glmprov.actions.recipe.model_folder import model_for
 from glmprov.errors import GlmprovError
 from glmprov.fit import asked_by
 from glmprov.fit.hosts import HostFit, on_host
 from glmprov.fit.seats import Host
 from glmprov.observation import Observation
 from glmprov.recipe import Launch, Recipe
-from glmprov.results import HostFacts, HostOffers, HostRecipeFit
+from glmprov.results.facts import HostFacts
+from glmprov.results.fit import HostOffers, HostRecipeFit
 from glmprov.topology import NamedSets
 
 

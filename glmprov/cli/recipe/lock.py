@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from glmprov.cli.options import fleet_options, load, terminal_for
-from glmprov.cli.recipe_options import library_for
+from glmprov.cli.recipe.options import library_for
 
 
 @click.command(short_help="Resolve tag and model to digest and revision; write recipe.lock.")
@@ -36,7 +36,7 @@ def lock(name: str, folders: tuple[str, ...], out: Path | None, hub: str | None,
     The first host that matches asks registry and hub, so its mirrors, logins and proxies count. Nothing is fetched.
     A token for gated models is taken from $HF_TOKEN.
     """
-    from glmprov.actions.recipe_lock import recipe_lock
+    from glmprov.actions.recipe.lock import recipe_lock
     from glmprov.report.lock import locked_json, locked_text
 
     recipe = library_for(folders).find(name)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from glmprov import state
-from glmprov.actions.record import Recorder
-from glmprov.actions.work import Work
+from glmprov.actions.changing.record import Recorder
+from glmprov.actions.provision.work import Work
 from glmprov.errors import GlmprovError
 from glmprov.settings import HostSettings
 

@@ -8,7 +8,7 @@ from glmprov.actions.deploy.looking import Look
 from glmprov.actions.deploy.orders import DeployOrders
 from glmprov.actions.observe import Fleet, Said
 from glmprov.recipe.library import Library
-from glmprov.results import HostDeploy
+from glmprov.results.deploy import HostDeploy
 
 
 def recipe_render(

@@ -9,13 +9,15 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from glmprov import __version__, journal
+from glmprov import __version__
+from glmprov.actions.changing.receipts import plan_of, receipt_of, says_the_same, settled
 from glmprov.actions.observe import Fleet, Said
-from glmprov.actions.receipts import plan_of, receipt_of, says_the_same, settled
 from glmprov.drift import Difference
 from glmprov.errors import GlmprovError
 from glmprov.history import Change, Entry, Event
 from glmprov.inventory import Host
+from glmprov.journal import HOME, history, receipts
+from glmprov.journal.lock import Lock, owner
 from glmprov.observation import Observation
 from glmprov.operate.reboot import reboot
 from glmprov.plan import HostPlan
@@ -23,7 +25,7 @@ from glmprov.receipt import Receipt
 from glmprov.remote import connect
 from glmprov.remote.fan_out import for_each
 from glmprov.remote.for_ansible import shared_options
-from glmprov.results import HostProvision, Mended
+from glmprov.results.provision import HostProvision, Mended
 from glmprov.settings import HostSettings
 from glmprov.state import Unknown
 from glmprov.state.data import data
@@ -45,7 +47,7 @@ class Recorder:
         command: str = "provision",
         plan: str = "",
         keeps_before: bool = True,
-        home: str = journal.HOME,
+        home: str = HOME,
     ) -> None:
         self._fleet = fleet
         self._reason = reason
@@ -58,7 +60,7 @@ class Recorder:
         self._before: dict[str, Mapping[str, Any]] = {}
         self._said = said
         self._channels = ExitStack()
-        self._locks: dict[str, journal.Lock] = {}
+        self._locks: dict[str, Lock] = {}
 
     @contextmanager
     def locked(self, hosts: Sequence[Host]) -> Iterator[Mapping[str, GlmprovError]]:
@@ -73,7 +75,7 @@ class Recorder:
     def _acquire(self, host: Host) -> None:
         # Ansible comes next: one login for both.
         channel = self._channels.enter_context(connect(host, shared_options(host, self._fleet.connection)))
-        lock = journal.Lock(channel, host.name, self._reason or self._command, home=self._home)
+        lock = Lock(channel, host.name, self._reason or self._command, home=self._home)
         self._locks[host.name] = lock.__enter__()
         if lock.expired is not None:
             why = "its process is gone" if lock.expired.live else "its lease has run out"
@@ -115,7 +117,7 @@ class Recorder:
             kept = (each for each in entry.changes if self._keeps_before and is_value(each.key))
             before = {each.key: each.before for each in kept}
             with connect(host, self._fleet.connection) as channel:
-                self._before[host.name] = journal.begin(channel, entry, before, home=self._home)
+                self._before[host.name] = history.begin(channel, entry, before, home=self._home)
 
         return self._on_each(hosts, enter)
 
@@ -165,22 +167,22 @@ class Recorder:
             receipt = new[host.name]
             with connect(host, self._fleet.connection) as channel:
                 if host.name in anew and host.name not in self._before:
-                    before = {**receipt.before, **journal.read_before(channel, home=self._home)}
+                    before = {**receipt.before, **receipts.read_before(channel, home=self._home)}
                     receipt = replace(receipt, before=before)
-                journal.write_receipt(channel, receipt, forgotten[host.name], home=self._home)
+                receipts.write(channel, receipt, forgotten[host.name], home=self._home)
 
         return self._on_each(hosts, work)
 
     def replace_receipts(self, new: Iterable[tuple[Host, Receipt | None]]) -> Mapping[str, GlmprovError]:
         """Put the receipt on each host that is left after taking back, None for none; return what failed, by host."""
-        receipts = {host.name: (host, receipt) for host, receipt in new}
+        by_host = {host.name: (host, receipt) for host, receipt in new}
 
         def work(host: Host) -> None:
-            _, receipt = receipts[host.name]
+            _, receipt = by_host[host.name]
             with connect(host, self._fleet.connection) as channel:
-                journal.take_back(channel, receipt, home=self._home)
+                receipts.take_back(channel, receipt, home=self._home)
 
-        return self._on_each([host for host, _ in receipts.values()], work)
+        return self._on_each([host for host, _ in by_host.values()], work)
 
     def _before_of(self, host: Host, old: Receipt | Unknown | None) -> Mapping[str, Any]:
         """Return what each key was before we first changed it: older runs know best."""
@@ -194,7 +196,7 @@ class Recorder:
 
     def _enter(self, host: Host, entry: Entry) -> None:
         with connect(host, self._fleet.connection) as channel:
-            journal.append(channel, entry, home=self._home)
+            history.append(channel, entry, home=self._home)
 
     def _on_each(self, hosts: Sequence[Host], work: Callable[[Host], None]) -> Mapping[str, GlmprovError]:
         """Do work on each host; return what failed, by host."""
@@ -208,7 +210,7 @@ def entry(command: str, event: Event, **more: Any) -> Entry:
         at=datetime.now(UTC).isoformat(timespec="seconds"),
         event=event,
         command=command,
-        owner=journal.owner(),
+        owner=owner(),
         glmprov_version=__version__,
         **{"run": secrets.token_hex(6), **more},
     )

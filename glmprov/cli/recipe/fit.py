@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from glmprov.cli.options import fleet_options, leave, load, terminal_for
-from glmprov.cli.recipe_options import folders_option, library_for
+from glmprov.cli.recipe.options import folders_option, library_for
 from glmprov.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def _asked(name: str, folders: tuple[str, ...], options: dict[str, Any]) -> tupl
 def _on_cards(
     recipe: Recipe, launch: Launch, form: str, gpus: int | None, card: str, context: int | None, as_json: bool
 ) -> None:
-    from glmprov.actions.model_folder import model_for
+    from glmprov.actions.recipe.model_folder import model_for
     from glmprov.fit import alternatives, asked_by
     from glmprov.fit import fit as held
     from glmprov.fit.cards import card_named
@@ -102,8 +102,8 @@ def _on_cards(
 def _on_hosts(
     recipe: Recipe, launch: Launch, form: str, context: int | None, options: dict[str, Any]
 ) -> None:
-    from glmprov.actions.recipe_fit import recipe_fit
-    from glmprov.results import fit_code
+    from glmprov.actions.recipe.fit import recipe_fit
+    from glmprov.results.fit import fit_code
 
     terminal = terminal_for(options)
     with terminal.progress("probing") as said:
@@ -158,9 +158,9 @@ def suggest(purpose: str, gpus: int | None, card: str, **options: Any) -> None:
 
 
 def _suggest_on_hosts(row: Purpose, recipes: list[Recipe], options: dict[str, Any]) -> None:
-    from glmprov.actions.recipe_fit import recipe_suggest
+    from glmprov.actions.recipe.fit import recipe_suggest
     from glmprov.report.fit.suggested import hosts_document, hosts_text
-    from glmprov.results import offers_code
+    from glmprov.results.fit import offers_code
 
     terminal = terminal_for(options)
     with terminal.progress("probing") as said:

@@ -1,0 +1,1 @@
+"""The commands about recipes, each in a module of its own."""
