@@ -28,7 +28,7 @@ $(if $(filter $(ENGINE),simulator vllm),,$(error ENGINE is simulator or vllm, no
 
 demo: demo-hosts-$(ENGINE)  ## Two simulated GPU hosts from bare to provisioned and audited; one serves, by an engine simulator. Leaves them up. ENGINE=vllm: by the real vLLM on the CPU.
 	$(BIN)/glmprov provision --inventory lab.ini --yes --reboot
-	$(BIN)/glmprov deploy recipe-3 --inventory lab.ini --limit genoa-4x $(DEPLOY_$(ENGINE)) --yes
+	$(BIN)/glmprov deploy recipe-3 --inventory lab.ini --limit genoa-4x --yes $(DEPLOY_$(ENGINE))
 	@echo
 	@$(ABOUT_$(ENGINE))
 	@tools/ask $(BIN)/glmprov genoa-4x glm "What is 6 times 7?"
