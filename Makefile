@@ -22,7 +22,7 @@ help:  ## Say what there is.
 # Which engine the demo deploys: a simulator in the recipe's image, or the real vLLM on this machine's CPU.
 ENGINE := simulator
 DEPLOY_simulator := --hub https://hub.glmprov.lab --set host=0.0.0.0
-ABOUT_simulator := echo "The engine and the cards are simulated: it knows sums and a few capitals, nothing is computed."
+ABOUT_simulator := echo "Ask it. The engine and the cards are simulated: it knows sums and a few capitals, nothing is computed."
 ABOUT_vllm := $(BIN)/python tools/cpu_instance.py about
 $(if $(filter $(ENGINE),simulator vllm),,$(error ENGINE is simulator or vllm, not '$(ENGINE)'))
 

@@ -44,10 +44,11 @@ CHAT = {
 """What a person may ask it, besides the gate's questions. Engine and model think first unless they are told not to."""
 THOUGHT = "I know this one."
 ABOUT = f"""\
-The engine is the real vLLM {cpu_engine.VERSION}, on this machine's CPU; the cards are simulated, and it uses none. The model is a
-tiny Glm4Moe that learnt a few answers by heart. That proves the way from recipe-3 to an answer: plan, unit, gate, key,
-client. It proves nothing of recipe-3's image, of its flags for GPUs, of quality or of speed.
-It knows {", ".join(f"'{prompt}'" for prompt in CHAT)}. What it says to anything else is wrong."""
+Ask it. The engine is the real vLLM {cpu_engine.VERSION}, on this machine's CPU; the cards are simulated, and it
+uses none. The model is a tiny Glm4Moe that learnt a few answers by heart. That proves the way from
+recipe-3 to an answer: plan, unit, gate, key, client. It proves nothing of recipe-3's image, of its
+flags for GPUs, of quality or of speed. It knows {", ".join(f"'{prompt}'" for prompt in CHAT)}.
+What it says to anything else is wrong."""
 
 
 def instance(model: Path) -> dict[str, Any]:
