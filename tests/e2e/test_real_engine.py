@@ -22,7 +22,8 @@ from rehearsal import ROOT, Fleet, running_fleet
 from glmprov import catalog
 from glmprov.recipe import Gate
 
-pytestmark = pytest.mark.engine
+# The first test waits for the model's lessons and for a start that may take the instance's 900 s.
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(1800)]
 
 HOST = "genoa-4x"
 
