@@ -127,9 +127,7 @@ def main(words: list[str]) -> int:
     match words:
         case ["declare", host]:
             sys.stdout.write(declaration(host))
-            _say(
-                f"Declared on {host}: recipe-3 with the real vLLM. It takes a minute or two to start on a CPU."
-            )
+            _say(f"Declared on {host}: recipe-3 with the real vLLM. It takes some minutes to start on a CPU.")
         case ["about"]:
             sys.stdout.write(f"{ABOUT}\n")
         case _:
