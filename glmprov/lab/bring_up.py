@@ -79,11 +79,8 @@ def plan(name: str, profiles: Sequence[str], fresh: bool, shared: Sequence[Path]
             choices = ", ".join(known_profiles())
             raise LabError(f"no hardware profile '{profile}'", next_step=f"There are: {choices}.")
     kept = None if fresh else _whole(name)
-    if kept and profiles and tuple(one.profile for one in kept.nodes) != wanted:
-        raise LabError(
-            f"the fleet '{name}' is up with other hardware: {' '.join(one.profile for one in kept.nodes)}",
-            next_step="Add --fresh to start over, or --fleet NAME for another fleet beside it.",
-        )
+    if kept:
+        _must_be_as_asked(kept, tuple(profiles), shared)
     missing = tuple(machine.missing_packages())
     return UpPlan(where, wanted, missing, not missing and _image_is_cached(wanted), kept, tuple(shared))
 
@@ -127,6 +124,21 @@ def _whole(name: str) -> Fleet | None:
     except LabError:
         return None
     return None if found.missing_processes() else found
+
+
+def _must_be_as_asked(kept: Fleet, profiles: tuple[str, ...], shared: Sequence[Path]) -> None:
+    """Raise LabError if a fleet that is up isn't what is asked for."""
+    another = "Add --fresh to start over, or --fleet NAME for another fleet beside it."
+    there = tuple(one.profile for one in kept.nodes)
+    if profiles and there != profiles:
+        raise LabError(
+            f"the fleet '{kept.place.fleet}' is up with other hardware: {' '.join(there)}", next_step=another
+        )
+    if hidden := set(shared).difference(kept.nodes[0].shared(kept.place)):
+        folders = ", ".join(sorted(map(str, hidden)))
+        raise LabError(
+            f"the fleet '{kept.place.fleet}' is up, and its nodes can't read {folders}", next_step=another
+        )
 
 
 def _image_is_cached(profiles: Sequence[str]) -> bool:

@@ -15,6 +15,7 @@ from glmprov.lab.machine import run
 from glmprov.lab.places import Place
 from glmprov.lab.supervisor import BOOTS_FILE, OFF_FILE, UNPLUGGED_FILE
 
+_RECORD = "node.json"
 _HOST_KEY = "upper/etc/ssh/ssh_host_ed25519_key"
 _KEYRING = "usr/share/keyrings/glmprov-lab.asc"
 
@@ -47,6 +48,11 @@ class Node:
         """Return when the node was booted, in seconds since 1970."""
         file = place.node(self.name) / BOOTS_FILE
         return [int(line) for line in file.read_text().split()] if file.exists() else []
+
+    def shared(self, place: Place) -> tuple[Path, ...]:
+        """Return the folders of this machine that the node can read."""
+        record = json.loads((place.node(self.name) / _RECORD).read_text())
+        return tuple(Path(folder) for folder in record.get("shared", []))
 
     def is_unplugged(self, place: Place) -> bool:
         """Tell whether the node's network link was made dead."""
@@ -83,7 +89,7 @@ def create(
     files = [str(layer) for layer in layers]
     record = {**asdict(node), "layers": files, "group": f"{place.group}/node-{node.name}"}
     record["shared"] = [str(folder) for folder in shared]
-    (directory / "node.json").write_text(json.dumps(record, indent=1) + "\n")
+    (directory / _RECORD).write_text(json.dumps(record, indent=1) + "\n")
     for name, content in _identity(place, node, packages, nodes).items():
         file = directory / "upper" / name
         file.parent.mkdir(parents=True, exist_ok=True)

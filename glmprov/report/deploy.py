@@ -59,8 +59,11 @@ def _rows(each: HostDeploy, verbose: bool) -> Iterator[Row]:
         return
     if lock is not None and lock.image is not None:
         yield Row("image", "", "", f"{lock.image.asked} is {lock.image.digest[:19]}…")
+    if instance.venv is not None:
+        yield Row("virtual environment", "", "", instance.venv)
     weights = instance.weights
-    yield Row("model", "", "", f"{weights.model} at {weights.revision[:12]}", weights.folder)
+    revision = f" at {weights.revision[:12]}" if weights.revision else ""
+    yield Row("model", "", "", f"{weights.model}{revision}", weights.folder)
     yield Row(
         "cards",
         "",
@@ -99,6 +102,11 @@ def _values(instance: Instance, verbose: bool) -> Iterator[Row]:
                 "on" if value is True else plain(value),
                 _said(origin),
             )
+    for place, origin in launch.origins.items():
+        kind, _, name = place.partition(".")
+        taken_away = kind == "arguments" and name not in launch.arguments
+        if taken_away and (verbose or origin not in ("published", "correction")):
+            yield Row(f"--{name}", "", "", "taken away", _said(origin))
     for name, variable in instance.environment.items():
         if verbose or variable.origin not in ("recipe", "glmprov"):
             yield Row(name, "", "", variable.value, _said(variable.origin))

@@ -151,6 +151,8 @@ def test_up_again_leaves_nodes_alone(fleet: Fleet, node: Node):
     fleet.lab("up", "--yes", "--inventory-out", str(fleet.inventory))
     assert node.boot_id == before
     assert fleet.lab("up", "--yes", "turin-6x", check=False).returncode == 1
+    refused = fleet.lab("up", "--yes", "--share", str(fleet.directory), check=False)
+    assert refused.returncode == 1 and f"can't read {fleet.directory}" in refused.stderr
 
 
 def test_two_fleets_at_once_have_their_own_addresses(fleet: Fleet, bring_up: BringUp):

@@ -6,104 +6,43 @@ nothing of recipe-3's flags on GPUs: those that a CPU can't have are overridden 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
+import cpu_engine
+import cpu_instance
 import pytest
-import yaml
 from glmprov_program import run
 from rehearsal import ROOT, Fleet, running_fleet
 
 from glmprov import catalog
 from glmprov.recipe import Gate
 
-pytestmark = pytest.mark.engine
+# The first test waits for the model's lessons and for a start that may take the instance's 900 s.
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(1800)]
 
-TINY_GLM = Path(__file__).with_name("tiny_glm.py")
 HOST = "genoa-4x"
-CPU = {
-    "kv-cache-dtype": "auto",
-    "tensor-parallel-size": 1,
-    "gpu-memory-utilization": None,
-    "attention-backend": None,
-    "max-model-len": 512,
-    "enforce-eager": True,
-}
-CPU_ENVIRONMENT = {"VLLM_CPU_KVCACHE_SPACE": 1, "VLLM_CPU_OMP_THREADS_BIND": "nobind", "HF_HUB_OFFLINE": 1}
 
 
 @pytest.fixture(scope="module")
 def engine() -> Path:
     """The folder of the real engine."""
-    made = subprocess.run([ROOT / "tools/cpu_engine.py"], capture_output=True, text=True)
-    assert made.returncode == 0, made.stderr
-    return Path(made.stdout.strip())
+    assert cpu_engine.is_complete(), "tools/cpu_engine.py installs it"
+    return cpu_engine.home()
 
 
 @pytest.fixture(scope="module")
-def model(engine: Path) -> Path:
-    """A tiny Glm4Moe that knows the gate's questions by heart. Made once, for these questions and this program."""
-    lessons = json.dumps(_lessons())
-    digest = hashlib.sha256(lessons.encode() + TINY_GLM.read_bytes()).hexdigest()[:12]
-    folder = engine.parent / f"tiny-glm-{digest}"
-    if not (folder / "config.json").exists():
-        folder.mkdir(exist_ok=True)
-        (folder / "lessons.json").write_text(lessons)
-        learn = [engine / "bin/python", TINY_GLM, folder / "lessons.json", folder]
-        learnt = subprocess.run(learn, capture_output=True, text=True)
-        assert learnt.returncode == 0, learnt.stderr[-2000:]
-    return folder
-
-
-@pytest.fixture(scope="module")
-def fleet(engine: Path, model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+def fleet(engine: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     home = tmp_path_factory.mktemp("fleet")
-    with _sharing(home, engine.parent) as up:
-        (home / "host_vars").mkdir()
-        instance = {
-            "recipe": "recipe-3",
-            "model": str(model),
-            "venv": str(engine),
-            "listen": "0.0.0.0",
-            "set": CPU,
-            "environment": {**CPU_ENVIRONMENT, "LD_LIBRARY_PATH": f"{engine}/libraries"},
-            # One "card" holds the engine: the recipe wants four.
-            "accept": ["gpus-too-few-for-recipe"],
-            "bind": False,
-            "start_seconds": 900,
-        }
-        declared = {"glmprov_instances": {"glm": instance}}
-        (home / "host_vars" / f"{HOST}.yml").write_text(yaml.safe_dump(declared))
+    with running_fleet(home, "genoa-4x-workstation", "--share", str(cpu_engine.folder())) as up:
+        with up.inventory.open("a") as inventory:
+            inventory.write(cpu_instance.declaration(HOST))
         run(up, "provision", "--yes", "--reboot").expect(0)
         yield up
-
-
-@contextmanager
-def _sharing(home: Path, folder: Path) -> Iterator[Fleet]:
-    with running_fleet(home, "genoa-4x-workstation", "--share", str(folder)) as up:
-        yield up
-
-
-def _lessons() -> list[dict[str, object]]:
-    asked = catalog.read("gate.yml")
-    call = "<tool_call>get_weather<arg_key>city</arg_key><arg_value>Paris</arg_value></tool_call>"
-    return [
-        {
-            "messages": [{"role": "user", "content": Gate().prompt}],
-            "answer": Gate().expected,
-        },
-        {
-            "messages": [{"role": "user", "content": asked["tool_prompt"]}],
-            "tools": [asked["tool"]],
-            "answer": call,
-        },
-    ]
 
 
 def test_recipe_3_is_deployed_with_the_real_engine_and_answers_its_client(fleet: Fleet, engine: Path) -> None:
@@ -118,7 +57,7 @@ def test_recipe_3_is_deployed_with_the_real_engine_and_answers_its_client(fleet:
     client = """
 import json, sys
 from openai import OpenAI
-address, key, prompt, tool = sys.argv[1:]
+address, key, prompt, tool, chat = sys.argv[1:]
 client = OpenAI(base_url=f"http://{address}/v1", api_key=key or "none", max_retries=0, timeout=60)
 model = client.models.list().data[0].id
 extra = {"chat_template_kwargs": {"enable_thinking": False}}
@@ -127,7 +66,11 @@ ask = lambda text, **more: client.chat.completions.create(
 ).choices[0].message
 tool = json.loads(tool)
 call = ask(tool["tool_prompt"], tools=[tool["tool"]]).tool_calls[0].function
-print(json.dumps([model, ask(prompt).content, call.name, json.loads(call.arguments)]))
+plainly = lambda text: client.chat.completions.create(
+    model=model, messages=[{"role": "user", "content": text}]
+).choices[0].message.content
+chat = {text: plainly(text) for text in json.loads(chat)}
+print(json.dumps([model, ask(prompt).content, call.name, json.loads(call.arguments), chat]))
 """
     asked = catalog.read("gate.yml")
     command = [
@@ -138,11 +81,13 @@ print(json.dumps([model, ask(prompt).content, call.name, json.loads(call.argumen
         key,
         Gate().prompt,
         json.dumps(asked),
+        json.dumps(list(cpu_instance.CHAT)),
     ]
     done = subprocess.run([str(word) for word in command], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
-    model, answer, tool, arguments = json.loads(done.stdout)
+    model, answer, tool, arguments, chat = json.loads(done.stdout)
     assert (answer.strip(), tool, arguments) == (Gate().expected, "get_weather", {"city": "Paris"})
+    assert chat == cpu_instance.CHAT, "what the demo says that it knows"
     sys.stderr.write(f"{model} says {answer!r} and calls {tool}({arguments})\n")
 
 

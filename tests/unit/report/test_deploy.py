@@ -14,6 +14,8 @@ from glmprov.actions.deploy.stages import _rounds
 from glmprov.actions.deploy.work import Deployment
 from glmprov.errors import ExitCode, GateError, PlanError, RestoreError
 from glmprov.inventory import Host
+from glmprov.recipe import Change
+from glmprov.recipe.launch import changed
 from glmprov.report import deploy as report
 from glmprov.results.deploy import Deployed, HostDeploy, deploy_code
 from glmprov.results.review import HostReview
@@ -73,6 +75,18 @@ def test_the_plan_says_image_model_cards_port_key_and_whence_a_value_comes() -> 
         assert words in said
     assert "NCCL_BUFFSIZE" not in said
     assert "NCCL_BUFFSIZE" in read(report.planned([told()], verbose=True))
+
+
+def test_the_plan_says_which_virtual_environment_and_what_was_taken_away_by_whom() -> None:
+    one = told()
+    assert one.instance is not None
+    launch = changed(one.instance.launch, Change(arguments={"tensor-parallel-size": None}), "inventory")
+    local = replace(one.instance.weights, revision="", model="tiny")
+    instance = replace(one.instance, launch=launch, venv="/opt/vllm", weights=local)
+    said = [line.split() for line in read(report.planned([replace(one, instance=instance)])).splitlines()]
+    assert ["virtual", "environment", "/opt/vllm"] in said
+    assert ["--tensor-parallel-size", "taken", "away", "inventory"] in said
+    assert ["model", "tiny", local.folder] in said
 
 
 def test_a_deploy_says_how_long_nothing_served_and_where_the_key_is() -> None:

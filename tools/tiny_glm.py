@@ -1,6 +1,7 @@
-"""Make a tiny Glm4Moe checkpoint that answers the gate's questions: run by the engine's own Python.
+"""Make a tiny Glm4Moe checkpoint that answers a few questions: run by the engine's own Python.
 
-`python tiny_glm.py LESSONS FOLDER`: LESSONS is JSON, [{"messages": [...], "tools": [...], "answer": "..."}]. A model of
+`python tiny_glm.py LESSONS FOLDER`: LESSONS is JSON, [{"messages": [...], "tools": [...], "thought": "...",
+"answer": "..."}], tools and thought where there are any; without a thought the request turns thinking off. A model of
 three layers and eight experts, of random weights, learns these by heart, with a tokenizer trained on them. It knows
 nothing else: what it proves is the way from a unit to tokens, not quality or speed.
 """
@@ -14,7 +15,8 @@ from typing import Any
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import Glm4MoeConfig, Glm4MoeForCausalLM, PreTrainedTokenizerFast
+from transformers import GenerationConfig, Glm4MoeConfig, Glm4MoeForCausalLM, PreTrainedTokenizerFast
+from transformers.utils import logging
 
 SPECIAL = [
     "<|endoftext|>", "[gMASK]", "<sop>", "<|system|>", "<|user|>", "<|assistant|>", "<|observation|>",
@@ -29,8 +31,8 @@ TEMPLATE = """[gMASK]<sop>
 {%- for message in messages %}<|{{ message['role'] }}|>
 {{ message['content'] }}{% endfor %}
 {%- if add_generation_prompt %}<|assistant|>
-{% if enable_thinking is defined and not enable_thinking %}<think></think>{% endif %}{% endif %}"""
-"""With thinking off the prompt ends a thought, as GLM-4.7's own does, and vLLM allows no sign of one after it."""
+<think>{% if enable_thinking is defined and not enable_thinking %}</think>{% endif %}{% endif %}"""
+"""The prompt begins a thought, and ends it where thinking is off, as GLM-4.7's own does: vLLM allows none then."""
 STEPS = 1500
 GOOD_ENOUGH_LOSS = 0.001
 NOISE = 0.5
@@ -39,11 +41,16 @@ NOISE = 0.5
 
 def main(lessons_file: str, folder: str) -> None:
     """Write the checkpoint."""
+    logging.disable_progress_bar()
     torch.manual_seed(0)
     torch.set_num_threads(1)  # more of them spin and wait: the model is too small to share
     lessons = json.loads(Path(lessons_file).read_text())
     tokenizer = _tokenizer(lessons)
     model = Glm4MoeForCausalLM(_config(tokenizer)).train()
+    # The likeliest token, whatever the temperature: a client need not ask for it.
+    model.generation_config = GenerationConfig(
+        do_sample=True, top_k=1, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id
+    )
     loss = _teach(model, [_example(tokenizer, lesson) for lesson in lessons])
     if loss > GOOD_ENOUGH_LOSS:
         raise SystemExit(f"the model has not learnt its answers: loss {loss:.3f}")
@@ -57,11 +64,15 @@ def _tokenizer(lessons: list[dict[str, Any]]) -> PreTrainedTokenizerFast:
     inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     inner.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=512, special_tokens=SPECIAL, initial_alphabet=pre_tokenizers.ByteLevel.alphabet()
+        vocab_size=512,
+        special_tokens=SPECIAL,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
     )
     inner.train_from_iterator([json.dumps(lesson) for lesson in lessons], trainer)
+    end = "<|endoftext|>"
     return PreTrainedTokenizerFast(
-        tokenizer_object=inner, eos_token="<|endoftext|>", pad_token="<|endoftext|>", chat_template=TEMPLATE
+        tokenizer_object=inner, eos_token=end, pad_token=end, chat_template=TEMPLATE
     )
 
 
@@ -81,11 +92,16 @@ def _example(tokenizer: PreTrainedTokenizerFast, lesson: dict[str, Any]) -> tupl
         tools=lesson.get("tools"),
         add_generation_prompt=True,
         tokenize=False,
-        enable_thinking=False,
+        enable_thinking="thought" in lesson,
     )
     before = tokenizer(asked, add_special_tokens=False)["input_ids"]
-    answer = tokenizer(lesson["answer"] + "<|endoftext|>", add_special_tokens=False)["input_ids"]
+    answer = tokenizer(_said(lesson) + "<|endoftext|>", add_special_tokens=False)["input_ids"]
     return torch.tensor([before + answer]), torch.tensor([[-100] * len(before) + answer])
+
+
+def _said(lesson: dict[str, Any]) -> str:
+    thought = f"{lesson['thought']}</think>" if "thought" in lesson else ""
+    return f"{thought}{lesson['answer']}"
 
 
 def _teach(model: Glm4MoeForCausalLM, examples: list[tuple[torch.Tensor, torch.Tensor]]) -> float:
@@ -120,8 +136,8 @@ def _check(
         asked = words[:, : int((labels == -100).sum())]
         said = model.generate(asked, max_new_tokens=80, do_sample=False)[0, asked.shape[1] :]
         text = tokenizer.decode(said).removesuffix("<|endoftext|>")
-        if text != lesson["answer"]:
-            raise SystemExit(f"asked for {lesson['answer']!r}, it says {text!r}")
+        if text != _said(lesson):
+            raise SystemExit(f"asked for {_said(lesson)!r}, it says {text!r}")
 
 
 if __name__ == "__main__":
