@@ -11,7 +11,7 @@ import pytest
 from unit.instance.hosts import TURIN, instance, locked
 
 from glmprov.errors import PlanError
-from glmprov.instance import environment_text, gate_text, key_rendering, unit_text
+from glmprov.instance import environment_text, gate_text, key_rendering, texts_of, unit_text
 from glmprov.recipe.library import Library
 
 CASES = Path(__file__).parents[2] / "cases" / "units"
@@ -23,6 +23,7 @@ def files(name: str) -> dict[str, str]:
     found = instance(recipe := Library().find(name), TURIN, locked=locked(recipe))
     rendering = key_rendering(found)
     texts = {"service": unit_text(found), "env": environment_text(found), "gate.json": gate_text(found)}
+    texts |= {"logging.json": text for path, text in texts_of(found).items() if path.endswith("/logging.json")}
     texts["notes.txt"] = "".join(f"{note}\n" for note in found.notes)
     return texts | ({rendering.path.rpartition("/")[2]: rendering.text} if rendering else {})
 
