@@ -21,7 +21,7 @@ PUBLISHED = {
 }
 """The recipe book's values, by Festr, 2026-02-27, for a dual-socket Turin host.
 
-P2P is off in it, so the buffers lie in the host's memory (engines/nccl.py): up to 4 GiB for each card, none on the card.
+P2P is off in it, so the buffers lie in the host's memory (engines/nccl.py): up to 4 GiB of it for each card.
 """
 
 THROUGHPUT = {

@@ -17,7 +17,8 @@ def test_a_level_by_name_or_by_its_old_number(level: str, wanted: str | None) ->
 
 
 @pytest.mark.parametrize(
-    ("switch", "wanted"), [("1", "LOC"), ("01", "LOC"), ("0", "SYS"), ("2", "SYS"), ("true", "SYS"), ("", "SYS")]
+    ("switch", "wanted"),
+    [("1", "LOC"), ("01", "LOC"), ("0", "SYS"), ("2", "SYS"), ("true", "SYS"), ("", "SYS")],
 )
 def test_only_1_turns_p2p_off_whatever_the_level(switch: str, wanted: str) -> None:
     assert p2p_level({"NCCL_P2P_DISABLE": switch, "NCCL_P2P_LEVEL": "SYS"}) == wanted

@@ -23,7 +23,8 @@ def files(name: str) -> dict[str, str]:
     found = instance(recipe := Library().find(name), TURIN, locked=locked(recipe))
     rendering = key_rendering(found)
     texts = {"service": unit_text(found), "env": environment_text(found), "gate.json": gate_text(found)}
-    texts |= {"logging.json": text for path, text in texts_of(found).items() if path.endswith("/logging.json")}
+    own = {path.rpartition("/")[2]: text for path, text in texts_of(found).items()}
+    texts |= {name: text for name, text in own.items() if name == "logging.json"}
     texts["notes.txt"] = "".join(f"{note}\n" for note in found.notes)
     return texts | ({rendering.path.rpartition("/")[2]: rendering.text} if rendering else {})
 

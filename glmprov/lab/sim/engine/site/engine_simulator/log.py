@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 import time
+from pathlib import Path
 
 from engine_simulator.cards import GIB, Card
 from engine_simulator.identity import Identity
@@ -23,8 +24,7 @@ class Log:
         # SGLang's own format goes with its rank, a configuration takes the place of both.
         self._configured = os.environ.get("SGLANG_LOGGING_CONFIG_PATH") if not identity.is_vllm else None
         if self._configured:
-            with open(self._configured, encoding="utf-8") as file:
-                logging.config.dictConfig(json.load(file))
+            logging.config.dictConfig(json.loads(Path(self._configured).read_text(encoding="utf-8")))
 
     def line(self, text: str) -> None:
         """Write a line as it is."""
@@ -77,7 +77,9 @@ class Log:
         if self.identity.is_vllm:
             self.say(f"vLLM API server version {self.identity.version}")
             hidden = {"api-key": "***"} if self.identity.at_least("0.32.0") else {}
-            shown = {name.replace("-", "_"): hidden.get(name, value) for name, value in settings.given.items()}
+            shown = {
+                name.replace("-", "_"): hidden.get(name, value) for name, value in settings.given.items()
+            }
             self.say(f"non-default args: {shown}")
         else:
             # With the key, in every release: srt/entrypoints/engine.py.
