@@ -19,7 +19,10 @@ PUBLISHED = {
     "NCCL_BUFFSIZE": "67108864",
     "CUDA_DEVICE_MAX_CONNECTIONS": "64",
 }
-"""The recipe book's values, by Festr, 2026-02-27, for a dual-socket Turin host."""
+"""The recipe book's values, by Festr, 2026-02-27, for a dual-socket Turin host.
+
+P2P is off in it, so the buffers lie in the host's memory (engines/nccl.py): up to 4 GiB of it for each card.
+"""
 
 THROUGHPUT = {
     "NCCL_P2P_DISABLE": "1",
@@ -28,7 +31,7 @@ THROUGHPUT = {
     "NCCL_BUFFSIZE": "8388608",
     "CUDA_DEVICE_MAX_CONNECTIONS": "32",
 }
-"""The lighter variant of the published values: it leaves four cards the memory that GLM-4.7 FP8 needs."""
+"""The lighter variant of the published values: up to 0.25 GiB of the host's memory for each card."""
 
 DEFAULT_PROFILE = "latency"
 

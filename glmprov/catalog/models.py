@@ -39,6 +39,7 @@ class Model:
 
     quantization is our word ("fp8_per_channel"), method the one that config.json uses ("compressed-tensors").
     how says how we know the sizes: "measured", "derived", "estimated", or "manifest", the shards' own sizes.
+    kv_scales: whether it holds scales for an FP8 KV cache; None: nobody has looked.
     """
 
     id: str
@@ -50,6 +51,7 @@ class Model:
     how: str
     kv_auto: str
     block: int | None = None
+    kv_scales: bool | None = None
     note: str = ""
     sources: tuple[str, ...] = ()
 

@@ -26,6 +26,8 @@ class Engine:
     api_key_environment: str | None
     api_key_file: Mapping[str, str] | None
     """For one that takes its key from a YAML file: the argument that names the file, and the key's name in it."""
+    tells_key: Mapping[str, str] | None
+    """For one whose log tells its key: the logger that does, and the variable that names a logging configuration."""
     defaults: Mapping[str, str]
     """Variables below all that anybody sets."""
     caches: Mapping[str, str]

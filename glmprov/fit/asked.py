@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from glmprov.engines.meaning import Engine, engine_of
+from glmprov.engines.nccl import through_host_memory
 from glmprov.errors import GlmprovError
 from glmprov.fit.constants import constants
 from glmprov.fit.layout import Layout
@@ -21,7 +22,7 @@ class FitError(GlmprovError):
 
 @dataclass(frozen=True)
 class Buffers:
-    """What the environment says of NCCL's buffers. None: NCCL's default. on_host: they lie in shared memory."""
+    """What the environment says of NCCL's buffers. None: NCCL's default. on_host: they lie in the host's memory."""
 
     channels: int | None = None
     bytes: int | None = None
@@ -171,12 +172,10 @@ class _Reader:
         return ("mtp" if method.endswith("mtp") else "draft" if draft else ""), draft
 
     def buffers(self) -> Buffers:
-        environment = self.launch.environment
-        disabled = environment.get("NCCL_P2P_DISABLE", "0") not in ("", "0")
         return Buffers(
             self._variable("NCCL_MAX_NCHANNELS") or self._variable("NCCL_MIN_NCHANNELS"),
             self._variable("NCCL_BUFFSIZE"),
-            disabled and environment.get("NCCL_SHM_DISABLE", "0") in ("", "0"),
+            through_host_memory(self.launch.environment),
         )
 
     def _variable(self, name: str) -> int | None:

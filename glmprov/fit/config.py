@@ -80,8 +80,17 @@ def model_of_config(name: str, config: Mapping[str, Any], shards: Mapping[str, i
         how=how,
         kv_auto="fp8" if _section(config).get("kv_cache_scheme") else "bfloat16",
         block=block,
+        kv_scales=_kv_scales(config),
         sources=shape.sources,
     )
+
+
+def _kv_scales(config: Mapping[str, Any]) -> bool | None:
+    """Return whether the checkpoint holds scales for an FP8 KV cache. None: its configuration doesn't tell."""
+    section = _section(config)
+    if section.get("kv_cache_scheme") or section.get("kv_cache_quant_algo"):
+        return True
+    return False if _method(config) in (None, "compressed-tensors") else None
 
 
 def _section(config: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -56,6 +56,9 @@ def _sizes(model: Model, asked: Asked) -> Iterator[str]:
         yield f"the weights of {model.id} are estimated" + (f": {model.note}" if model.note else "")
     if asked.buffers.on_host and asked.buffers.bytes:
         size = (asked.buffers.channels or constants().nccl["channels"]) * asked.buffers.bytes / GIB
-        yield f"NCCL takes up to {size:.1f} GiB of shared memory a GPU: the container needs --ipc=host or --shm-size"
+        yield (
+            f"NCCL takes up to {size:.1f} GiB of the host's memory a GPU, in a container of /dev/shm: it needs "
+            "--ipc=host or --shm-size"
+        )
     if asked.layout.tensor != 4:
         yield "the overhead was fitted with tensor parallel 4 on GLM-4.7"

@@ -151,9 +151,9 @@ def _buffers(asked: Asked) -> Iterator[Term]:
         yield Term(
             "NCCL buffers",
             0,
-            f"{formula}, in the host's shared memory: P2P is off",
+            f"{formula}, in the host's memory: P2P is off",
             Mark.BOUND,
-            nccl["shared_memory_source"],
+            nccl["host_memory_source"],
         )
     else:
         yield Term("NCCL buffers", -channels * size, formula, Mark.BOUND, nccl["source"])

@@ -8,6 +8,7 @@ from dataclasses import replace
 from glmprov.engines.meaning import Engine, engine_of
 from glmprov.errors import PlanError, UsageError
 from glmprov.instance.environment import cache_folder, environment
+from glmprov.instance.log import quieted
 from glmprov.instance.model import Image, Instance, Locked, Variable, Weights
 from glmprov.instance.placing import Placement, place
 from glmprov.instance.refusing import badly_named, cards_needed, port_of, unfit, unwritable
@@ -69,7 +70,7 @@ def build(
         form="as published" if wanted.as_published else "corrected",
         notes=(*notes, *placement.notes, *about),
     )
-    instance = tuned(_filled(instance), tuning, hardware)
+    instance = tuned(quieted(_filled(instance)), tuning, hardware)
     faults = list(unwritable(instance))
     if faults:
         raise _refused(recipe, side, faults)

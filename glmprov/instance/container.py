@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from glmprov.engines.meaning import engine_of
-from glmprov.instance.files import environment_path, moe_folder
+from glmprov.instance.files import environment_path, log_path, moe_folder
+from glmprov.instance.log import quieting
 from glmprov.instance.model import CACHE_IN_CONTAINER, MODELS_IN_CONTAINER, MOE_IN_CONTAINER, Instance
 from glmprov.instance.ranges import ranges
 from glmprov.instance.started import in_container, key_rendering, published, started
@@ -67,7 +68,7 @@ def _fixed(instance: Instance) -> dict[str, Value]:
 
 
 def _volumes(instance: Instance) -> list[str]:
-    """Return what is mounted: weights, the cache of what is compiled, the key's file, and the recipe's own volumes."""
+    """Return what is mounted: weights, the cache of what is compiled, our files, and the recipe's own volumes."""
     weights, rendering = instance.weights, key_rendering(instance)
     mounted = [f"{weights.folder}:{MODELS_IN_CONTAINER}/{weights.name}:ro"]
     if engine_of(instance.launch).caches and instance.image is not None:
@@ -77,6 +78,8 @@ def _volumes(instance: Instance) -> list[str]:
         mounted.append(f"{moe_folder(instance)}:{MOE_IN_CONTAINER}:ro")
     if rendering is not None and not rendering.environment:
         mounted.append(f"{rendering.path}:{in_container(rendering.path)}:ro")
+    if quieting(instance) is not None:
+        mounted.append(f"{log_path(instance)}:{in_container(log_path(instance))}:ro")
     theirs = next((v for n, v in instance.launch.options.items() if LONG.get(n, n) == "volume"), ())
     given = theirs if isinstance(theirs, tuple) else (theirs,) if isinstance(theirs, str) else ()
     return mounted + [volume for volume in given if not _models(volume)]

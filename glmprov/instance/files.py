@@ -28,6 +28,11 @@ def moe_folder(instance: Instance) -> str:
     return f"{instance.home}/moe"
 
 
+def log_path(instance: Instance) -> str:
+    """Return the file of its logging configuration."""
+    return f"{instance.home}/logging.json"
+
+
 def environment_text(instance: Instance) -> str:
     """Return the environment, as Docker reads it or, for a virtual environment, as systemd does.
 

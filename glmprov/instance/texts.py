@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from glmprov.instance.files import environment_path, environment_text, gate_path, moe_folder, unit_path
+from glmprov.instance.files import (
+    environment_path,
+    environment_text,
+    gate_path,
+    log_path,
+    moe_folder,
+    unit_path,
+)
 from glmprov.instance.gate import gate_text
+from glmprov.instance.log import log_text, quieting
 from glmprov.instance.model import Instance
 from glmprov.instance.started import key_rendering
 from glmprov.instance.unit import unit_text
@@ -16,6 +24,8 @@ def texts_of(instance: Instance) -> dict[str, str]:
         environment_path(instance): environment_text(instance),
         gate_path(instance): gate_text(instance),
     }
+    if quieting(instance) is not None:
+        texts[log_path(instance)] = log_text(instance)
     if instance.moe is not None:
         texts |= {f"{moe_folder(instance)}/{file}": instance.moe.text for file in instance.moe.files}
     return texts

@@ -79,6 +79,7 @@ OUR_FILES = (
     "/etc/glmprov/*",
     "/etc/glmprov/instances/*/environment",
     "/etc/glmprov/instances/*/gate.json",
+    "/etc/glmprov/instances/*/logging.json",
     "/etc/glmprov/instances/*/moe/*",
     "/etc/glmprov/instances/*/moe/*/*/*",
     "/etc/systemd/system/glmprov-*",

@@ -51,7 +51,7 @@ PUBLISHED: Mapping[str, Mapping[str, str]] = {
         "quantization-fp8-on-compressed-tensors": "refuse",
         "does-not-fit": "refuse",
         "p2p-off-at-low-concurrency": "warn",
-        "nccl-buffers-memory": "warn",
+        "nccl-buffers-host-memory": "note",
         "max-requests-1024": "warn",
         "tool-parser-missing": "warn",
         "reasoning-parser-missing": "warn",

@@ -82,6 +82,8 @@ def test_a_recipe_serves_again_after_a_reboot(up: Fleet, recipe: str, host: str)
     service.answers()
     assert service.receipt["recipe"] == recipe
     run(up, "audit", "-l", host).expect(0)
+    key = service.node.ssh("cat /etc/glmprov/instances/glm/key")
+    assert key and key not in service.node.ssh(f"journalctl --output=cat --unit {service.unit}")
 
     before, files = service.identity, as_it_is(service.node)
     assert deployed(deploy(up, host, recipe, "--json").expect(0))["word"] == "UNCHANGED"

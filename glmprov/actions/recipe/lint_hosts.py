@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
-from glmprov import catalog
+from glmprov import catalog, topology
 from glmprov.actions.facts import facts
 from glmprov.actions.observe import Fleet, Said, silent
 from glmprov.actions.recipe.lint import moe_config_of
@@ -58,4 +58,5 @@ def target_of(observation: Observation) -> Target:
         cards=tuple(dict.fromkeys(names)),
         driver=loaded if isinstance(loaded, str) else None,
         environment=dict(env) if isinstance(env, Mapping) else {},
+        topology=topology.read(hardware),
     )

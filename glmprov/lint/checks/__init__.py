@@ -13,7 +13,7 @@ from glmprov.lint.finding import Answer
 from glmprov.lint.situation import Situation
 
 Check = Callable[[Situation], Iterable[Answer]]
-MODULES = ("arguments", "container", "environment", "memory", "moe", "parser", "shape")
+MODULES = ("arguments", "container", "environment", "memory", "moe", "parser", "shape", "topology")
 
 
 @cache

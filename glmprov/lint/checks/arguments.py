@@ -51,3 +51,29 @@ def open_without_key(situation: Situation) -> Iterator[Answer]:
     if variable is None or variable not in situation.environment:
         port = situation.argument("port") or situation.engine.default_port
         yield Answer(True, values={"port": port})
+
+
+def kv_scales_not_loaded(situation: Situation) -> Iterator[Answer]:
+    """Releases failed in one way, later in another, and then no more."""
+    version = situation.version
+    if in_range(version, ">=0.24, <0.32.0"):
+        yield unknown(f"nobody has looked whether vLLM {version} loads them")
+        return
+    early = in_range(version, "<=0.16.0")
+    what = (
+        "KeyError: … qkv_proj.k_scale" if early else "TypeError: weight_loader() takes 2 positional arguments"
+    )
+    yield Answer(True, values={"what": what})
+
+
+def kv_scales_one(situation: Situation) -> Iterator[Answer]:
+    """A checkpoint may hold no scales, and SGLang drops those that are there."""
+    model = situation.target.model
+    if model is None or (model.kv_scales is None and situation.launch.engine == "vllm"):
+        yield unknown(f"nobody has looked whether {situation.model} holds KV scales")
+    elif model.kv_scales is False:
+        yield Answer(True, values={"what": f"{model.id} holds none"})
+    elif situation.launch.engine == "sglang":
+        yield Answer(
+            True, values={"what": f"SGLang drops those of GLM-4.7 checkpoints when it loads {model.id}"}
+        )

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from glmprov.engines.flags import Catalogue
+from glmprov.engines.nccl import p2p_level, through_host_memory
 from glmprov.lint.finding import Answer
 from glmprov.lint.situation import Situation, only_for
 
-LEVELS = ("LOC", "PIX", "PXB", "PHB", "SYS", "SYS")
-"""What NCCL reads integers of NCCL_P2P_LEVEL as. NVIDIA/nccl, src/graph/paths.cc, levelsOldToNew."""
-
 WITHOUT_EFFECT = ("NCCL_NET_GDR_LEVEL", "NCCL_ALLOC_P2P_NET_LL_BUFFERS", "NCCL_TUNER_PLUGIN")
-"""Copied widely; nobody shows an effect on one host. voipmonitor/rtx6kpro, nccl-tuning.md."""
+"""Copied widely; nobody shows an effect on one host. voipmonitor/rtx6kpro, nccl-tuning.md. A GDR level is the distance
+between a card and a network card (NVIDIA/nccl, src/graph/paths.cc, ncclTopoCheckGdr), on one socket as on two."""
 
 OWN_PREFIXES = ("VLLM_", "SGLANG_", "SGL_")
 """Variables that only an engine reads, and so one that the engine's package doesn't name is read by nobody."""
@@ -25,12 +24,34 @@ MOST_BUFFERS = GIB
 def p2p_level_integer(situation: Situation) -> Iterator[Answer]:
     """An integer is a name to NCCL, and lists that circulate give others."""
     level = situation.environment["NCCL_P2P_LEVEL"]
-    if level.isdigit():
-        yield Answer(True, values={"name": LEVELS[min(int(level), len(LEVELS) - 1)]})
+    if level[:1].isdecimal():
+        yield Answer(True, values={"name": p2p_level({"NCCL_P2P_LEVEL": level})})
+
+
+def nccl_value_ignored(situation: Situation) -> Iterator[Answer]:
+    """NCCL says nothing of a value that it doesn't know, and goes on as if the variable weren't there."""
+    level, switch = (situation.environment.get(name) for name in ("NCCL_P2P_LEVEL", "NCCL_P2P_DISABLE"))
+    if level is not None and p2p_level({"NCCL_P2P_LEVEL": level}) is None:
+        values = {"name": "NCCL_P2P_LEVEL", "value": level, "taken": "LOC, PIX, PXB, PHB or SYS"}
+        yield Answer(True, place=situation.place("environment", "NCCL_P2P_LEVEL"), values=values)
+    if switch not in (None, "", "0") and p2p_level({"NCCL_P2P_DISABLE": switch}) is None:
+        values = {"name": "NCCL_P2P_DISABLE", "value": switch, "taken": "1"}
+        yield Answer(True, place=situation.place("environment", "NCCL_P2P_DISABLE"), values=values)
 
 
 def nccl_buffers_memory(situation: Situation) -> Iterator[Answer]:
-    """Channels × buffer size is memory of each card: an upper bound for one set of connections."""
+    """With P2P, channels × buffer size is memory of each card: an upper bound for one set of connections."""
+    if not through_host_memory(situation.environment):
+        yield from _large_buffers(situation)
+
+
+def nccl_buffers_host_memory(situation: Situation) -> Iterator[Answer]:
+    """Without P2P it is as much of the host's."""
+    if through_host_memory(situation.environment):
+        yield from _large_buffers(situation)
+
+
+def _large_buffers(situation: Situation) -> Iterator[Answer]:
     channels, buffer = (situation.environment[name] for name in ("NCCL_MAX_NCHANNELS", "NCCL_BUFFSIZE"))
     if not (channels.isdigit() and buffer.isdigit()):
         return

@@ -70,3 +70,19 @@ def test_everything_that_is_missing_is_named_at_once() -> None:
         model_of_config("a/b", {"hidden_size": "wide"})
     for word in ("hidden_size: 'wide'", "num_hidden_layers: missing", "vocab_size: missing"):
         assert word in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("section", "scales", "auto"),
+    [
+        ({}, False, "bfloat16"),
+        (CHANNEL, False, "bfloat16"),
+        ({**CHANNEL, "kv_cache_scheme": {"num_bits": 8, "type": "float"}}, True, "fp8"),
+        ({"quant_method": "modelopt"}, None, "bfloat16"),
+    ],
+)
+def test_what_a_config_tells_of_scales_for_the_kv_cache(
+    section: dict[str, object], scales: bool | None, auto: str
+) -> None:
+    found = model_of_config("a/b", {**GLM, "quantization_config": section})
+    assert (found.kv_scales, found.kv_auto) == (scales, auto)

@@ -67,7 +67,7 @@ def test_nccl_buffers_are_on_the_card_unless_peer_to_peer_is_off() -> None:
     assert on_card.pool.bytes == pytest.approx(plain.pool.bytes - 4 * GIB)
     on_host = fitted(replace(vllm(0.95, max_model_len="auto"), environment={**more, "NCCL_P2P_DISABLE": "1"}))
     assert on_host.pool.bytes == plain.pool.bytes
-    assert any("4.0 GiB of shared memory" in note for note in on_host.notes)
+    assert any("4.0 GiB of the host's memory" in note for note in on_host.notes)
 
 
 def test_every_value_that_can_not_be_read_is_named_at_once() -> None:

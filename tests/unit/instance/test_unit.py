@@ -17,6 +17,7 @@ from glmprov.instance import (
     gate_text,
     key_rendering,
     parse_sets,
+    texts_of,
     unit_text,
 )
 from glmprov.recipe import Launch
@@ -71,6 +72,27 @@ def test_the_key_is_in_no_argument_and_in_no_file_that_others_read() -> None:
     assert "--config /run/glmprov/key.yml" in shlex.join(docker_argv(instance(SGLANG)))
     assert "/etc/glmprov/instances/glm/key.env" in option(docker_argv(instance(OWN_LAUNCHER)), "env-file")
     assert key_rendering(instance(wanted=Wanted(auth="none"))) is None
+
+
+def test_an_engine_that_logs_its_key_gets_a_logging_configuration_without_it() -> None:
+    found = instance(SGLANG)
+    path = "/etc/glmprov/instances/glm/logging.json"
+    assert f"{path}:/run/glmprov/logging.json:ro" in option(docker_argv(found), "volume")
+    assert found.environment["SGLANG_LOGGING_CONFIG_PATH"].value == "/run/glmprov/logging.json"
+    levels = json.loads(texts_of(found)[path])
+    assert levels["root"]["level"] == "INFO" and levels["disable_existing_loggers"] is False
+    assert levels["loggers"]["sglang.srt.entrypoints.engine"] == {"level": "WARNING"}
+    venv = instance(SGLANG, wanted=Wanted(venv="/opt/venv", port=30000))
+    assert venv.environment["SGLANG_LOGGING_CONFIG_PATH"].value == path
+    for other in (instance(VLLM), instance(OWN_LAUNCHER), instance(SGLANG, wanted=Wanted(auth="none"))):
+        assert not [name for name in (*texts_of(other), *other.environment) if "logging" in name.lower()]
+
+
+def test_a_logging_configuration_of_the_recipes_own_stays() -> None:
+    sets = parse_sets(["SGLANG_LOGGING_CONFIG_PATH=/mine.json"])
+    found = instance(SGLANG, wanted=Wanted(sets=sets))
+    assert found.environment["SGLANG_LOGGING_CONFIG_PATH"].value == "/mine.json"
+    assert not [path for path in texts_of(found) if path.endswith("logging.json")]
 
 
 def test_the_unit_waits_for_the_cards_and_gates_every_start() -> None:

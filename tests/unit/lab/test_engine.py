@@ -11,6 +11,10 @@ from pathlib import Path
 
 import pytest
 from engine_process import Client, Machine, free_port, machine
+from unit.instance.hosts import SGLANG as SGLANG_RECIPE
+from unit.instance.hosts import instance
+
+from glmprov.instance.log import log_text
 
 GIB = float(1 << 30)
 FOUR = ("--tensor-parallel-size", "4")
@@ -158,6 +162,12 @@ def test_vllm_guards_v1_and_nothing_else(host: Machine, by_environment: bool) ->
     assert "secret" not in client.log
 
 
+def test_an_older_vllm_logs_a_key_among_its_arguments(host: Machine) -> None:
+    with host.serving("vllm", "0.23.0", "--model", str(host.model), *VLLM, "--api-key", "secret") as client:
+        pass
+    assert "secret" in client.log
+
+
 def test_sglang_guards_all_but_health_and_metrics(host: Machine) -> None:
     with host.serving(*sglang(host, "--api-key", "secret", "--enable-metrics")) as client:
         pages = ("/v1/models", "/model_info", "/health", "/metrics")
@@ -239,6 +249,21 @@ def test_abbreviations_and_a_configuration_file_are_taken_as_the_engine_takes_th
         "sglang", "0.5.14", "--model-path", str(host.model), "--config", str(file), *more
     ) as client:
         assert client.status("/v1/models") == 401
+
+
+@pytest.mark.parametrize("version", ["0.5.14", "0.5.23"])
+def test_sglang_logs_its_key_unless_its_logging_is_configured(host: Machine, version: str) -> None:
+    launch = ("sglang", version, "--model-path", str(host.model), *SGLANG, "--api-key", "secret")
+    with host.serving(*launch) as open_client:
+        pass
+    assert "server_args=" in open_client.log and "secret" in open_client.log
+    file = host.folder / "logging.json"
+    file.write_text(log_text(instance(SGLANG_RECIPE)))
+    with host.serving(*launch, SGLANG_LOGGING_CONFIG_PATH=str(file)) as client:
+        pass
+    assert "server_args=" not in client.log and "secret" not in client.log
+    for stage in ("Load weight begin", "KV Cache is allocated", "The server is fired up"):
+        assert stage in client.log
 
 
 def test_a_default_tile_that_does_not_fit_the_card_ends_an_old_sglang(host: Machine) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from glmprov.catalog.models import models
 from glmprov.lint import Finding, Target, lint
 from glmprov.lint.release import judged_by
 from glmprov.recipe import Claim, Launch, Recipe, Requirements, Source, Value
+from glmprov.topology import UNKNOWN_SOCKET, Card, Kind, Topology
 
 FOLDER = Path(__file__).parents[2] / "cases" / "lint"
 SERVER = "NVIDIA RTX PRO 6000 Blackwell Server Edition"
@@ -75,7 +76,27 @@ def target_of(case: Case, launch: Launch) -> Target:
         case.get("moe_text"),
         case.get("moe_configs"),
         case.get("host_environment", {}),
+        topology_of(case["nodes"], case.get("switched", False)) if "nodes" in case else None,
     )
+
+
+def topology_of(nodes: Sequence[int | None], switched: bool) -> Topology:
+    """A host whose cards are on these NUMA nodes, each node a socket."""
+    cards = tuple(
+        Card(
+            f"GPU-{at}",
+            f"{at:04x}",
+            "Server",
+            None,
+            node,
+            UNKNOWN_SOCKET if node is None else node,
+            "a case",
+            (),
+        )
+        for at, node in enumerate(nodes)
+    )
+    kind = Kind.UNKNOWN if None in nodes else Kind.DUAL_SOCKET if len(set(nodes)) > 1 else Kind.SINGLE_SOCKET
+    return Topology(kind, cards, switched, one_node=len(set(nodes)) == 1 and None not in nodes)
 
 
 def found(case: Case) -> tuple[Finding, ...]:

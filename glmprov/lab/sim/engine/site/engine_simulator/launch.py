@@ -182,8 +182,8 @@ def main(argv: list[str], *, command: str) -> NoReturn:
 
 def _entry_warnings(who: identity.Identity, command: str) -> list[str]:
     """Return what new versions say of the older way to start them."""
-    if command == "python -m sglang.launch_server" and who.at_least("0.5.23"):
-        return ["`python -m sglang.launch_server` is deprecated, use `sglang serve --model-path ...`"]
-    if command == "python -m vllm.entrypoints.openai.api_server" and who.at_least("0.33.0"):
+    if command == "python -m sglang.launch_server" and who.at_least("0.5.14"):
+        return ["`python -m sglang.launch_server`: `sglang serve --model-path ...` is recommended"]
+    if command == "python -m vllm.entrypoints.openai.api_server" and who.at_least("0.32.0"):
         return ["`vllm.entrypoints.openai.api_server` is deprecated, use `vllm serve MODEL`"]
     return []

@@ -1,9 +1,12 @@
 """The log that an operator of SGLang or vLLM knows: the same stages, in the same form, in the same order."""
 
+import json
+import logging.config
 import os
 import sys
 import threading
 import time
+from pathlib import Path
 
 from engine_simulator.cards import GIB, Card
 from engine_simulator.identity import Identity
@@ -18,6 +21,10 @@ class Log:
     def __init__(self, identity: Identity) -> None:
         self.identity = identity
         self._lock = threading.Lock()
+        # SGLang's own format goes with its rank, a configuration takes the place of both.
+        self._configured = os.environ.get("SGLANG_LOGGING_CONFIG_PATH") if not identity.is_vllm else None
+        if self._configured:
+            logging.config.dictConfig(json.loads(Path(self._configured).read_text(encoding="utf-8")))
 
     def line(self, text: str) -> None:
         """Write a line as it is."""
@@ -26,9 +33,11 @@ class Log:
             stream.write(text + "\n")
             stream.flush()
 
-    def say(self, text: str, who: str = "", level: str = "INFO") -> None:
+    def say(self, text: str, who: str = "", level: str = "INFO", logger: str = "sglang.srt") -> None:
         """Write a line of the engine's logger. who: the process that says it ("Worker_TP0", "TP0")."""
-        if self.identity.is_vllm:
+        if self._configured:
+            logging.getLogger(logger).log(logging.getLevelName(level), text)
+        elif self.identity.is_vllm:
             prefix = f"({who or 'APIServer'} pid={os.getpid()}) "
             self.line(f"{prefix}{level} {time.strftime('%m-%d %H:%M:%S')} [simulator.py:1] {text}")
         else:
@@ -67,15 +76,17 @@ class Log:
         self.say(self.identity.notice)
         if self.identity.is_vllm:
             self.say(f"vLLM API server version {self.identity.version}")
-            shown = {name: value for name, value in settings.given.items() if name != "api-key"}
+            hidden = {"api-key": "***"} if self.identity.at_least("0.32.0") else {}
+            shown = {
+                name.replace("-", "_"): hidden.get(name, value) for name, value in settings.given.items()
+            }
             self.say(f"non-default args: {shown}")
         else:
-            keyless = {
-                name.replace("-", "_"): value for name, value in settings.given.items() if name != "api-key"
-            }
-            self.say(
-                f"server_args=ServerArgs({', '.join(f'{name}={value!r}' for name, value in keyless.items())})"
-            )
+            # With the key, in every release: srt/entrypoints/engine.py.
+            told = {name.replace("-", "_"): value for name, value in settings.given.items()}
+            listed = ", ".join(f"{name}={value!r}" for name, value in told.items())
+            said = told if self.identity.at_least("0.5.23") else f"ServerArgs({listed})"
+            self.say(f"server_args={said}", logger="sglang.srt.entrypoints.engine")
 
     def device(self, settings: Settings, model: Model, card: Card, tuned: str | None) -> None:
         if self.identity.is_vllm:
