@@ -7,7 +7,7 @@ import os
 import shlex
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -81,13 +81,16 @@ def seen(node: Node) -> set[str]:
     return set(lines)
 
 
-def interrupted(running: subprocess.Popen[str], word: str, *, times: int = 1) -> Ran:
-    """Press Ctrl-C once a word was said, for all that the program has started too, and wait for the end."""
+def interrupted(
+    running: subprocess.Popen[str], word: str, *, times: int = 1, until: Callable[[], object] = lambda: None
+) -> Ran:
+    """Press Ctrl-C once a word was said and `until` has come back, for all that the program has started too; wait."""
     assert running.stderr is not None
     said = []
     for line in running.stderr:
         said.append(line)
         if word in line:
+            until()
             os.killpg(running.pid, signal.SIGINT)
             break
     if times > 1:
@@ -209,10 +212,16 @@ def test_a_second_ctrl_c_does_not_leave_stopped_what_it_finds_stopping(
     one.node.ssh(f"systemctl restart {one.unit}")
     up.fault(FIRST, "engine", "off")
     asked = ("deploy", "recipe-3", "--name", "one", "--yes", "--hub", HUB, "-l", FIRST)
-    how = ("-e", json.dumps({"glmprov_instances": {"one": {"stop_seconds": 5, "set": {"seed": NEW + 1}}}}))
-    ran = interrupted(start(up, *asked, *how, prefix=("setsid",)), "stopping what serves", times=2).expect(
-        130
+    how = ("-e", json.dumps({"glmprov_instances": {"one": {"stop_seconds": 8, "set": {"seed": NEW + 1}}}}))
+    stopping = (
+        f"timeout 60 sh -c 'until systemctl is-active {one.unit} | grep -q deactivating; do sleep 0.1; done'"
     )
+    ran = interrupted(
+        start(up, *asked, *how, prefix=("setsid",)),
+        "stopping what serves",
+        times=2,
+        until=lambda: one.node.ssh(stopping),
+    ).expect(130)
     assert f"{FIRST}: interrupted; last seen: stopping what serves" in ran.err
     command = f"pgrep -f -- '[-]-seed {NEW + 1}' && systemctl is-active {one.unit}"
     one.node.ssh(f'timeout 90 sh -c "until {command}; do sleep 0.2; done"')
