@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _LIVE_HOSTS = 24
 _PLAIN_SECONDS = 30.0
 """How often a line that only counts on (bytes, percent) is printed where there is no terminal."""
+_LOOKED_AT = "probed"
 _COUNT = re.compile(r"\d[\d.,]*( (bytes|[kMGT]B)\b)?")
 
 
@@ -100,7 +101,7 @@ class Terminal:
 
     def _say_plainly(self, host: str, text: str) -> None:
         line = self._line(host, text)
-        if time.monotonic() - line.printed >= _PLAIN_SECONDS and (text != "probed" or self.verbose):
+        if time.monotonic() - line.printed >= _PLAIN_SECONDS and (text != _LOOKED_AT or self.verbose):
             line.printed = time.monotonic()
             self.err.print(Text(f"{host}: {text}"), highlight=False)
 
@@ -118,9 +119,14 @@ class Terminal:
     def _say_where_each_host_is(self) -> None:
         """After an interrupt: what each host was at. Hosts that were only looked at are as they were."""
         lines = self._board.lines.items() if self._board is not None else ()
-        at_work = {host: line.text for host, line in lines if line.text in self._steps}
+        changing = self.interrupted  # only while hosts are changed is a first Ctrl-C heard and answered
+        at_work = {
+            host: line.text
+            for host, line in lines
+            if line.text in self._steps or (changing and line.text != _LOOKED_AT)
+        }
         for host, text in at_work.items():
-            self.err.print(Text(f"{host}: interrupted at {text}"), highlight=False)
+            self.err.print(Text(f"{host}: interrupted; last seen: {text}"), highlight=False)
         if at_work:
             self.err.print("A step that was begun ends by itself on its host. Run the same again to go on.")
 

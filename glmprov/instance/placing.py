@@ -59,8 +59,10 @@ def place(
 def _too_few(count: int, present: int, free: Sequence[Card], taken: Mapping[str, str]) -> str:
     if present < count:
         return f"requires.gpus: {count} needed, the host has {present}"
-    owners = ", ".join(sorted(set(taken.values())))
-    return f"requires.gpus: {count} needed, {len(free)} of {present} free; {owners} has the others"
+    owners = sorted(set(taken.values()))
+    names = [owner.removeprefix("instance ") for owner in owners if owner.startswith("instance ")]
+    instead = f"; to take the place of one: {', '.join(f'--name {name}' for name in names)}" if names else ""
+    return f"requires.gpus: {count} needed, {len(free)} of {present} free; {', '.join(owners)} has the others{instead}"
 
 
 def _set_that_fits(

@@ -164,6 +164,8 @@ def _notes(each: HostDeploy) -> Iterator[str]:
             yield f"its key: sudo cat {each.instance.key_file}"
     for what in each.fetched:
         yield f"fetched: {what}" + ("; it stays" if each.error else "")
+    if each.undrained:
+        yield each.undrained
     for what in each.ended:
         yield f"ended: {what}, a process of the instance before that held its cards"
     if each.known_failure:

@@ -33,7 +33,8 @@ class HostDeploy:
 
     previous is what was deployed there before; declared says in words what is asked for otherwise, found what isn't
     as it was deployed. restarts: the service has to be started anew. log is the end of a failed start, known_failure
-    what we know of it. downtime_seconds is from the stop of what served to the first tokens, None where nothing served.
+    what we know of it. undrained: which requests of what served before were cut off, or why nobody knows.
+    downtime_seconds is from the stop of what served to the first tokens, None where nothing served.
     """
 
     host: str
@@ -54,6 +55,7 @@ class HostDeploy:
     restored: str = ""
     known_failure: str = ""
     log: str = ""
+    undrained: str = ""
     ended: tuple[str, ...] = ()
     tokens: int = 0
     answer: str = ""

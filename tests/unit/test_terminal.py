@@ -39,9 +39,23 @@ def test_an_interrupt_says_where_each_host_is(capsys: pytest.CaptureFixture[str]
         said("third", "rebooting")
         raise KeyboardInterrupt
     err = capsys.readouterr().err
-    assert "third: interrupted at rebooting\n" in err
-    assert "rig: interrupted at gpu_driver: Install the driver\n" in err
+    assert "third: interrupted; last seen: rebooting\n" in err
+    assert "rig: interrupted; last seen: gpu_driver: Install the driver\n" in err
     assert "other" not in err and "Run the same again" in err
+
+
+def test_a_second_interrupt_says_of_every_host_that_is_changed_what_it_was_at(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    terminal = Terminal(as_json=False, verbose=0)
+    with pytest.raises(KeyboardInterrupt), terminal.progress("deploying") as said:
+        said("later", "probed")
+        terminal.finishing()
+        said("rig", "loading weights 20 %")
+        raise KeyboardInterrupt
+    err = capsys.readouterr().err
+    assert "rig: interrupted; last seen: loading weights 20 %\n" in err and "later" not in err
+    assert "Run the same again" in err
 
 
 def test_an_interrupt_while_only_looking_says_nothing_of_hosts(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from glmprov.actions.deploy.planned import Planned
+from glmprov.actions.deploy.records import instance_of
 from glmprov.instance import Instance, gate_path
 from glmprov.instance.model import GATE_PROGRAM
 from glmprov.operate import docker
@@ -36,9 +38,13 @@ def gate(channel: Channel, instance: Instance) -> Answered:
     return found or Answered(False, f"the gate ended with {done.returncode} and no word")
 
 
-def marks(channel: Channel, host: str, instance: Instance) -> tuple[str, ...]:
-    """Return by what the control groups of our own processes are known: the unit's name, and the container's id."""
-    if not instance.image:
+def marks(channel: Channel, host: str, planned: Planned) -> tuple[str, ...]:
+    """Return by what the control groups of our own processes are known: the unit's name, and the container's id.
+
+    The container may be that of the instance before, which ran from an image where this one doesn't.
+    """
+    instance, before = planned.instance, planned.previous
+    if not instance.image and not (before and instance_of(before).image):
         return (instance.unit,)
     container = docker.container(channel, host, instance.container)
     return (instance.unit, *([str(container["Id"])] if container else []))

@@ -57,6 +57,11 @@ class Locks:
 
     def _new(self, host: Host, recipe: Recipe, launch: Launch, wanted: Wanted) -> RecipeLock:
         if wanted.model is not None and is_folder(wanted.model):
+            if self._orders.locked:
+                raise UsageError(
+                    f"--locked: {wanted.model} is a folder of the host's own, which no lock knows",
+                    next_step="leave --locked out, or deploy the recipe's model",
+                )
             with connect(host, self._fleet.connection) as channel:
                 return lock_of_folder(channel, host.name, recipe, launch, wanted.model)
         lock, moved = lock_of(recipe, self._cwd, launch)

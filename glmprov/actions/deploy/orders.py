@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,9 @@ from glmprov.secret import Secret
 from glmprov.settings.instances import Declared
 
 KEY_COMMAND_SECONDS = 60.0
+KEY_CHARACTERS = re.compile(r"[A-Za-z0-9._~+/=-]{8,}")
+"""What a key may be made of, as the role engine_service has it: it stands in a header, an environment file, YAML."""
+MEND = "mend the command; it finds $GLMPROV_HOST and $GLMPROV_INSTANCE, and prints the key"
 
 
 @dataclass(frozen=True)
@@ -87,8 +91,9 @@ def key_of(host: str, name: str, declared: Declared | None) -> Secret | None:
     Raise HookError if the command fails, UsageError if it prints nothing.
     """
     if declared is None or declared.settings.api_key_command is None:
-        return declared.api_key if declared else None
-    command = declared.settings.api_key_command
+        given = declared.api_key if declared else None
+        return None if given is None else _usable(given.reveal(), host, f"glmprov_instances.{name}.api_key")
+    command, place = declared.settings.api_key_command, f"glmprov_instances.{name}.api_key_command"
     environment = {**os.environ, "GLMPROV_HOST": host, "GLMPROV_INSTANCE": name}
     try:
         done = subprocess.run(
@@ -100,16 +105,27 @@ def key_of(host: str, name: str, declared: Declared | None) -> Secret | None:
         )
     except subprocess.TimeoutExpired:
         raise HookError(
-            f"did not end within {KEY_COMMAND_SECONDS:g} s", host=host, place="api_key_command"
+            f"did not end within {KEY_COMMAND_SECONDS:g} s", host=host, place=place, next_step=MEND
         ) from None
     if done.returncode:
         words = done.stderr.decode(errors="replace").strip().splitlines()
         raise HookError(
             f"ended with {done.returncode}" + (f": {words[-1]}" if words else ""),
             host=host,
-            place="api_key_command",
+            place=place,
+            next_step=MEND,
         )
-    key = done.stdout.decode(errors="replace").strip()
-    if not key:
-        raise UsageError("printed no key", host=host, place="api_key_command")
+    key = done.stdout.decode(errors="replace")
+    if not key.strip():
+        raise UsageError("printed no key", host=host, place=place, next_step=MEND)
+    return _usable(key, host, place)
+
+
+def _usable(text: str, host: str, place: str) -> Secret:
+    """Return a key without the line break at its end, which files and vaults like to keep."""
+    key = text.strip()
+    if not KEY_CHARACTERS.fullmatch(key):
+        raise UsageError(
+            "an API key has eight characters at least, of letters, digits and ._~+/=-", host=host, place=place
+        )
     return Secret(key)

@@ -85,7 +85,7 @@ class Planner:
                 port, before = planned.instance.port, planned.previous
                 if before is None or before.port != port:
                     who = cards.listener(channel, work.host.name, port)
-                    ours = acts.marks(channel, work.host.name, planned.instance) if who else ()
+                    ours = acts.marks(channel, work.host.name, planned) if who else ()
                     # One of ours may listen there: of a swap whose end nobody saw.
                     if who is not None and not any(mark in who.cgroup for mark in ours):
                         planned = self._planned(work, image, lock, {port: str(who)})

@@ -9,7 +9,7 @@ from glmprov.actions.deploy.records import instance_of
 from glmprov.actions.deploy.swapping import Swap
 from glmprov.actions.deploy.work import Deployment
 from glmprov.deployed import InstanceReceipt
-from glmprov.errors import GlmprovError, RestoreError
+from glmprov.errors import GlmprovError, RestoreError, UnreachableError
 from glmprov.instance.model import STATE_HOME
 from glmprov.remote import connect
 from glmprov.state import EngineService, InstanceState
@@ -31,10 +31,12 @@ class Restore:
         back = [work for work in works if work.host.name in before]
         given = {work.host.name for work in works if work.key}
         states = {name: _as_written(receipt, former_key=name in given) for name, receipt in before.items()}
+        unwritten = set()
         for work, error in self._swap.writer.write(back, states, {}):
             if error is not None:
+                unwritten.add(id(work))
                 work.error = _not_restored(work, work.error, before[work.host.name], error)
-        again = [work for work in back if work in stopped and not isinstance(work.error, RestoreError)]
+        again = [work for work in back if work in stopped and id(work) not in unwritten]
         self._swap.each(again, lambda work: self._start_again(work, before[work.host.name]))
         self._each_keeping_its_error([work for work in works if work not in back], self._erase)
 
@@ -98,10 +100,18 @@ def _as_written(receipt: InstanceReceipt, *, former_key: bool) -> InstanceState:
 
 def _not_restored(
     work: Deployment, failed: GlmprovError | None, receipt: InstanceReceipt, why: GlmprovError
-) -> RestoreError:
+) -> GlmprovError:
     first = failed.message if failed else ""
+    what = f"receipt {receipt.number} ({receipt.recipe})"
+    if isinstance(why, UnreachableError):
+        return UnreachableError(
+            f"{first}\nand the host was lost before {what} was restored: {why.message}",
+            host=work.host.name,
+            place=receipt.name,
+            next_step=f"once it is back: glmprov status -l {work.host.name}; the same deploy again goes on",
+        )
     return RestoreError(
-        f"{first}\nand receipt {receipt.number} ({receipt.recipe}) could not be restored: {why.message}",
+        f"{first}\nand {what} could not be restored: {why.message}",
         host=work.host.name,
         place=receipt.name,
         next_step=f"glmprov logs {work.name}; glmprov rollback {work.name} once it is mended",

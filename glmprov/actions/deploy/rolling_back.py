@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from glmprov.actions.deploy.changes import changed
 from glmprov.actions.deploy.planned import Planned
+from glmprov.actions.deploy.planning import taken
 from glmprov.actions.deploy.records import instance_of
 from glmprov.actions.deploy.reviewing import Reviews
 from glmprov.actions.deploy.work import Deployment
 from glmprov.actions.observe import Fleet, Said
 from glmprov.deployed import InstanceReceipt
 from glmprov.errors import GlmprovError, MovedOnError, NoHostError, PlanError
-from glmprov.instance import Image
+from glmprov.instance import Image, Instance
 from glmprov.inventory import Host
 from glmprov.journal import instances
-from glmprov.operate import docker
-from glmprov.recipe.image_name import image_name
-from glmprov.remote import connect
+from glmprov.operate import docker, weights
+from glmprov.recipe.lock import FileLock, ImageLock, ModelLock, RecipeLock
+from glmprov.remote import Channel, connect
 from glmprov.remote.fan_out import for_each
 from glmprov.results.review import HostReview
 
@@ -29,7 +31,6 @@ class LookBack:
     def __init__(self, fleet: Fleet, name: str, said: Said) -> None:
         self._fleet = fleet
         self._name = name
-        self._said = said
         self._reviews = Reviews(fleet, said)
 
     def first(self) -> list[Deployment]:
@@ -79,19 +80,32 @@ class LookBack:
             raise PlanError("its receipt can't be read", host=work.host.name)
         if not current.replaces:
             raise PlanError(
-                f"receipt {current.number} ({current.recipe}) is its first: nothing ran before it",
+                f"nothing ran before what receipt {current.number} ({current.recipe}) is of",
                 host=work.host.name,
                 next_step=f"glmprov remove {self._name}",
             )
         with connect(work.host, self._fleet.connection) as channel:
             before = instances.read(channel, self._name, current.replaces)
             if before is None:
-                raise PlanError(f"receipt {current.replaces} is gone", host=work.host.name)
+                raise PlanError(
+                    f"receipt {current.replaces}, which {current.number} took the place of, is gone",
+                    host=work.host.name,
+                    next_step=f"deploy what is wanted: glmprov deploy RECIPE --name {self._name}",
+                )
             instance = instance_of(before)
-            if instance.image is not None and not docker.inspect(
-                channel, work.host.name, instance.image.pinned
-            ):
-                self._pull(work, instance.image)
+            image = instance.image
+            gone = image if image and not docker.inspect(channel, work.host.name, image.pinned) else None
+            faults = (
+                *self._taken(work, instance),
+                *_weights_missing(channel, work, before, instance),
+                *_unfetchable(gone),
+            )
+            if faults:
+                raise PlanError(
+                    "\n".join(f"receipt {before.number} ({before.recipe}): {fault}" for fault in faults),
+                    host=work.host.name,
+                    next_step=f"glmprov deploy {before.recipe} --name {self._name}",
+                )
         declared = (f"back to receipt {before.number}", *changed(current, instance, before.expected))
         expected = before.expected
         service = expected.engine_service and replace(
@@ -99,7 +113,7 @@ class LookBack:
         )
         return Planned(
             instance,
-            None,
+            _fetched_again(before, instance, gone) if gone else None,
             replace(expected, engine_service=service),
             None,
             current,
@@ -109,14 +123,40 @@ class LookBack:
             replaces=before.replaces,
         )
 
-    def _pull(self, work: Deployment, image: Image) -> None:
-        with connect(work.host, self._fleet.connection) as channel:
-            docker.pull(
-                channel,
-                work.host.name,
-                image_name(image.pinned),
-                lambda p: self._said(work.host.name, str(p)),
-            )
+    def _taken(self, work: Deployment, instance: Instance) -> Iterator[str]:
+        """Yield what of its cards and its port another instance has by now."""
+        observation = work.review.observation
+        for other in taken(observation) if observation else ():
+            if other.name != self._name and set(other.gpus) & set(instance.gpus):
+                yield f"instance {other.name} has its cards"
+            if other.name != self._name and other.port == instance.port:
+                yield f"instance {other.name} has its port {instance.port}"
+
+
+def _weights_missing(
+    channel: Channel, work: Deployment, before: InstanceReceipt, instance: Instance
+) -> Iterator[str]:
+    """Yield that weights aren't there as they were: a receipt knows their sizes, no sums to fetch them by."""
+    store, model = before.expected.model_store, instance.weights
+    shards = store.shards if store and isinstance(store.shards, Mapping) else {}
+    files = tuple(FileLock(path, size) for path, size in shards.items() if isinstance(size, int))
+    if not weights.look(channel, work.host.name, ModelLock(model.model, "", files), model.folder).complete:
+        yield f"its weights aren't whole in {model.folder}"
+
+
+def _unfetchable(gone: Image | None) -> Iterator[str]:
+    if gone and not gone.digest:
+        yield f"its image {gone.reference} is gone, and no registry's digest of it is known"
+
+
+def _fetched_again(before: InstanceReceipt, instance: Instance, gone: Image) -> RecipeLock:
+    """Return what is fetched before anything is stopped: the image, by its digest."""
+    return RecipeLock(
+        before.recipe,
+        ModelLock(instance.weights.model, "", ()),
+        ImageLock(gone.reference, gone.digest or "", ""),
+        datetime.fromisoformat(before.written_at),
+    )
 
 
 def _in_force(held: HostReview, name: str) -> InstanceReceipt | None:

@@ -14,8 +14,9 @@ from glmprov.actions.deploy.fetching import fetch_image, fetch_weights
 from glmprov.actions.deploy.orders import DeployOrders
 from glmprov.actions.deploy.restoring import Restore
 from glmprov.actions.deploy.swapping import Swap
-from glmprov.actions.deploy.work import Deployment
+from glmprov.actions.deploy.work import Deployment, became
 from glmprov.actions.observe import Fleet
+from glmprov.drift import Difference
 from glmprov.errors import GateError, GlmprovError, UnreachableError
 from glmprov.instance import Image
 from glmprov.remote import connect
@@ -57,14 +58,28 @@ def bring(run: Run, works: Sequence[Deployment], *, fresh: bool) -> None:
             work.error = refused.get(work.host.name)
         if not fresh:
             run.look.again(_well(works))
+        if run.interrupt.asked:
+            for work in _well(works):
+                work.not_begun = "interrupted"
         _call(run, "before", _well(works))
-        failed = run.recorder.begin((work.host, work.differences) for work in _well(works))
-        for work in works:
+        ready = _well(works)
+        failed = run.recorder.begin((those[0].host, _differences(those)) for those in _by_host(ready))
+        for work in ready:
             work.error = work.error or failed.get(work.host.name)
-        for together in _rounds(_well(works)):
-            _one_round(run, together)
-        run.recorder.finish((work.host, work.result) for work in works)
-        _call(run, "after", [work for work in works if work.begun_here])
+        for together in _rounds(_well(ready)):
+            _one_round(run, [work for work in together if _goes_on(run, work, ready)])
+        run.recorder.finish((those[0].host, became(those)) for those in _by_host(ready))
+        _call(run, "after", ready)
+
+
+def _goes_on(run: Run, work: Deployment, works: Sequence[Deployment]) -> bool:
+    """Say whether an instance is begun, and note why not: what serves beside one that just failed is left alone."""
+    broken = [each.name for each in works if each.host is work.host and each.error and each.stopped_at]
+    if run.interrupt.asked:
+        work.not_begun = "interrupted"
+    elif broken:
+        work.not_begun = f"{broken[0]} was replaced before it on this host and did not serve"
+    return not work.not_begun
 
 
 def _one_round(run: Run, works: Sequence[Deployment]) -> None:
@@ -88,10 +103,19 @@ def _one_round(run: Run, works: Sequence[Deployment]) -> None:
 
 def _lost(work: Deployment) -> bool:
     """Say whether nothing can be put back: the host is gone, and goes on by itself with what it was told last."""
-    if not isinstance(work.error, UnreachableError):
+    error = work.error
+    if not isinstance(error, UnreachableError):
         return False
-    if work.stopped_at is not None:
-        work.error.next_step = f"once it is back: glmprov status -l {work.host.name}"
+    if work.written and work.planned is not None:
+        recipe = work.planned.instance.recipe
+        error.message += (
+            f"; the host goes on by itself, stops what served and starts {recipe}, also at its next boot"
+            if work.stopped_at
+            else f"; what served goes on until the next boot, which starts {recipe}"
+        )
+        error.next_step = (
+            f"once it is back: glmprov status -l {work.host.name}; the same deploy again goes on"
+        )
     return True
 
 
@@ -135,15 +159,17 @@ def _well(works: Sequence[Deployment]) -> list[Deployment]:
 
 
 def _call(run: Run, event: Literal["before", "after"], works: Sequence[Deployment]) -> None:
-    """Run the hosts' hooks. One that fails before stops its host, one afterwards marks it failed."""
+    """Run each host's hook once. One that fails before stops its host, one afterwards marks it failed."""
+    by_host = {those[0].host.name: those for those in _by_host(works)}
 
     def act(work: Deployment) -> None:
         command = getattr(run.hooks[work.host.name], event)
         if not command:
             return
         run.swap.said(work.host.name, f"hook {event}")
-        result = work.result if event == "after" else None
-        about = HookCall(event, work.batch, work.review, work.differences, result)
+        those = by_host[work.host.name]
+        result = became(those) if event == "after" else None
+        about = HookCall(event, work.batch, work.review, _differences(those), result)
         try:
             hooks.call(command, about, run.told, run.orders.run.hook_seconds)
         except GlmprovError as error:
@@ -151,5 +177,19 @@ def _call(run: Run, event: Literal["before", "after"], works: Sequence[Deploymen
                 raise
             work.hook_failure = error
 
-    first = list({work.host.name: work for work in reversed(list(works))}.values())
-    run.swap.each(first, act)
+    run.swap.each([those[0] for those in by_host.values()], act)
+    for first, *others in by_host.values():
+        for work in others:
+            work.error = work.error or (first.error if event == "before" else None)
+
+
+def _by_host(works: Sequence[Deployment]) -> list[list[Deployment]]:
+    """Return the deployments of each host, in their order."""
+    found: dict[str, list[Deployment]] = {}
+    for work in works:
+        found.setdefault(work.host.name, []).append(work)
+    return list(found.values())
+
+
+def _differences(works: Sequence[Deployment]) -> tuple[Difference, ...]:
+    return tuple(each for work in works for each in work.differences)

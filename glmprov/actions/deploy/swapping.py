@@ -18,7 +18,7 @@ from glmprov.errors import ApplyError, GateError, GlmprovError
 from glmprov.instance import Instance
 from glmprov.instance.gate import loopback
 from glmprov.journal import instances
-from glmprov.operate import cards, service
+from glmprov.operate import cards, docker, service
 from glmprov.operate.swap import swap
 from glmprov.remote import Channel, connect
 from glmprov.remote.fan_out import for_each
@@ -64,7 +64,7 @@ class Swap:
             work.served_before = before.active == "active"
             # One that systemd is about to start again was meant to serve; one that a person stopped wasn't.
             work.meant_to_serve = before.active != "inactive"
-            work.marks = acts.marks(channel, work.host.name, instance)
+            work.marks = acts.marks(channel, host, work.planned)
             self._others(channel, work)
             if work.served_before and work.planned.previous is not None:
                 self._drain(channel, work, instance_of(work.planned.previous))
@@ -100,9 +100,11 @@ class Swap:
             heard=lambda running: self.said(host, f"draining: {running} requests run"),
         )
         if found.unknown:
-            self.said(host, f"not drained: {found.unknown}")
+            work.undrained = f"not drained: {found.unknown}"
         elif found.running:
-            self.said(host, f"{found.running} requests still run after {limit_seconds} s; they are cut off")
+            work.undrained = f"still running after {limit_seconds} s and cut off: {found.running} requests"
+        if work.undrained:
+            self.said(host, work.undrained)
 
     def stop(self, channel: Channel, work: Deployment, instance: Instance) -> None:
         """Stop until nothing of it runs, and prove that its cards' memory is free."""
@@ -119,6 +121,7 @@ class Swap:
         what = "stopping what serves, starting" if work.served_before else "starting"
         self.said(host, f"{what} {instance.unit}: {instance.recipe}")
         work.stopped_at = time.monotonic()
+        self._stop_container(channel, work, instance)
         found = swap(
             channel,
             host,
@@ -130,8 +133,15 @@ class Swap:
             stages=stages(instance.launch.engine),
             heard=lambda text: self.said(host, text),
         )
-        work.stop_seconds, work.ended = found.stop_seconds, tuple(map(str, found.ended))
+        work.stop_seconds = time.monotonic() - work.stopped_at - found.seconds + found.stop_seconds
+        work.ended = tuple(map(str, found.ended))
         self._gate(channel, work, instance, found.start)
+
+    def _stop_container(self, channel: Channel, work: Deployment, instance: Instance) -> None:
+        """Stop the container of what ran before, where the unit that is written now runs none and wouldn't end it."""
+        before = work.planned.previous if work.planned else None
+        if work.served_before and before and instance_of(before).image and not instance.image:
+            docker.stop_container(channel, work.host.name, instance.container, instance.stop_seconds)
 
     def start(self, channel: Channel, work: Deployment, instance: Instance) -> None:
         """Start the instance and gate it. Raise GateError if it doesn't serve."""
@@ -191,3 +201,4 @@ class Swap:
         with connect(work.host, self.fleet.connection) as channel:
             instances.write(channel, receipt)
         work.done = True
+        self.said(work.host.name, f"{work.name} serves, receipt {receipt.number} is written")

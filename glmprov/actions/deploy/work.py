@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from glmprov.actions.deploy.planned import Planned
@@ -48,6 +49,7 @@ class Deployment:
     restored: str = ""
     log: str = ""
     known_failure: str = ""
+    undrained: str = ""
     stop_seconds: float = 0.0
     start_seconds: float = 0.0
     ended: tuple[str, ...] = ()
@@ -66,11 +68,6 @@ class Deployment:
             return ()
         before = self.planned.previous.gpus if self.planned.previous else ()
         return tuple(dict.fromkeys((*before, *self.planned.instance.gpus)))
-
-    @property
-    def begun_here(self) -> bool:
-        """Whether anything was done on the host."""
-        return bool(self.written or self.fetched)
 
     @property
     def failed(self) -> bool:
@@ -118,6 +115,7 @@ class Deployment:
             restored=self.restored,
             known_failure=self.known_failure,
             log=self.log,
+            undrained=self.undrained,
             ended=self.ended,
             tokens=self.tokens,
             answer=self.answer,
@@ -139,22 +137,28 @@ class Deployment:
         return Deployed.NOT_BEGUN if self.not_begun or self.todo else Deployed.UNCHANGED
 
     @property
-    def result(self) -> HostProvision:
-        """What became of it, in the terms of the history and of hooks."""
+    def keys(self) -> tuple[KeyResult, ...]:
+        """What became of each difference."""
         mended = Mended.FIXED if self.done else Mended.SKIPPED if self.not_begun else Mended.FAILED
-        keys = tuple(
+        return tuple(
             KeyResult(
                 each.key, each.observed, each.expected, each.expected if self.done else each.observed, mended
             )
             for each in self.differences
         )
-        return HostProvision(
-            self.host.name,
-            keys,
-            error=self.error,
-            applied=self.written,
-            seconds=time.monotonic() - self.begun,
-            failure=self.hook_failure,
-            batch=self.batch,
-            not_begun=self.not_begun,
-        )
+
+
+def became(works: Sequence[Deployment]) -> HostProvision:
+    """Return what became of all instances of one host, in the terms of the history and of hooks."""
+    first = works[0]
+    left = [work.not_begun for work in works if work.not_begun]
+    return HostProvision(
+        first.host.name,
+        tuple(key for work in works for key in work.keys),
+        error=next((work.error for work in works if work.error), None),
+        applied=any(work.written for work in works),
+        seconds=time.monotonic() - first.begun,
+        failure=first.hook_failure,
+        batch=first.batch,
+        not_begun=left[0] if len(left) == len(works) else "",
+    )

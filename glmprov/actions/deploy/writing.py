@@ -9,7 +9,7 @@ from typing import Self
 from glmprov import apply
 from glmprov.actions.deploy.work import Deployment
 from glmprov.actions.observe import Fleet
-from glmprov.errors import ApplyError, GlmprovError
+from glmprov.errors import ApplyError, GlmprovError, UnreachableError
 from glmprov.remote.fan_out import default_forks
 from glmprov.remote.for_ansible import connection_variables
 from glmprov.secret import Secret
@@ -60,4 +60,12 @@ class Writer:
             became = self._ansible.apply(variables, {name: ["engine_service"] for name in variables})
         except ApplyError as error:
             return [(work, error) for work in works]
-        return [(work, became[work.host.name].error) for work in works]
+        return [(work, _error(became[work.host.name])) for work in works]
+
+
+def _error(result: apply.HostResult) -> GlmprovError | None:
+    """Return what went wrong on a host. One that Ansible can't reach is lost, as it is to everybody else here."""
+    error = result.error
+    if error is None or not result.unreachable:
+        return error
+    return UnreachableError(error.message, host=error.host, place=error.place)

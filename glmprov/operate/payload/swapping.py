@@ -7,10 +7,12 @@ from typing import Any
 
 from glmprov.operate.payload.cards import free
 from glmprov.operate.payload.service import start, stop
+from glmprov.operate.payload.telling import goes_on
 
 
 def swap(orders: dict[str, Any]) -> Any:
     """Stop the unit, prove that its cards' memory is free, start the unit. Return what each said."""
+    goes_on[0] = True  # what was stopped and isn't started serves nobody until the next boot
     begun = time.monotonic()
     stopped = stop(orders)
     freed = free(orders)

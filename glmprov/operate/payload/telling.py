@@ -1,7 +1,8 @@
 """How a program on a host tells us what happens: one JSON object a line, and an empty line now and then.
 
 {"progress": …} as it goes, then {"result": …} or {"fault": {"kind": …, "text": …}}. The empty lines say that the
-program lives; the first that can't be written says that nobody listens any more, and ends it with all that it started.
+program lives; the first that can't be written says that nobody listens any more, and ends it with all that it started,
+unless what it does must not be left half done.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ AT_MOST_EVERY_SECONDS = 0.25
 
 at_hang_up: list[Callable[[], object]] = []
 """What must not outlive us: called before the program ends for want of a listener."""
+
+goes_on = [False]
+"""Whether it goes to its end although nobody listens any more."""
 
 _speaking = threading.Lock()
 _last_progress = [0.0]
@@ -77,6 +81,8 @@ def _write(text: str) -> None:
             while data:
                 data = data[os.write(sys.stdout.fileno(), data) :]
         except OSError:
+            if goes_on[0]:
+                return
             for end in at_hang_up:
                 end()
             os._exit(1)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from glmprov.actions.deploy.orders import key_of, wanted_of
+from glmprov.actions.deploy.orders import KEY_CHARACTERS, key_of, wanted_of
 from glmprov.errors import HookError, InventoryError, UsageError
 from glmprov.instance import Wanted, parse_sets
 from glmprov.secret import Secret
 from glmprov.settings.instances import declared, model_root
+
+ROLES = Path(__file__).parents[4] / "roles"
 
 
 def inventory(**settings: Any) -> dict[str, Any]:
@@ -63,8 +66,8 @@ def test_every_fault_of_the_inventory_at_once_with_its_place() -> None:
 
 def test_where_the_key_comes_from() -> None:
     assert key_of("gpu-1", "left", None) is None
-    held = declared("gpu-1", inventory(api_key=Secret("sk-1")))["left"]
-    assert key_of("gpu-1", "left", held) == Secret("sk-1")
+    held = declared("gpu-1", inventory(api_key=Secret("sk-12345\n")))["left"]
+    assert key_of("gpu-1", "left", held) == Secret("sk-12345")
     printed = declared("gpu-1", inventory(api_key_command='echo "sk-$GLMPROV_HOST-$GLMPROV_INSTANCE"'))[
         "left"
     ]
@@ -76,12 +79,22 @@ def test_where_the_key_comes_from() -> None:
     [
         ("echo no vault >&2; exit 3", HookError, "ended with 3: no vault"),
         ("true", UsageError, "printed no key"),
+        ("echo 'two words'", UsageError, "eight characters at least"),
     ],
 )
 def test_a_command_that_gives_no_key(command: str, error: type[Exception], reason: str) -> None:
     said = declared("gpu-1", inventory(api_key_command=command))["left"]
     with pytest.raises(error, match=reason):
         key_of("gpu-1", "left", said)
+
+
+def test_a_key_that_no_host_would_take_is_refused_before_one_is_asked() -> None:
+    said = declared("gpu-1", inventory(api_key=Secret("short")))["left"]
+    with pytest.raises(UsageError, match="eight characters at least") as caught:
+        key_of("gpu-1", "left", said)
+    assert caught.value.place == "glmprov_instances.left.api_key" and "short" not in str(caught.value)
+    role = (ROLES / "engine_service/library/engine_service_instance.py").read_text(encoding="utf-8")
+    assert f'KEY_CHARACTERS = re.compile(r"{KEY_CHARACTERS.pattern}")' in role
 
 
 def test_the_models_folder() -> None:
