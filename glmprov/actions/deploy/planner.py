@@ -27,7 +27,6 @@ from glmprov.recipe.effects import made
 from glmprov.recipe.lock import RecipeLock
 from glmprov.remote import connect
 from glmprov.remote.fan_out import for_each
-from glmprov.settings.sets import SETS, named_sets
 from glmprov.state import Unknown
 
 
@@ -144,7 +143,6 @@ class Planner:
             self._asked.recipe(work),
             work.review,
             self._asked.wanted(work),
-            named_sets(work.host.variables.get(SETS)),
             self._orders.provision_command(work.host.name),
             shipped,
         )
