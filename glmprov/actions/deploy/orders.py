@@ -43,6 +43,7 @@ class DeployOrders:
 def wanted_of(name: str, declared: Declared | None, said: Wanted) -> Wanted:
     """Return what is asked of an instance: the inventory's word, and the command line's above it."""
     settings = (declared or Declared()).settings
+    of_weights = said if said.weights or said.weights_from else settings
     gpus = settings.gpus if not isinstance(settings.gpus, list) else ",".join(settings.gpus)
     return Wanted(
         name=name,
@@ -63,7 +64,8 @@ def wanted_of(name: str, declared: Declared | None, said: Wanted) -> Wanted:
         as_published=said.as_published or settings.as_published,
         accepted=(*said.accepted, *settings.accept),
         venv=said.venv or settings.venv,
-        weights=said.weights or settings.weights,
+        weights=of_weights.weights,
+        weights_from=of_weights.weights_from,
         bind=said.bind and settings.bind,
         auth=said.auth or settings.auth,
         start_seconds=said.start_seconds or settings.start_seconds,

@@ -11,12 +11,13 @@ from glmprov.actions.deploy import acts
 from glmprov.actions.deploy.asked import Asked
 from glmprov.actions.deploy.checks import HOST_SCOPE, check
 from glmprov.actions.deploy.clean import not_clean, require_clean
-from glmprov.actions.deploy.fetching import known
+from glmprov.actions.deploy.fetching import known, weights_to_come
 from glmprov.actions.deploy.locking import Locks
 from glmprov.actions.deploy.orders import DeployOrders, key_of
 from glmprov.actions.deploy.planned import Planned
 from glmprov.actions.deploy.planning import NOBODY, plan
 from glmprov.actions.deploy.tuned import TunedFiles
+from glmprov.actions.deploy.which_source import Sources
 from glmprov.actions.deploy.work import Deployment
 from glmprov.actions.observe import Fleet
 from glmprov.errors import GlmprovError, UsageError
@@ -33,11 +34,14 @@ from glmprov.state import Unknown
 class Planner:
     """Plans the instances of one command. What goes wrong with one is its error."""
 
-    def __init__(self, fleet: Fleet, orders: DeployOrders, asked: Asked, locks: Locks) -> None:
+    def __init__(
+        self, fleet: Fleet, orders: DeployOrders, asked: Asked, locks: Locks, sources: Sources
+    ) -> None:
         self._fleet = fleet
         self._orders = orders
         self._asked = asked
         self._locks = locks
+        self._sources = sources
         self._tuned = TunedFiles()
         self._by_host: dict[str, list[Deployment]] = {}
 
@@ -94,9 +98,20 @@ class Planner:
                 () if work.planned.instance.form == "as published" else made(self._asked.recipe(work))
             )
             self._take_key(work)
+            self._weights(work)
         except GlmprovError as error:
             error.host = error.host or work.host.name
             work.error = error
+
+    def _weights(self, work: Deployment) -> None:
+        """Note where the weights come from. Raise GlmprovError if they can't be had there, before a person is asked."""
+        planned = work.planned
+        if planned is None or planned.lock is None or not planned.lock.model.revision or not planned.differs:
+            return
+        lock, folder = planned.lock, planned.instance.weights.folder
+        work.source = self._sources.of(work.host, self._asked.wanted(work), lock, folder)
+        with connect(work.host, self._fleet.connection) as channel:
+            work.about_weights = weights_to_come(channel, work, lock.model, folder)
 
     def _lock(self, work: Deployment) -> RecipeLock:
         return self._locks.of(work.host, self._asked.recipe(work), self._asked.wanted(work))

@@ -12,7 +12,7 @@ from glmprov.actions.deploy.reviewing import Reviews
 from glmprov.actions.deploy.work import Deployment
 from glmprov.actions.observe import Fleet, Said
 from glmprov.deployed import InstanceReceipt
-from glmprov.errors import GlmprovError, MovedOnError, NoHostError, PlanError
+from glmprov.errors import FetchError, GlmprovError, MovedOnError, NoHostError, PlanError
 from glmprov.instance import Image
 from glmprov.inventory import Host
 from glmprov.journal import instances
@@ -110,6 +110,12 @@ class LookBack:
         )
 
     def _pull(self, work: Deployment, image: Image) -> None:
+        if image.digest is None:
+            raise FetchError(
+                f"its image {image.reference} ({image.pinned}) is gone, and came from a file",
+                host=work.host.name,
+                next_step="docker load it there again",
+            )
         with connect(work.host, self._fleet.connection) as channel:
             docker.pull(
                 channel,

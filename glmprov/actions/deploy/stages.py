@@ -115,8 +115,7 @@ def _fetch(run: Run, work: Deployment) -> None:
                 run.look.with_image(work, image)
         if not lock.model.revision:
             return  # a folder of the host's own: nobody knows a sum of it
-        url = run.orders.hub or lock.hub
-        fetch_weights(channel, work, lock.model, planned.instance.weights.folder, run.swap.said, url)
+        fetch_weights(channel, work, lock.model, planned.instance.weights.folder, run.swap.said)
 
 
 def _rounds(works: Sequence[Deployment]) -> Iterator[Sequence[Deployment]]:

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, field
 
 from glmprov.actions.deploy.planned import Planned
+from glmprov.actions.deploy.sources import Source
 from glmprov.drift import Difference, Verdict
 from glmprov.errors import GlmprovError
 from glmprov.inventory import Host
@@ -27,6 +28,8 @@ class Deployment:
     declared: Declared | None = None
     planned: Planned | None = None
     notes: tuple[str, ...] = ()
+    source: Source | None = None
+    about_weights: tuple[str, ...] = ()
     corrections: tuple[Made, ...] = ()
     key: Secret | None = None
     error: GlmprovError | None = None
@@ -110,7 +113,7 @@ class Deployment:
             found=planned.found if planned else (),
             restarts=bool(planned and planned.restarts),
             corrections=self.corrections,
-            notes=(*(planned.instance.notes if planned else ()), *self.notes),
+            notes=(*(planned.instance.notes if planned else ()), *self.about_weights, *self.notes),
             error=self.error or self.hook_failure,
             batch=self.batch,
             not_begun=self.not_begun,

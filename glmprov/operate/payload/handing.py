@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 from typing import Any
 
-from glmprov.operate.payload.weights import alone, tree
-
-PARTIAL = ".glmprov-partial"
+from glmprov.operate.payload.weights import alone, tidy, tree
 
 
 def lend(orders: dict[str, Any]) -> Any:
@@ -25,9 +22,7 @@ def take_back(orders: dict[str, Any]) -> Any:
     folder = orders["folder"]
     with alone(folder):
         if orders["done"]:
-            for parent, folders, _ in os.walk(folder):
-                if PARTIAL in folders:
-                    shutil.rmtree(os.path.join(parent, PARTIAL))
+            tidy(folder)
         _give(folder, 0, 0)
     return None
 
