@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from unit.actions.deploy.test_planning import LOCK
+from unit.actions.deploy.test_planning import LOCK, deployed, planned
 
 from glmprov.actions.deploy.orders import wanted_of
 from glmprov.actions.deploy.sources import FromHere, FromHost, FromHub, InPlace
-from glmprov.actions.deploy.which_source import Sources
+from glmprov.actions.deploy.weights_ahead import Ahead
+from glmprov.actions.deploy.which_source import Sources, offer
+from glmprov.actions.deploy.work import Deployment
 from glmprov.actions.observe import Fleet
 from glmprov.errors import UsageError
 from glmprov.instance import Wanted
 from glmprov.inventory import Host
+from glmprov.results.review import HostReview
 from glmprov.settings.instances import declared
 from glmprov.settings.weights_from import WeightsFrom, weights_from
 
@@ -97,3 +101,22 @@ def test_whoever_says_where_the_weights_are_decides_where_they_come_from() -> No
     in_inventory = declared("gpu-1", {"glmprov_instances": {"glm": {"weights": "/srv"}}})["glm"]
     wanted = wanted_of("glm", in_inventory, Wanted(weights_from="hub"))
     assert (wanted.weights, wanted.weights_from) == (None, "hub")
+
+
+def test_a_host_of_the_run_that_has_the_weights_is_offered_where_a_hub_is_to_give_them() -> None:
+    serves = Deployment(ONE, "glm", HostReview("gpu-1"), planned=planned(deployed(planned())))
+    new = Deployment(OTHER, "glm", HostReview("gpu-2"), planned=planned())
+    from_hub = Ahead(FromHub("https://hub"), LOCK.model, "/x", files=12, size_bytes=361_000_000_000)
+    new.ahead = from_hub
+    offer([serves, new])
+    folder = "/var/lib/glmprov/models/zai-org--GLM-4.7-FP8/0a1b"
+    assert str(new.ahead) == (
+        "weights: 12 files, 361 GB, are fetched from https://hub; "
+        f"gpu-1:{folder} has them: --weights-from gpu-1:{folder}"
+    )
+    new.ahead = replace(from_hub, model=replace(LOCK.model, revision="another"))
+    offer([serves, new])
+    assert "has them" not in str(new.ahead)
+    new.ahead = replace(from_hub, files=0)
+    offer([serves, new])
+    assert str(new.ahead) == "weights: all files are there"

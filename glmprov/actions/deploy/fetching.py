@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from glmprov.actions.deploy.sources import FromHub
+from glmprov.actions.deploy.weights_ahead import Ahead
 from glmprov.actions.deploy.work import Deployment
 from glmprov.actions.observe import Said
 from glmprov.errors import FetchError
@@ -16,7 +17,6 @@ from glmprov.recipe import Launch, Recipe
 from glmprov.recipe.image_name import image_name
 from glmprov.recipe.lock import FileLock, ImageLock, ModelLock, RecipeLock
 from glmprov.remote import Channel
-from glmprov.sizes import in_words
 
 KEPT_TAG = "glmprov-kept"
 
@@ -67,22 +67,9 @@ def _or_from_a_file(error: FetchError, locked: ImageLock) -> FetchError:
     return FetchError(error.message, host=error.host, place=error.place, next_step=next_step)
 
 
-def weights_to_come(channel: Channel, work: Deployment, model: ModelLock, folder: str) -> tuple[str, ...]:
-    """Say what of the weights is copied from where, if from no hub. Raise GlmprovError if it can't be had there."""
-    if work.source is None or isinstance(work.source, FromHub):
-        return ()
-    have = weights.look(channel, work.host.name, model, folder)
-    if have.complete:
-        return ("weights: all files are there already",)
-    work.source.refuse_other_weights(channel, work.host, model, folder)
-    count = len(have.missing) + len(have.wrong)
-    return (f"weights: {count} files, {in_words(have.needed_bytes)}, are copied from {work.source}",)
-
-
-def fetch_weights(channel: Channel, work: Deployment, model: ModelLock, folder: str, said: Said) -> None:
+def fetch_weights(channel: Channel, work: Deployment, ahead: Ahead, said: Said) -> None:
     """Bring the weights to their folder, every file with the right size and sum. Raise FetchError if they can't be."""
-    host, source = work.host.name, work.source
-    assert source is not None  # noqa: S101  (what is planned with a lock has one)
+    host, source, model, folder = work.host.name, ahead.source, ahead.model, ahead.folder
 
     def heard(progress: Progress) -> None:
         said(host, str(progress))

@@ -11,7 +11,7 @@ from glmprov.actions.deploy.orders import DeployOrders
 from glmprov.actions.deploy.planned import Planned
 from glmprov.actions.deploy.planner import Planner
 from glmprov.actions.deploy.reviewing import Reviews
-from glmprov.actions.deploy.which_source import Sources
+from glmprov.actions.deploy.which_source import Sources, offer
 from glmprov.actions.deploy.work import Deployment
 from glmprov.actions.observe import Fleet, Said
 from glmprov.deployed import InstanceReceipt
@@ -52,6 +52,7 @@ class Look:
         for work in works:
             work.error = work.review.error
         self._planner.plan(works)
+        offer(works)
         return works
 
     def again(self, works: Sequence[Deployment]) -> None:

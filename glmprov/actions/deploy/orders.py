@@ -10,6 +10,7 @@ from typing import Any
 from glmprov.actions.changing.orders import Orders
 from glmprov.errors import HookError, UsageError
 from glmprov.instance import Wanted
+from glmprov.instance.wanted import is_folder
 from glmprov.recipe import Change
 from glmprov.secret import Secret
 from glmprov.settings.instances import Declared
@@ -43,7 +44,8 @@ class DeployOrders:
 def wanted_of(name: str, declared: Declared | None, said: Wanted) -> Wanted:
     """Return what is asked of an instance: the inventory's word, and the command line's above it."""
     settings = (declared or Declared()).settings
-    of_weights = said if said.weights or said.weights_from else settings
+    decided = said.weights or said.weights_from or is_folder(said.model)
+    of_weights = said if decided else settings
     gpus = settings.gpus if not isinstance(settings.gpus, list) else ",".join(settings.gpus)
     return Wanted(
         name=name,

@@ -11,12 +11,13 @@ from glmprov.actions.deploy import acts
 from glmprov.actions.deploy.asked import Asked
 from glmprov.actions.deploy.checks import HOST_SCOPE, check
 from glmprov.actions.deploy.clean import not_clean, require_clean
-from glmprov.actions.deploy.fetching import known, weights_to_come
+from glmprov.actions.deploy.fetching import known
 from glmprov.actions.deploy.locking import Locks
 from glmprov.actions.deploy.orders import DeployOrders, key_of
 from glmprov.actions.deploy.planned import Planned
 from glmprov.actions.deploy.planning import NOBODY, plan
 from glmprov.actions.deploy.tuned import TunedFiles
+from glmprov.actions.deploy.weights_ahead import look_ahead
 from glmprov.actions.deploy.which_source import Sources
 from glmprov.actions.deploy.work import Deployment
 from glmprov.actions.observe import Fleet
@@ -105,13 +106,13 @@ class Planner:
 
     def _weights(self, work: Deployment) -> None:
         """Note where the weights come from. Raise GlmprovError if they can't be had there, before a person is asked."""
-        planned = work.planned
+        planned, work.ahead = work.planned, None
         if planned is None or planned.lock is None or not planned.lock.model.revision or not planned.differs:
-            return
+            return  # of a folder of the host's own nobody knows a sum
         lock, folder = planned.lock, planned.instance.weights.folder
-        work.source = self._sources.of(work.host, self._asked.wanted(work), lock, folder)
+        source = self._sources.of(work.host, self._asked.wanted(work), lock, folder)
         with connect(work.host, self._fleet.connection) as channel:
-            work.about_weights = weights_to_come(channel, work, lock.model, folder)
+            work.ahead = look_ahead(channel, work.host, source, lock.model, folder)
 
     def _lock(self, work: Deployment) -> RecipeLock:
         return self._locks.of(work.host, self._asked.recipe(work), self._asked.wanted(work))

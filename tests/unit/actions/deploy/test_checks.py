@@ -17,7 +17,7 @@ from glmprov.instance import Wanted
 from glmprov.observation import Observation
 from glmprov.recipe import Change
 from glmprov.recipe.launch import changed
-from glmprov.results import HostReview
+from glmprov.results.review import HostReview
 from glmprov.state import Unknown
 
 GIB = 1 << 30
