@@ -48,10 +48,15 @@ def from_here(
     finally:
         # A host that was lost stays so; the next run takes the folder back.
         with connect(host, options) as channel:
-            _hand(channel, host.name, model, "take_back", {"folder": at, "done": done})
+            take_back(channel, host.name, model, at, done=done)
     with connect(host, options) as channel:
         _verify_new(channel, host.name, model, source, at, heard)
     return len(todo)
+
+
+def take_back(channel: Channel, host: str, model: ModelLock, at: str, *, done: bool) -> None:
+    """Make a folder that was lent root's again; done: all is there, so what was left half done goes."""
+    _hand(channel, host, model, "take_back", {"folder": at, "done": done})
 
 
 def refuse_other_folder(model: ModelLock, source: Path) -> None:

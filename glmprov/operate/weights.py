@@ -44,6 +44,7 @@ def look(channel: Channel, host: str, model: ModelLock, at: str) -> Weights:
         tuple(said["unverified"]),
         said["needed_bytes"],
         said["free_bytes"],
+        said["lent"],
     )
 
 

@@ -13,7 +13,8 @@ class Weights:
     """What a host has of a model. Paths are relative to folder.
 
     wrong are files of another size, with that size; unverified those of the right size whose sum nobody has taken
-    since they were last changed; needed_bytes is what a fetch would add to the disk.
+    since they were last changed; needed_bytes is what a fetch would add to the disk. lent: the login may still write
+    there, since a copy was killed.
     """
 
     folder: str
@@ -22,6 +23,7 @@ class Weights:
     unverified: tuple[str, ...] = ()
     needed_bytes: int = 0
     free_bytes: int = 0
+    lent: bool = False
 
     @property
     def complete(self) -> bool:

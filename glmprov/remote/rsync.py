@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
@@ -98,9 +99,13 @@ def arguments(host: Host, options: ConnectOptions, source: Path, target: str) ->
     return [*ours, f"--rsh={shell}", f"{source}/", f"{there}:{target}/"]
 
 
+# Without it, an rsync whose parent was killed goes on to the end.
+_ENDS_WITH_US = ("setpriv", "--pdeathsig", "TERM") if shutil.which("setpriv") else ()
+
+
 def _run(argv: Sequence[str], stdin: int, stderr: int, heard: Heard | None) -> int:
     child = subprocess.Popen(
-        argv,
+        [*_ENDS_WITH_US, *argv],
         stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=stderr,

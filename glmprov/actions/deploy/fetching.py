@@ -10,7 +10,7 @@ from glmprov.actions.deploy.work import Deployment
 from glmprov.actions.observe import Said
 from glmprov.errors import FetchError
 from glmprov.instance import Image
-from glmprov.operate import docker, weights
+from glmprov.operate import copying, docker, weights
 from glmprov.operate.weights_failures import refuse_if_too_small
 from glmprov.operate.weights_told import Progress
 from glmprov.recipe import Launch, Recipe
@@ -75,6 +75,8 @@ def fetch_weights(channel: Channel, work: Deployment, ahead: Ahead, said: Said) 
         said(host, str(progress))
 
     have = weights.look(channel, host, model, folder)
+    if have.lent:
+        copying.take_back(channel, host, model, folder, done=have.complete)
     if not have.complete:
         refuse_if_too_small(have, host, model)
         count = source.bring(channel, work.host, model, folder, heard)

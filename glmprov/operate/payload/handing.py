@@ -6,13 +6,14 @@ import contextlib
 import os
 from typing import Any
 
-from glmprov.operate.payload.weights import alone, tidy, tree
+from glmprov.operate.payload.weights import LENT, alone, tidy, tree
 
 
 def lend(orders: dict[str, Any]) -> Any:
     """Make the folder and give it, with what is in it, to a user."""
     folder = orders["folder"]
     with alone(folder):
+        open(os.path.join(folder, LENT), "w", encoding="utf-8").close()
         _give(folder, orders["uid"], orders["gid"])
     return None
 
@@ -24,6 +25,8 @@ def take_back(orders: dict[str, Any]) -> Any:
         if orders["done"]:
             tidy(folder)
         _give(folder, 0, 0)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(os.path.join(folder, LENT))
     return None
 
 

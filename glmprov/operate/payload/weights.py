@@ -21,6 +21,8 @@ from glmprov.operate.payload.several import Tally, each_of
 from glmprov.operate.payload.telling import Fault
 
 LOCK = ".glmprov-fetching"
+LENT = ".glmprov-lent"
+"""Marks a folder that a login may write into meanwhile."""
 PARTIAL = ".glmprov-partial"
 """Where rsync keeps what is under way; a download keeps it in FILE.part."""
 BUSY_SECONDS = 10.0
@@ -67,6 +69,7 @@ def look(orders: dict[str, Any]) -> Any:
             wrong[file["path"]] = size
     return {
         "missing": missing, "wrong": wrong, "unverified": unverified,
+        "lent": os.path.exists(os.path.join(folder, LENT)),
         "needed_bytes": needed_bytes, "free_bytes": free_bytes(folder),
     }  # fmt: skip
 

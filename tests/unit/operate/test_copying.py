@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 import threading
 from hashlib import sha256
 from pathlib import Path
@@ -15,7 +17,7 @@ from glmprov.inventory import Host
 from glmprov.operate import copying, weights
 from glmprov.operate.weights_told import Progress
 from glmprov.recipe.lock import FileLock, ModelLock
-from glmprov.remote import ConnectOptions, connect, rsync
+from glmprov.remote import Channel, ConnectOptions, connect, rsync
 from glmprov.remote.interruption import all_hung_up
 from glmprov.secret import Secret
 from tests.unit.remote.sshd import PASSWORD, Sshd
@@ -25,6 +27,7 @@ pytestmark = [
     pytest.mark.skipif(not shutil.which("rsync"), reason="no rsync here (package rsync)"),
 ]
 
+ROOT = Path(__file__).parents[3]
 FILES = {"config.json": b"{}", "sub/tokenizer.json": b"x" * 10, "m-1.safetensors": os.urandom(1_500_000)}
 MODEL = ModelLock(
     "org/Model",
@@ -75,7 +78,8 @@ def test_a_copy_from_here_is_roots_and_verified_whoever_logs_in(
     options = ConnectOptions(become=True, become_password=Secret(PASSWORD) if user == "opspw" else None)
     heard: list[Progress] = []
     assert copying.from_here(host, options, MODEL, source, str(at), heard.append) == 3
-    assert right(at) and heard[-1].bytes_done == heard[-1].bytes_total and heard[-1].files_done == 3
+    last = [each for each in heard if each.doing == "copying"][-1]
+    assert right(at) and (last.bytes_done, last.files_done) == (last.bytes_total, 3)
     with connect(host, options) as channel:
         assert weights.look(channel, host.name, MODEL, str(at)).verified
     copying.from_here(host, options, MODEL, source, str(at))
@@ -171,3 +175,37 @@ def test_an_interrupted_copy_ends_and_goes_on_later(
     monkeypatch.setattr(rsync, "arguments", real)
     copying.from_here(host, ConnectOptions(), MODEL, source, str(at))
     assert right(at) and not list(at.rglob(rsync.PARTIAL))
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from glmprov.inventory import Host
+from glmprov.operate import copying
+from glmprov.remote import ConnectOptions, rsync
+from tests.unit.operate.test_copying import MODEL
+real = rsync.arguments
+rsync.arguments = lambda *of: [*real(*of)[:1], "--bwlimit=100", *real(*of)[1:]]
+here = Host("here", {"ansible_connection": "local"})
+source, at = sys.argv[1:]
+copying.from_here(here, ConnectOptions(), MODEL, Path(source), at, lambda _: print("begun", flush=True))
+"""
+
+
+def test_a_copy_whose_program_is_killed_ends_too_and_its_folder_is_taken_back(
+    channel: Channel, source: Path, tmp_path: Path
+) -> None:
+    at = tmp_path / "models/org--Model" / MODEL.revision
+    command = [sys.executable, "-c", KILLED, str(source), str(at)]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT)
+    assert running.stdout is not None and running.stdout.readline() == b"begun\n"
+    running.kill()
+    running.wait()
+    still = f"while pgrep -a -x rsync | grep -q {at}; do sleep 0.1; done"
+    assert subprocess.run(["timeout", "10", "sh", "-c", still]).returncode == 0
+    assert weights.look(channel, "here", MODEL, str(at)).lent
+    copying.take_back(channel, "here", MODEL, str(at), done=False)
+    seen = weights.look(channel, "here", MODEL, str(at))
+    assert not seen.lent and not seen.complete
+    copying.from_here(Host("here", {"ansible_connection": "local"}), ConnectOptions(), MODEL, source, str(at))
+    assert right(at)
