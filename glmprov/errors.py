@@ -114,6 +114,10 @@ class FetchError(GlmprovError):
     """An image or a model can't be had: not there, out of reach, damaged, or no room for it."""
 
 
+class HubDownError(FetchError):
+    """A model hub is out of a host's reach, or isn't well. Another machine may reach it."""
+
+
 class GateError(GlmprovError):
     """An instance was started and didn't serve; the host is as it was before."""
 

@@ -20,12 +20,20 @@ from glmprov.settings import HostSettings
 
 @dataclass(frozen=True)
 class Fleet:
-    """The hosts of one command, how to reach them, how many at once (None: by our cores), and their inventories."""
+    """The hosts of one command, how to reach them, how many at once (None: by our cores), and their inventories.
+
+    whole returns all hosts of the inventories, where the command is about some of them.
+    """
 
     hosts: tuple[Host, ...]
     connection: ConnectOptions = field(default_factory=ConnectOptions)
     forks: int | None = None
     sources: tuple[Path, ...] = ()
+    whole: Callable[[], tuple[Host, ...]] | None = None
+
+    def everyone(self) -> tuple[Host, ...]:
+        """Return all hosts of the inventories, also those that the command isn't about."""
+        return self.whole() if self.whole else self.hosts
 
 
 Said = Callable[[str, str], None]

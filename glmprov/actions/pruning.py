@@ -13,7 +13,7 @@ from glmprov.deployed import InstanceReceipt
 from glmprov.instance import Instance
 from glmprov.instance.container import CACHE_VOLUME
 from glmprov.operate.docker_told import Image
-from glmprov.operate.weights import Stored
+from glmprov.operate.weights_told import Stored
 from glmprov.results.prune import Prunable
 
 _REVISION = re.compile(r"[0-9a-f]{40}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -81,13 +82,14 @@ def load(options: dict[str, Any]) -> Fleet:
 
     password_file = options["vault_password_file"]
     sources = inventory.locate(options["inventory"], Path.cwd(), os.environ)
-    hosts = inventory.load(
+    in_inventory = partial(
+        inventory.load,
         sources,
-        limit=options["limit"],
         vault_password_file=Path(password_file) if password_file else None,
         vault_password=asked("ask_vault_pass", "Vault password"),
         extra_vars=options["extra_vars"],
     )
+    hosts = in_inventory(limit=options["limit"])
     said = ConnectOptions(
         user=options["user"],
         private_key=options["private_key"],
@@ -97,7 +99,7 @@ def load(options: dict[str, Any]) -> Fleet:
         channel=options["channel"],
     )
     connection = with_ansible_defaults(said, Path.cwd(), os.environ)
-    return Fleet(hosts, connection, options["forks"], sources)
+    return Fleet(hosts, connection, options["forks"], sources, in_inventory if options["limit"] else None)
 
 
 def terminal_for(options: dict[str, Any]) -> Terminal:

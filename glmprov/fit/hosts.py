@@ -56,7 +56,7 @@ def on_host(
     """Hold a launch against every set of a host's cards that is large enough."""
     cards = topology.read(host.hardware).cards
     seats = tuple(seats_of(model, asked, host, wanted_tokens, reasons))
-    unfit = (*_requirements(requires, host, cards), *_cards_missing(asked, seats, cards))
+    unfit = (*unmet(requires, host, cards), *_cards_missing(asked, seats, cards))
     best = max(seats, key=lambda seat: seat.alone.context_tokens, default=None)
     if not unfit and best is not None and not any(seat.alone.fits for seat in seats):
         unfit = best.alone.reasons
@@ -66,7 +66,8 @@ def on_host(
     return HostFit(seats, _strategy(seats, host), (), notes, host.serving)
 
 
-def _requirements(requires: Requirements | None, host: Host, cards: Sequence[topology.Card]) -> Iterator[str]:
+def unmet(requires: Requirements | None, host: Host, cards: Sequence[topology.Card]) -> Iterator[str]:
+    """Yield what a recipe requires of cards and driver and doesn't get."""
     if requires is None:
         return
     others = sorted({card.edition for card in cards} - set(requires.cards))

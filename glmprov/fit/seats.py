@@ -62,7 +62,7 @@ def on_cards(
     """Hold a launch against cards that somebody chose, by their keys. None: the memory of one isn't known."""
     by_key = {card.key: card for card in topology.read(host.hardware).cards}
     members = [by_key[key] for key in keys if key in by_key]
-    if len(members) < len(keys) or not all(_card(member, host.hardware) for member in members):
+    if len(members) < len(keys) or not all(memory_of(member, host.hardware) for member in members):
         return None
     return _seat(model, asked, members, host, wanted_tokens, reasons)
 
@@ -72,7 +72,7 @@ def seats_of(
 ) -> Iterator[Seat]:
     """Yield every set of a host's cards that is large enough, as far as the memory of its cards is known."""
     for members in _groups(host, asked.layout.gpus):
-        if all(_card(member, host.hardware) for member in members):
+        if all(memory_of(member, host.hardware) for member in members):
             yield _seat(model, asked, members, host, wanted_tokens, reasons)
 
 
@@ -98,7 +98,7 @@ def _seat(
     wanted_tokens: int | None,
     reasons: tuple[str, ...],
 ) -> Seat:
-    found = [card for member in members if (card := _card(member, host.hardware))]
+    found = [card for member in members if (card := memory_of(member, host.hardware))]
     smallest = min(found, key=lambda card: card.usable_bytes)
     card = replace(smallest, used_bytes=max(card.used_bytes for card in found))
 
@@ -116,7 +116,7 @@ def _seat(
     )
 
 
-def _card(member: topology.Card, hardware: Hardware) -> Card | None:
+def memory_of(member: topology.Card, hardware: Hardware) -> Card | None:
     """Return a card's memory, by the driver, else by the catalog. None: neither knows it.
 
     NVML counts what the driver reserves as used.

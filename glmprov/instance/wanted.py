@@ -23,8 +23,8 @@ class Wanted:
     gpus is "" for as many as needed, wherever they are free; a number; the name of a set; or UUIDs with commas
     between them. environment and arguments are the inventory's change, sets the command line's. venv is a folder on
     the host. model is an id on the hub, or a folder on the host with a model of one's own; weights is a folder on the
-    host that holds the recipe's model. bind False: not bound to the cards' socket.
-    prefer are the cards that it has now: it keeps them where nothing speaks against it.
+    host that holds the recipe's model, weights_from a place that it is copied from. bind False: not bound to the cards'
+    socket. prefer are the cards that it has now: it keeps them where nothing speaks against it.
     """
 
     name: str = DEFAULT_NAME
@@ -38,6 +38,7 @@ class Wanted:
     accepted: tuple[str, ...] = ()
     venv: str | None = None
     weights: str | None = None
+    weights_from: str | None = None
     bind: bool = True
     auth: Literal["key", "none"] | None = None
     stop_seconds: int | None = None

@@ -20,7 +20,7 @@ from glmprov.lab.machine import apt, run
 RELEASE = "bookworm"
 _PACKAGES = (
     "systemd,systemd-sysv,dbus,libpam-systemd,openssh-server,sudo,python3,python3-apt,apt,ca-certificates,"
-    "iproute2,iputils-ping,iptables,kmod,pciutils,procps,util-linux,less,busybox-static,systemd-journal-remote"
+    "iproute2,iputils-ping,iptables,kmod,pciutils,procps,util-linux,less,busybox-static,systemd-journal-remote,rsync"
 )
 PASSWORD = "rehearsal"  # noqa: S105  (of the user opspw, on simulated hosts without a way out)
 HARDWARE = "/opt/glmlab"

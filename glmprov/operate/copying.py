@@ -1,52 +1,46 @@
-"""Weights that lie on this machine or on another host, copied to a host. Verified there as after a download."""
+"""Weights that lie on this machine, copied to a host by rsync over ssh. Verified there as after a download."""
 
 from __future__ import annotations
 
-import secrets
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict
+import shutil
 from pathlib import Path
 from typing import Any
 
-from glmprov.errors import FetchError, GlmprovError
+from glmprov.errors import FetchError
 from glmprov.inventory import Host
 from glmprov.operate import weights
 from glmprov.operate.asking import Fault, ask
-from glmprov.operate.weights import Heard, Progress
+from glmprov.operate.weights_failures import explain, refuse_if_too_small, refuse_incomplete
+from glmprov.operate.weights_told import Heard, Progress, Weights
 from glmprov.recipe.lock import ModelLock
 from glmprov.remote import Channel, ConnectOptions, connect
 from glmprov.remote.rsync import send
-from glmprov.secret import Secret
 
 LEND_SECONDS = 300.0
-PORT_SECONDS = 60.0
 
 
 def from_here(
     host: Host, options: ConnectOptions, model: ModelLock, source: Path, at: str, heard: Heard | None = None
-) -> None:
+) -> int:
     """Copy a model from a folder of this machine, by rsync over ssh; a second run goes on where the first stopped.
 
     The login writes into the folder, which is lent to it meanwhile, so that sudo with a password does too.
-    Raise FetchError if the source isn't the model that is locked, or the copy isn't.
+    Return how many files came. Raise FetchError if the source isn't the model that is locked, or the copy isn't.
     """
-    _refuse_another(model, source)
+    refuse_other_folder(model, source)
     with connect(host, options) as channel:
         seen = weights.look(channel, host.name, model, at)
-        weights.refuse_if_too_small(seen, host.name, model)
+        refuse_if_too_small(seen, host.name, model)
         uid, gid = (int(channel.run(["id", flag]).stdout) for flag in ("-u", "-g"))
-        orders = {"folder": at, "uid": uid, "gid": gid}
-        _hand(channel, host.name, "lend", orders)
+        _hand(channel, host.name, model, "lend", {"folder": at, "uid": uid, "gid": gid})
     done = False
     try:
         todo = (*seen.missing, *seen.wrong)
         left_bytes = sum(file.size_bytes for file in model.files if file.path in todo)
 
-        def progress(so_far: int) -> None:
+        def progress(so_far: int, files: int) -> None:
             if heard is not None:
-                heard(Progress("copying", len(todo), 0, so_far, left_bytes))
+                heard(Progress("copying", len(todo), files, so_far, left_bytes))
 
         if todo:
             send(host, options, source, todo, at, progress)
@@ -54,104 +48,52 @@ def from_here(
     finally:
         # A host that was lost stays so; the next run takes the folder back.
         with connect(host, options) as channel:
-            _hand(channel, host.name, "take_back", {"folder": at, "done": done})
+            take_back(channel, host.name, model, at, done=done)
     with connect(host, options) as channel:
-        _verify_new(channel, host.name, model, at, heard)
+        _verify_new(channel, host.name, model, source, at, heard)
+    return len(todo)
 
 
-def from_host(
-    channel: Channel,
-    host: str,
-    giver: Channel,
-    giver_name: str,
-    giver_address: str,
-    model: ModelLock,
-    source: str,
-    at: str,
-    heard: Heard | None = None,
-) -> int:
-    """Copy a model from a folder of another host, straight from host to host. Return how many files came.
+def take_back(channel: Channel, host: str, model: ModelLock, at: str, *, done: bool) -> None:
+    """Make a folder that was lent root's again; done: all is there, so what was left half done goes."""
+    _hand(channel, host, model, "take_back", {"folder": at, "done": done})
 
-    The other host serves these files at a port of its own for as long as it takes, to whoever has the token that only
-    the two are told. It goes over plain HTTP: weights are no secret, and every sum is checked.
-    giver_address is how this host reaches the other one.
-    """
-    missing = weights.look(giver, giver_name, model, source)
-    if not missing.complete:
+
+def refuse_other_folder(model: ModelLock, source: Path) -> None:
+    """Raise FetchError naming every file of a folder here that is missing, or has another size than the lock says."""
+    sizes = {file.path: _size_of(source / file.path) for file in model.files}
+    missing = tuple(path for path, size in sizes.items() if size is None)
+    wrong = {
+        file.path: size
+        for file in model.files
+        if (size := sizes[file.path]) is not None and size != file.size_bytes
+    }
+    seen = Weights(str(source), missing, wrong)
+    next_step = "name the folder that holds the locked revision, or lock the recipe anew: glmprov recipe lock"
+    refuse_incomplete(seen, "this machine", model, next_step)
+
+
+def refuse_without_rsync(channel: Channel, host: str) -> None:
+    """Raise FetchError if there is no rsync here, or none on the host."""
+    there = channel.run(["sh", "-c", "command -v rsync"]).returncode == 0
+    if not there or not shutil.which("rsync"):
         raise FetchError(
-            f"{giver_name} hasn't all of {model.id}: " + ", ".join((*missing.missing, *missing.wrong)),
-            host=giver_name,
-            place=source,
+            f"there is no rsync on {'this machine' if there else 'the host'}",
+            host=host,
+            next_step="apt-get install rsync there; or let the host fetch from a hub, or from another host",
         )
-    token = Secret(secrets.token_urlsafe(32))
-    with _serving(giver, giver_name, model, source, token) as port:
-        where = f"[{giver_address}]" if ":" in giver_address else giver_address
-        return weights.download(channel, host, model, at, f"http://{where}:{port}", token, heard)
 
 
-class _Enough(Exception):  # noqa: N818  (no error: what was served is there)
-    """Nobody needs the server any more."""
-
-
-@contextmanager
-def _serving(giver: Channel, giver_name: str, model: ModelLock, source: str, token: Secret) -> Iterator[int]:
-    """Let a host serve a model's files; yield the port. The channel is taken as long as it serves."""
-    files = [asdict(file) for file in model.files]
-    orders = {
-        "folder": source, "model": model.id, "revision": model.revision, "files": files, "token": token.reveal(),
-    }  # fmt: skip
-    done, ready = threading.Event(), threading.Event()
-    told: dict[str, Any] = {}
-
-    def heard(said: Any) -> None:
-        told.update(said)
-        ready.set()
-        if done.is_set():
-            raise _Enough
-
-    def serve() -> None:
-        try:
-            ask(
-                giver, giver_name, ("serving",), "serve", orders,
-                deadline_seconds=weights.DOWNLOAD_SECONDS, heard=heard,
-            )  # fmt: skip
-        except _Enough:
-            pass
-        except (GlmprovError, Fault) as error:
-            told["error"] = error
-        finally:
-            ready.set()
-
-    serving = threading.Thread(target=serve, name=f"serving {giver_name}")
-    serving.start()
+def _size_of(path: Path) -> int | None:
     try:
-        ready.wait(PORT_SECONDS)
-        if "port" not in told:
-            raise told.get("error") or FetchError("it serves no files", host=giver_name, place=source)
-        yield told["port"]
-    finally:
-        done.set()
-        serving.join()
+        return path.stat().st_size if path.is_file() else None
+    except OSError:
+        return None
 
 
-def _refuse_another(model: ModelLock, source: Path) -> None:
-    """Raise FetchError naming every file of a folder here that isn't as the lock says, by its size."""
-    faults = []
-    for file in model.files:
-        path = source / file.path
-        if not path.is_file():
-            faults.append(f"{file.path} is missing")
-        elif path.stat().st_size != file.size_bytes:
-            faults.append(f"{file.path} has {path.stat().st_size} bytes, {file.size_bytes} are locked")
-    if faults:
-        raise FetchError(
-            f"isn't {model.id} as it is locked:\n" + "\n".join(faults),
-            place=str(source),
-            next_step="fetch the revision that is locked, or lock the recipe anew",
-        )
-
-
-def _verify_new(channel: Channel, host: str, model: ModelLock, at: str, heard: Heard | None) -> None:
+def _verify_new(
+    channel: Channel, host: str, model: ModelLock, source: Path, at: str, heard: Heard | None
+) -> None:
     seen = weights.look(channel, host, model, at)
     if not seen.complete:
         raise FetchError(
@@ -159,17 +101,12 @@ def _verify_new(channel: Channel, host: str, model: ModelLock, at: str, heard: H
             host=host,
             place=at,
         )
-    weights.verify(channel, host, model, at, heard, only=seen.unverified)
+    where = f"{source} on this machine"
+    weights.verify(channel, host, model, at, heard, only=seen.unverified, copied_from=where)
 
 
-def _hand(channel: Channel, host: str, act: str, orders: dict[str, Any]) -> None:
+def _hand(channel: Channel, host: str, model: ModelLock, act: str, orders: dict[str, Any]) -> None:
     try:
         ask(channel, host, (*weights.WEIGHTS, "handing"), act, orders, deadline_seconds=LEND_SECONDS)
     except Fault as fault:
-        message, next_step = weights.FAULTS.get(fault.kind, ("{said}", None))
-        raise FetchError(
-            message.format(said=fault.text, **fault.more),
-            host=host,
-            place=orders["folder"],
-            next_step=next_step,
-        ) from fault
+        raise explain(fault, host, model, orders["folder"]) from fault

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from glmprov.errors import FetchError, GlmprovError
+from glmprov.errors import FetchError, GlmprovError, HubDownError
 from glmprov.operate.asking import Fault, ask
 from glmprov.recipe.lock import FileLock, ModelLock, wanted_files
 from glmprov.remote import Channel
@@ -70,6 +70,5 @@ def _locked(model: str, revision: str | None, said: Mapping[str, Any]) -> ModelL
 def explain(fault: Fault, host: str, model: str) -> GlmprovError:
     """Return what a hub's refusal means."""
     message, next_step = FAULTS.get(fault.kind, ("{said}", None))
-    return FetchError(
-        message.format(said=fault.text, model=model), host=host, place=model, next_step=next_step
-    )
+    kind = HubDownError if fault.kind == "hub-down" else FetchError
+    return kind(message.format(said=fault.text, model=model), host=host, place=model, next_step=next_step)

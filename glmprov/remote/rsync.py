@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
@@ -21,7 +22,11 @@ PARTIAL = ".glmprov-partial"
 """Where on the host a file lies that is under way: the next run goes on with it."""
 SILENT_SECONDS = 60
 
-PROGRESS = re.compile(rb"\s*([\d,.]+)\s+(\d+)%")
+Heard = Callable[[int, int], object]
+"""Called with the bytes and the files so far."""
+
+PROGRESS = re.compile(rb"\s*([\d,.]+)\s+\d+%")
+FILES_DONE = re.compile(rb"xfr#(\d+)")
 
 FAILURES = (
     (
@@ -54,12 +59,12 @@ def send(
     source: Path,
     files: Sequence[str],
     target: str,
-    heard: Callable[[int], object] | None = None,
+    heard: Heard | None = None,
 ) -> None:
-    """Bring files, given relative to source, into a folder of the host that the login may write. heard: bytes so far.
+    """Bring files, given relative to source, into a folder of the host that the login may write.
 
-    What is there with the same size and time is left; what was cut off goes on. Raise FetchError if rsync fails,
-    UnreachableError if the host is lost.
+    A link is followed: a hub's cache is made of them. What is there with the same size and time is left; what was cut
+    off goes on. Raise FetchError if rsync fails, UnreachableError if the host is lost.
     """
     with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as names:
         names.write(b"\0".join(os.fsencode(name) for name in files))
@@ -78,8 +83,8 @@ def send(
 def arguments(host: Host, options: ConnectOptions, source: Path, target: str) -> list[str]:
     """Return rsync's command line; ssh's master is up then, so that nothing is asked."""
     ours = [
-        "rsync", "--recursive", "--times", "--chmod=D755,F644", f"--partial-dir={PARTIAL}", "--info=progress2",
-        "--outbuf=L", f"--timeout={SILENT_SECONDS}", "--files-from=-", "--from0",
+        "rsync", "--recursive", "--copy-links", "--times", "--chmod=D755,F644", f"--partial-dir={PARTIAL}",
+        "--info=progress2", "--outbuf=L", f"--timeout={SILENT_SECONDS}", "--files-from=-", "--from0",
     ]  # fmt: skip
     if host.is_local:
         return [*ours, f"{source}/", f"{target}/"]
@@ -94,9 +99,13 @@ def arguments(host: Host, options: ConnectOptions, source: Path, target: str) ->
     return [*ours, f"--rsh={shell}", f"{source}/", f"{there}:{target}/"]
 
 
-def _run(argv: Sequence[str], stdin: int, stderr: int, heard: Callable[[int], object] | None) -> int:
+# Without it, an rsync whose parent was killed goes on to the end.
+_ENDS_WITH_US = ("setpriv", "--pdeathsig", "TERM") if shutil.which("setpriv") else ()
+
+
+def _run(argv: Sequence[str], stdin: int, stderr: int, heard: Heard | None) -> int:
     child = subprocess.Popen(
-        argv,
+        [*_ENDS_WITH_US, *argv],
         stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=stderr,
@@ -112,10 +121,12 @@ def _run(argv: Sequence[str], stdin: int, stderr: int, heard: Callable[[int], ob
 
     try:
         with interruptible(hang_up):
+            files = 0
             for piece in iter(lambda: os.read(child.stdout.fileno(), 4096), b""):  # type: ignore[union-attr]
-                found = PROGRESS.findall(piece)
+                found, done = PROGRESS.findall(piece), FILES_DONE.findall(piece)
+                files = int(done[-1]) if done else files
                 if found and heard is not None:
-                    heard(int(re.sub(rb"[,.]", b"", found[-1][0])))
+                    heard(int(re.sub(rb"[,.]", b"", found[-1])), files)
             status = child.wait()
     finally:
         child.stdout.close()

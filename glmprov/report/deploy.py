@@ -58,7 +58,7 @@ def _rows(each: HostDeploy, verbose: bool) -> Iterator[Row]:
     if instance is None:
         return
     if lock is not None and lock.image is not None:
-        yield Row("image", "", "", f"{lock.image.asked} is {lock.image.digest[:19]}…")
+        yield Row("image", "", "", f"{lock.image.asked} is {lock.image.digest[:19]}…", _loaded(instance))
     if instance.venv is not None:
         yield Row("virtual environment", "", "", instance.venv)
     weights = instance.weights
@@ -79,6 +79,12 @@ def _rows(each: HostDeploy, verbose: bool) -> Iterator[Row]:
     for difference in each.found:
         yield Row(difference.key, "found", "yellow", plain(difference.observed), difference.reason)
     yield from _values(instance, verbose)
+
+
+def _loaded(instance: Instance) -> str:
+    image = instance.image
+    by_id = image is not None and image.digest is None and image.image_id
+    return f"loaded from a file there, as {by_id[:19]}…" if by_id else ""
 
 
 def _changes(each: HostDeploy, verbose: bool) -> tuple[str, ...]:

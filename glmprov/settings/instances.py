@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from glmprov.errors import InventoryError
 from glmprov.secret import Secret
+from glmprov.settings.weights_from import WAYS, weights_from
 
 INSTANCES = "glmprov_instances"
 MODEL_ROOT = "glmprov_model_root"
@@ -35,6 +36,11 @@ class InstanceSettings(BaseModel):
     listen: str | None = Field(default=None, description="The host's address to listen at.")
     model: str | None = Field(default=None, description="Another model on the hub, by id.")
     weights: str | None = Field(default=None, description="A folder on the host that holds the model.")
+    weights_from: str | None = Field(
+        default=None,
+        description="What weights are copied from: a folder of the control machine (`/…`), a host of the inventory "
+        "(`HOST`, `HOST:/…`), or `hub`.",
+    )
     image: str | None = Field(default=None, description="Another image than the recipe's.")
     venv: str | None = Field(
         default=None, description="A virtual environment on the host, instead of an image."
@@ -67,6 +73,14 @@ class InstanceSettings(BaseModel):
 
         if value is not None:
             ip_address(value)
+        return value
+
+    @field_validator("weights_from")
+    @classmethod
+    def _a_place(cls, value: str | None) -> str | None:
+        place = weights_from(value) if value is not None else None
+        if place is not None and not place.host and not place.folder.startswith(("/", "~")):
+            raise ValueError(f"{value!r} is no absolute path: {WAYS}")
         return value
 
 
@@ -149,6 +163,8 @@ def _plainly(name: str, written: Mapping[str, Any], key: Any) -> Iterator[str]:
         yield f"{place}.api_key: wants text"
     if key is not None and written.get("api_key_command") is not None:
         yield f"{place}: has api_key and api_key_command; write one of them"
+    if written.get("weights") is not None and written.get("weights_from") is not None:
+        yield f"{place}: has weights and weights_from; write one of them"
 
 
 def _faults(name: str, error: ValidationError) -> Iterator[str]:

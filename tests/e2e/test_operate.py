@@ -14,7 +14,7 @@ from rehearsal import Fleet, Node
 from glmprov import inventory
 from glmprov.engines.stages import Stage
 from glmprov.errors import FetchError, GlmprovError, UnreachableError
-from glmprov.operate import cards, copying, docker, docker_told, hub, service, weights
+from glmprov.operate import cards, docker, docker_told, giving, hub, service, weights
 from glmprov.recipe.image_name import image_name
 from glmprov.recipe.lock import ModelLock
 from glmprov.recipe.lock_file import read
@@ -181,11 +181,10 @@ def test_weights_go_straight_from_host_to_host(
     up: Fleet, channel: Channel, node: Node, model: ModelLock, at: str
 ) -> None:
     giver = up.nodes["turin-8x"]
-    address = giver.ssh("hostname -I").split()[0]
     for other in opened(up, "auto", "turin-8x"):
         weights.download(other, "turin-8x", model, at, HUB)
         try:
-            came = copying.from_host(channel, "genoa-4x", other, "turin-8x", address, model, at, at)
+            came = giving.from_host(channel, "genoa-4x", other, "turin-8x", (), model, at, at)
         finally:
             giver.ssh(f"rm -rf {Path(at).parent}")
     assert came == len(model.files) and weights.look(channel, "genoa-4x", model, at).verified

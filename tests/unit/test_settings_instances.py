@@ -68,3 +68,18 @@ def test_a_misspelt_name_is_told(word: str) -> None:
 
 def test_the_names_are_those_that_instances_are_read_by() -> None:
     assert OF_INSTANCES == (instances.INSTANCES, instances.MODEL_ROOT)
+
+
+def test_where_weights_come_from_is_one_place_and_no_relative_folder() -> None:
+    told = faults(
+        glmprov_instances={
+            "left": {"weights": "/srv/glm", "weights_from": "gpu-1"},
+            "right": {"weights_from": "./glm"},
+            "third": {"weights_from": "gpu-1:glm"},
+        }
+    )
+    assert told[0] == "glmprov_instances.left: has weights and weights_from; write one of them"
+    assert told[1].startswith(
+        "glmprov_instances.right.weights_from: './glm' is no absolute path: write a folder"
+    )
+    assert told[2].startswith("glmprov_instances.third.weights_from: 'gpu-1:glm' is no place")

@@ -38,7 +38,11 @@ class Asked:
 
     def wanted(self, work: Deployment) -> Wanted:
         """Return what is asked of an instance."""
-        return wanted_of(work.name, work.declared, self._orders.wanted)
+        return self.wanted_by(work.name, work.declared)
+
+    def wanted_by(self, name: str, declared: Declared | None) -> Wanted:
+        """Return what is asked of an instance that the inventory declares so."""
+        return wanted_of(name, declared, self._orders.wanted)
 
     def recipe(self, work: Deployment) -> Recipe:
         """Return an instance's recipe, for the model that is wanted. Raise RecipeError if there is none."""

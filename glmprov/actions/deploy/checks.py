@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 from glmprov.actions.deploy.clean import require_clean
 from glmprov.actions.deploy.planned import Planned
-from glmprov.actions.deploy.planning import taken
 from glmprov.actions.deploy.tuned import Shipped
 from glmprov.actions.deploy.tuned import told as told_of_tuned
-from glmprov.actions.recipe.fit import on_observed
+from glmprov.actions.recipe.fit import on_its_cards
 from glmprov.engines.meaning import engine_of
 from glmprov.errors import GlmprovError, PlanError
+from glmprov.fit.hosts import Strategy
 from glmprov.instance import Wanted
 from glmprov.lint import Finding, Target
 from glmprov.lint.linted import accepted_rules, lint_launch
@@ -19,7 +19,6 @@ from glmprov.observation import Observation
 from glmprov.recipe import Change, Recipe, changed
 from glmprov.results.review import HostReview
 from glmprov.state import Setting, Unknown
-from glmprov.topology import NamedSets
 
 _FIT_RULE = "does-not-fit"
 HOST_SCOPE = "host-scope"
@@ -31,7 +30,6 @@ def check(
     recipe: Recipe,
     review: HostReview,
     wanted: Wanted,
-    named: NamedSets,
     provision: str,
     shipped: Shipped | None = None,
 ) -> tuple[str, ...]:
@@ -43,36 +41,32 @@ def check(
     if observation is None:
         return ()
     accepted = accepted_rules([word for word in wanted.accepted if word != HOST_SCOPE])
-    faults: list[str] = []
-    if HOST_SCOPE not in wanted.accepted:
-        try:
-            require_clean(review, provision)
-        except PlanError as error:
-            faults += str(error.message).splitlines()
+    unclean = [] if HOST_SCOPE in wanted.accepted else _unclean(review, provision)
     findings = findings_of(planned, recipe, observation, shipped)
-    faults += [_told(each) for each in findings if each.level == "refuse" and each.rule not in accepted]
-    unfit, notes = _fit(planned, recipe, observation, named)
-    if not any(
-        each.rule == _FIT_RULE for each in findings
-    ):  # the lint says it better, and it can be accepted there
-        faults += unfit
+    unfit, fits = _fit(planned, recipe, observation)
+    if any(each.rule == _FIT_RULE for each in findings):  # the lint says it already
+        unfit = []
+    agreed = [_told(each) for each in findings if each.rule in accepted]
+    others = [each for each in findings if each.rule not in accepted]
+    if _FIT_RULE in accepted:
+        agreed, unfit = [*agreed, *unfit], []
+    faults = [*unclean, *(_told(each) for each in others if each.level == "refuse"), *unfit]
     if faults:
-        raise PlanError(
-            "\n".join(faults),
-            host=review.host,
-            next_step=provision if len(faults) and _is_host(faults) else None,
-        )
-    told = (f"accepted: {_told(each)}" for each in findings if each.rule in accepted)
+        raise PlanError("\n".join(faults), host=review.host, next_step=provision if unclean else None)
     return (
-        *told,
-        *(_told(each) for each in findings if each.level == "warn" and each.rule not in accepted),
+        *(f"accepted: {each}" for each in agreed),
+        *(_told(each) for each in others if each.level == "warn"),
         *told_of_tuned(planned, observation, shipped),
-        *notes,
+        *fits,
     )
 
 
-def _is_host(faults: list[str]) -> bool:
-    return faults[0].startswith("the host isn't as provisioned")
+def _unclean(review: HostReview, provision: str) -> list[str]:
+    try:
+        require_clean(review, provision)
+    except PlanError as error:
+        return str(error.message).splitlines()
+    return []
 
 
 def findings_of(
@@ -103,20 +97,30 @@ def _told(finding: Finding) -> str:
     return f"{finding.rule}: {place}{finding.sentence}{fix}"
 
 
-def _fit(
-    planned: Planned, recipe: Recipe, observation: Observation, named: NamedSets
-) -> tuple[list[str], Iterator[str]]:
-    holders = {other.name: other.gpus for other in taken(observation) if other.name != planned.instance.name}
-    launch = planned.instance.launch
-    name = engine_of(launch).name_in(launch, "model")
+def _fit(planned: Planned, recipe: Recipe, observation: Observation) -> tuple[list[str], list[str]]:
+    """Return why the instance doesn't fit on the cards that it gets, or what of it a person should know."""
+    instance = planned.instance
+    launch, name = instance.launch, engine_of(instance.launch).name_in(instance.launch, "model")
     if name is not None:  # whatever id was published, these are the weights
-        launch = changed(launch, Change(arguments={name: planned.instance.weights.model}), "host")
+        launch = changed(launch, Change(arguments={name: instance.weights.model}), "host")
     try:
-        found = on_observed(observation, recipe, launch, named=named, holders=holders)
+        found = on_its_cards(observation, recipe, launch, instance.gpus, instance.name)
     except GlmprovError as error:
-        return [], iter((f"whether it fits can't be said: {error.message}",))
+        return [], [f"whether it fits can't be said: {error.message}"]
     if found.strategy is None:
-        return [f"it doesn't fit: {reason}" for reason in found.reasons], iter(())
-    seat = found.seat
-    context = seat.alone.context_tokens if seat else 0
-    return [], iter((f"it fits, with about {context:,} tokens of context",) if context else ())
+        return [f"{_FIT_RULE}: {reason}" for reason in found.reasons], []
+    context = found.seat.alone.context_tokens if found.seat else 0
+    tokens = f", with about {context:,} tokens of context" if context else ""
+    return [], [f"it fits on its cards{tokens}: {_how(found.strategy, found.serving, instance.name)}"]
+
+
+def _how(strategy: Strategy, serving: Sequence[str], name: str) -> str:
+    others = ", ".join(who for who in serving if who != name)
+    match strategy:
+        case Strategy.START:
+            return "start, nothing runs there"
+        case Strategy.SIDE_BY_SIDE:
+            return f"side by side with {others}"
+        case Strategy.ONE_SOCKET:
+            return f"one socket at a time, {others} goes on"
+    return f"swap, what serves stops first{f'; {others} goes on' if others else ''}"

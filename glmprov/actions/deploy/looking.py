@@ -11,6 +11,7 @@ from glmprov.actions.deploy.orders import DeployOrders
 from glmprov.actions.deploy.planned import Planned
 from glmprov.actions.deploy.planner import Planner
 from glmprov.actions.deploy.reviewing import Reviews
+from glmprov.actions.deploy.which_source import Sources, offer
 from glmprov.actions.deploy.work import Deployment
 from glmprov.actions.observe import Fleet, Said
 from glmprov.deployed import InstanceReceipt
@@ -27,7 +28,9 @@ class Look:
         self._said = said
         self._reviews = Reviews(fleet, said)
         self._asked = Asked(orders, library)
-        self._planner = Planner(fleet, orders, self._asked, Locks(fleet, orders, said, cwd))
+        self._sources = Sources(fleet, orders.hub, cwd)
+        locks = Locks(fleet, orders, said, cwd)
+        self._planner = Planner(fleet, orders, self._asked, locks, self._sources)
 
     def first(self) -> list[Deployment]:
         """Look at every host, lock what isn't, and plan. Raise what makes the whole order meaningless."""
@@ -37,6 +40,9 @@ class Look:
                 "no recipe is named, and no host's inventory declares an instance",
                 next_step="glmprov deploy recipe-3; or declare glmprov_instances (docs/settings.md)",
             )
+        for instances in asked.values():
+            for name, said in instances.items():
+                self._sources.place(self._asked.wanted_by(name, said))
         reviews = self._reviews.first()
         works = [
             Deployment(host, name, reviews[host.name], said)
@@ -46,6 +52,7 @@ class Look:
         for work in works:
             work.error = work.review.error
         self._planner.plan(works)
+        offer(works)
         return works
 
     def again(self, works: Sequence[Deployment]) -> None:

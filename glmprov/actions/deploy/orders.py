@@ -11,6 +11,7 @@ from typing import Any
 from glmprov.actions.changing.orders import Orders
 from glmprov.errors import HookError, UsageError
 from glmprov.instance import Wanted
+from glmprov.instance.wanted import is_folder
 from glmprov.recipe import Change
 from glmprov.secret import Secret
 from glmprov.settings.instances import Declared
@@ -47,6 +48,8 @@ class DeployOrders:
 def wanted_of(name: str, declared: Declared | None, said: Wanted) -> Wanted:
     """Return what is asked of an instance: the inventory's word, and the command line's above it."""
     settings = (declared or Declared()).settings
+    decided = said.weights or said.weights_from or is_folder(said.model)
+    of_weights = said if decided else settings
     gpus = settings.gpus if not isinstance(settings.gpus, list) else ",".join(settings.gpus)
     return Wanted(
         name=name,
@@ -67,7 +70,8 @@ def wanted_of(name: str, declared: Declared | None, said: Wanted) -> Wanted:
         as_published=said.as_published or settings.as_published,
         accepted=(*said.accepted, *settings.accept),
         venv=said.venv or settings.venv,
-        weights=said.weights or settings.weights,
+        weights=of_weights.weights,
+        weights_from=of_weights.weights_from,
         bind=said.bind and settings.bind,
         auth=said.auth or settings.auth,
         start_seconds=said.start_seconds or settings.start_seconds,

@@ -17,6 +17,8 @@ from glmprov.actions.deploy.orders import DeployOrders, key_of
 from glmprov.actions.deploy.planned import Planned
 from glmprov.actions.deploy.planning import NOBODY, plan
 from glmprov.actions.deploy.tuned import TunedFiles
+from glmprov.actions.deploy.weights_ahead import look_ahead
+from glmprov.actions.deploy.which_source import Sources
 from glmprov.actions.deploy.work import Deployment
 from glmprov.actions.observe import Fleet
 from glmprov.errors import GlmprovError, UsageError
@@ -27,18 +29,20 @@ from glmprov.recipe.effects import made
 from glmprov.recipe.lock import RecipeLock
 from glmprov.remote import connect
 from glmprov.remote.fan_out import for_each
-from glmprov.settings.sets import SETS, named_sets
 from glmprov.state import Unknown
 
 
 class Planner:
     """Plans the instances of one command. What goes wrong with one is its error."""
 
-    def __init__(self, fleet: Fleet, orders: DeployOrders, asked: Asked, locks: Locks) -> None:
+    def __init__(
+        self, fleet: Fleet, orders: DeployOrders, asked: Asked, locks: Locks, sources: Sources
+    ) -> None:
         self._fleet = fleet
         self._orders = orders
         self._asked = asked
         self._locks = locks
+        self._sources = sources
         self._tuned = TunedFiles()
         self._by_host: dict[str, list[Deployment]] = {}
 
@@ -95,9 +99,20 @@ class Planner:
                 () if work.planned.instance.form == "as published" else made(self._asked.recipe(work))
             )
             self._take_key(work)
+            self._weights(work)
         except GlmprovError as error:
             error.host = error.host or work.host.name
             work.error = error
+
+    def _weights(self, work: Deployment) -> None:
+        """Note where the weights come from. Raise GlmprovError if they can't be had there, before a person is asked."""
+        planned, work.ahead = work.planned, None
+        if planned is None or planned.lock is None or not planned.lock.model.revision or not planned.differs:
+            return  # of a folder of the host's own nobody knows a sum
+        lock, folder = planned.lock, planned.instance.weights.folder
+        source = self._sources.of(work.host, self._asked.wanted(work), lock, folder)
+        with connect(work.host, self._fleet.connection) as channel:
+            work.ahead = look_ahead(channel, work.host, source, lock.model, folder)
 
     def _lock(self, work: Deployment) -> RecipeLock:
         return self._locks.of(work.host, self._asked.recipe(work), self._asked.wanted(work))
@@ -144,7 +159,6 @@ class Planner:
             self._asked.recipe(work),
             work.review,
             self._asked.wanted(work),
-            named_sets(work.host.variables.get(SETS)),
             self._orders.provision_command(work.host.name),
             shipped,
         )

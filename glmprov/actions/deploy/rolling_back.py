@@ -146,7 +146,7 @@ def _weights_missing(
 
 def _unfetchable(gone: Image | None) -> Iterator[str]:
     if gone and not gone.digest:
-        yield f"its image {gone.reference} is gone, and no registry's digest of it is known"
+        yield f"its image {gone.reference} is gone, and came from a file: docker load it there again"
 
 
 def _fetched_again(before: InstanceReceipt, instance: Instance, gone: Image) -> RecipeLock:

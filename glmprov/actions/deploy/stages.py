@@ -137,10 +137,8 @@ def _fetch(run: Run, work: Deployment) -> None:
             image = fetch_image(channel, work, lock.image, run.swap.said)
             if image != planned.instance.image:
                 run.look.with_image(work, image)
-        if not lock.model.revision:
-            return  # a folder of the host's own: nobody knows a sum of it
-        url = run.orders.hub or lock.hub
-        fetch_weights(channel, work, lock.model, planned.instance.weights.folder, run.swap.said, url)
+        if work.ahead is not None:
+            fetch_weights(channel, work, work.ahead, run.swap.said)
 
 
 def _rounds(works: Sequence[Deployment]) -> Iterator[Sequence[Deployment]]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from glmprov.actions.deploy.planned import Planned
+from glmprov.actions.deploy.weights_ahead import Ahead
 from glmprov.drift import Difference, Verdict
 from glmprov.errors import GlmprovError
 from glmprov.inventory import Host
@@ -28,6 +29,7 @@ class Deployment:
     declared: Declared | None = None
     planned: Planned | None = None
     notes: tuple[str, ...] = ()
+    ahead: Ahead | None = None
     corrections: tuple[Made, ...] = ()
     key: Secret | None = None
     error: GlmprovError | None = None
@@ -107,7 +109,7 @@ class Deployment:
             found=planned.found if planned else (),
             restarts=bool(planned and planned.restarts),
             corrections=self.corrections,
-            notes=(*(planned.instance.notes if planned else ()), *self.notes),
+            notes=tuple(self._notes),
             error=self.error or self.hook_failure,
             batch=self.batch,
             not_begun=self.not_begun,
@@ -125,6 +127,13 @@ class Deployment:
             start_seconds=self.start_seconds,
             engine_seconds=self.engine_seconds,
         )
+
+    @property
+    def _notes(self) -> Iterator[str]:
+        yield from self.planned.instance.notes if self.planned else ()
+        if self.ahead is not None:
+            yield str(self.ahead)
+        yield from self.notes
 
     @property
     def _word(self) -> Deployed:

@@ -8,13 +8,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from glmprov.actions.observe import Fleet, Said, silent
-from glmprov.errors import NoHostError, UsageError
+from glmprov.errors import FetchError, HubDownError, NoHostError, UsageError
+from glmprov.inventory import Host
 from glmprov.operate import docker, hub
 from glmprov.recipe import Launch, Recipe
 from glmprov.recipe.image_name import image_name
-from glmprov.recipe.lock import ImageLock, RecipeLock, moved
+from glmprov.recipe.lock import ImageLock, ModelLock, RecipeLock, moved
 from glmprov.recipe.lock_file import NAME, read, write
-from glmprov.remote import Channel, connect
+from glmprov.remote import Channel, ConnectOptions, connect
 from glmprov.secret import Secret
 
 
@@ -73,7 +74,10 @@ def resolved(
     key: Secret | None = None,
     said: Said = silent,
 ) -> RecipeLock:
-    """Return what a form of a recipe is today, as a host sees registry and hub. Nothing is fetched."""
+    """Return what a form of a recipe is today, as a host sees registry and hub. Nothing is fetched.
+
+    A hub that the host doesn't reach is asked from this machine: weights may come another way than from there.
+    """
     image = None
     if launch.image is not None:
         said(host, f"resolving {launch.image}")
@@ -82,5 +86,25 @@ def resolved(
             launch.image, found.name.digest, found.platform, found.config, found.compressed_bytes
         )
     said(host, f"resolving {recipe.model}")
-    model = hub.listing(channel, host, hub_url, recipe.model, recipe.revision, key)
+    try:
+        model = hub.listing(channel, host, hub_url, recipe.model, recipe.revision, key)
+    except HubDownError as error:
+        said(host, f"{error.message}; asking it from here")
+        model = _listed_here(error, hub_url, recipe, key)
     return RecipeLock(recipe.name, model, image, datetime.now(UTC).replace(microsecond=0), host, hub_url)
+
+
+def _listed_here(error: HubDownError, hub_url: str, recipe: Recipe, key: Secret | None) -> ModelLock:
+    """Return what the hub tells this machine. Raise the host's error where it tells nothing here either."""
+    here = Host("this machine", {"ansible_connection": "local"})
+    try:
+        with connect(here, ConnectOptions()) as channel:
+            return hub.listing(channel, here.name, hub_url, recipe.model, recipe.revision, key)
+    except FetchError as also:
+        raise HubDownError(
+            f"{error.message}; nor is it told here: {also.message}",
+            host=error.host,
+            place=error.place,
+            next_step=f"make recipe.lock where a hub is reached (glmprov recipe lock {recipe.name}): with it none is "
+            "asked, and --weights-from brings the weights; or name another hub: --hub URL, or HF_ENDPOINT",
+        ) from also

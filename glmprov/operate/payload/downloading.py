@@ -16,7 +16,7 @@ from glmprov.operate.payload.fetching import opener, why
 from glmprov.operate.payload.hub import headers, refused
 from glmprov.operate.payload.several import Tally, each_of
 from glmprov.operate.payload.telling import Fault
-from glmprov.operate.payload.weights import PIECE_BYTES, Sum, alone, look, remember, size_of, summed
+from glmprov.operate.payload.weights import PIECE_BYTES, Sum, alone, look, remember, size_of, summed, tidy
 
 READ_SECONDS = 60.0
 TRIES_WITHOUT_PROGRESS = 5
@@ -30,6 +30,8 @@ NETWORK = (
 def download(orders: dict[str, Any]) -> Any:
     """Fetch what is missing, some files at a time, and verify it on the way; return how many files came."""
     folder = orders["folder"]
+    if orders.get("direct"):
+        os.environ["no_proxy"] = "*"
     with alone(folder):
         seen = look(orders)
         todo = [
@@ -40,7 +42,7 @@ def download(orders: dict[str, Any]) -> Any:
         if seen["needed_bytes"] + ROOM_LEFT_BYTES > seen["free_bytes"]:
             raise Fault("no-space", folder, needed_bytes=seen["needed_bytes"], free_bytes=seen["free_bytes"])
         there = sum(file["size_bytes"] for file in orders["files"]) - sum(file["size_bytes"] for file in todo)
-        tally = Tally("downloading", todo, there)
+        tally = Tally("copying" if orders.get("direct") else "downloading", todo, there)
         written = threading.Lock()
 
         def one(file: dict[str, Any], stop: threading.Event) -> None:
@@ -49,6 +51,7 @@ def download(orders: dict[str, Any]) -> Any:
                 remember(orders, [file])
 
         each_of(todo, one, orders.get("parallel", 4))
+        tidy(folder)
         return len(todo)
 
 

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 from typing import Any
 
-from glmprov.operate.payload.weights import alone, tree
-
-PARTIAL = ".glmprov-partial"
+from glmprov.operate.payload.weights import LENT, alone, tidy, tree
 
 
 def lend(orders: dict[str, Any]) -> Any:
     """Make the folder and give it, with what is in it, to a user."""
     folder = orders["folder"]
     with alone(folder):
+        open(os.path.join(folder, LENT), "w", encoding="utf-8").close()
         _give(folder, orders["uid"], orders["gid"])
     return None
 
@@ -25,10 +23,10 @@ def take_back(orders: dict[str, Any]) -> Any:
     folder = orders["folder"]
     with alone(folder):
         if orders["done"]:
-            for parent, folders, _ in os.walk(folder):
-                if PARTIAL in folders:
-                    shutil.rmtree(os.path.join(parent, PARTIAL))
+            tidy(folder)
         _give(folder, 0, 0)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(os.path.join(folder, LENT))
     return None
 
 

@@ -21,6 +21,10 @@ from glmprov.operate.payload.several import Tally, each_of
 from glmprov.operate.payload.telling import Fault
 
 LOCK = ".glmprov-fetching"
+LENT = ".glmprov-lent"
+"""Marks a folder that a login may write into meanwhile."""
+PARTIAL = ".glmprov-partial"
+"""Where rsync keeps what is under way; a download keeps it in FILE.part."""
 BUSY_SECONDS = 10.0
 """How long to wait for another fetcher to end: one that lost its listener needs a breath."""
 PIECE_BYTES = 1 << 20
@@ -65,6 +69,7 @@ def look(orders: dict[str, Any]) -> Any:
             wrong[file["path"]] = size
     return {
         "missing": missing, "wrong": wrong, "unverified": unverified,
+        "lent": os.path.exists(os.path.join(folder, LENT)),
         "needed_bytes": needed_bytes, "free_bytes": free_bytes(folder),
     }  # fmt: skip
 
@@ -160,7 +165,7 @@ def summed(out: Any, total: Sum, tally: Tally) -> None:
 
 
 def verify(orders: dict[str, Any]) -> Any:
-    """Take every file's sum; return the files whose sum is wrong. Remember the others."""
+    """Take every file's sum; return the files whose sum is wrong, dropped if so ordered. Remember the others."""
     folder, files = orders["folder"], orders["files"]
     tally = Tally("verifying", files, 0)
     right: list[dict[str, Any]] = []
@@ -175,6 +180,8 @@ def verify(orders: dict[str, Any]) -> Any:
 
     each_of(files, one, orders.get("parallel", 4))
     remember(orders, right)
+    for path in wrong if orders.get("drop") else ():
+        os.unlink(os.path.join(folder, path))
     return sorted(wrong)
 
 
@@ -191,6 +198,16 @@ def remove(orders: dict[str, Any]) -> Any:
     with contextlib.suppress(OSError):  # the model's own folder, if this was its last revision
         os.rmdir(os.path.dirname(folder))
     return freed
+
+
+def tidy(folder: str) -> None:
+    """Remove what was left half done, once all is there."""
+    for parent, folders, files in os.walk(folder):
+        if PARTIAL in folders:
+            shutil.rmtree(os.path.join(parent, PARTIAL))
+        for name in files:
+            if name.endswith(".part"):
+                os.unlink(os.path.join(parent, name))
 
 
 def tree(folder: str) -> Iterator[Any]:
@@ -210,7 +227,7 @@ def stored(orders: dict[str, Any]) -> Any:
             folder = os.path.join(root, model, revision)
             if os.path.isdir(folder):
                 entries = list(tree(folder))
-                partly = any(entry.name.endswith(".part") for entry in entries)
+                partly = any(entry.name.endswith(".part") or PARTIAL in entry.path for entry in entries)
                 size = sum(entry.stat().st_size for entry in entries)
                 found.append({"model": model, "revision": revision, "bytes": size, "partly": partly})
     return found

@@ -13,7 +13,7 @@ from glmprov.actions.pruning import Store, kept, prunable
 from glmprov.deployed import InstanceReceipt
 from glmprov.instance import Image, Weights
 from glmprov.operate.docker_told import Image as Present
-from glmprov.operate.weights import Stored
+from glmprov.operate.weights_told import Stored
 
 ROOT = "/var/lib/glmprov/models"
 

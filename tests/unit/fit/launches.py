@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from unit.summary import uuid
+
 from glmprov import catalog
+from glmprov.deployed import InstanceReceipt, ObservedInstance
 from glmprov.fit import Card, Fit, asked_by, fit, model_of
 from glmprov.recipe.launch import Launch, Value
+from glmprov.state import InstanceState
 
 FP8 = "zai-org/GLM-4.7-FP8"
 GIB = 2**30
@@ -54,3 +58,13 @@ def fitted(
     asked = asked_by(launch)
     model, reasons = model_of(asked.model)
     return fit(model, asked, card(used_bytes), gpus=gpus, wanted_tokens=wanted_tokens, reasons=reasons)
+
+
+def on(cards: range) -> ObservedInstance:
+    """Return an instance that serves on cards of a summary's host, by their numbers."""
+    receipt = InstanceReceipt(
+        name="glm", number=1, replaces=0, written_at="", by="", controller="", glmprov_version="", recipe="recipe-x",
+        form="corrected", gpus=tuple(uuid(number) for number in cards), port=8000, expected=InstanceState(),
+        instance={}, texts={},
+    )  # fmt: skip
+    return ObservedInstance(receipt, InstanceState(), "active")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+from unit.fit.launches import on
 from unit.fit.test_seats import FULL, hardware
 from unit.summary import observation
 from unit.test_plan_profiles import summary
@@ -79,8 +80,15 @@ def test_the_hosts_own_nccl_environment_holds_where_the_launch_says_nothing() ->
 
 
 def test_an_instance_whose_cards_are_known_is_no_guess() -> None:
-    found = replace(observed("turin-8x-server", a=90, b=90))
-    cards = [gpu.uuid for gpu in found.hardware.gpus]  # type: ignore[union-attr]
-    holders = {"a": tuple(cards[:4]), "b": tuple(cards[4:])}
-    held = on_observed(found, RECIPE, RECIPE.corrected, named={}, holders=holders)
+    found = observed("turin-8x-server", a=90, b=90)
+    instances = {"a": on(range(4)), "b": on(range(4, 8))}
+    held = on_observed(replace(found, instances=instances), RECIPE, RECIPE.corrected, named={})
     assert held.strategy is Strategy.ONE_SOCKET
+
+
+def test_a_driver_that_is_too_old_is_told_by_the_loaded_version() -> None:
+    requires = replace(RECIPE.requires, minimum_driver="600.00")
+    held = on_observed(
+        observed("turin-8x-server"), replace(RECIPE, requires=requires), RECIPE.corrected, named={}
+    )
+    assert held.reasons == ("driver 595.58.03 is there, 600.00 is the oldest that will do",)

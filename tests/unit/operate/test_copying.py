@@ -1,12 +1,12 @@
-"""Weights copied from here by rsync over real SSH, and from host to host."""
+"""Weights copied from here by rsync over real SSH."""
 
 from __future__ import annotations
 
-import http.client
 import os
 import shutil
+import subprocess
+import sys
 import threading
-from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import pytest
 from glmprov.errors import FetchError, UnreachableError
 from glmprov.inventory import Host
 from glmprov.operate import copying, weights
+from glmprov.operate.weights_told import Progress
 from glmprov.recipe.lock import FileLock, ModelLock
 from glmprov.remote import Channel, ConnectOptions, connect, rsync
 from glmprov.remote.interruption import all_hung_up
@@ -26,6 +27,7 @@ pytestmark = [
     pytest.mark.skipif(not shutil.which("rsync"), reason="no rsync here (package rsync)"),
 ]
 
+ROOT = Path(__file__).parents[3]
 FILES = {"config.json": b"{}", "sub/tokenizer.json": b"x" * 10, "m-1.safetensors": os.urandom(1_500_000)}
 MODEL = ModelLock(
     "org/Model",
@@ -74,9 +76,10 @@ def test_a_copy_from_here_is_roots_and_verified_whoever_logs_in(
 ) -> None:
     host = server.host("libssh2" if user == "root" else "auto", ansible_user=user)
     options = ConnectOptions(become=True, become_password=Secret(PASSWORD) if user == "opspw" else None)
-    heard: list[weights.Progress] = []
-    copying.from_here(host, options, MODEL, source, str(at), heard.append)
-    assert right(at) and heard[-1].bytes_done
+    heard: list[Progress] = []
+    assert copying.from_here(host, options, MODEL, source, str(at), heard.append) == 3
+    last = [each for each in heard if each.doing == "copying"][-1]
+    assert right(at) and (last.bytes_done, last.files_done) == (last.bytes_total, 3)
     with connect(host, options) as channel:
         assert weights.look(channel, host.name, MODEL, str(at)).verified
     copying.from_here(host, options, MODEL, source, str(at))
@@ -95,14 +98,39 @@ def test_a_folder_that_is_another_model_is_refused_with_every_fault(source: Path
     (source / "m-1.safetensors").unlink()
     with pytest.raises(FetchError) as caught:
         copying.from_here(Host("nowhere"), ConnectOptions(), MODEL, source, str(at))
-    assert "config.json has 3 bytes, 2 are locked" in caught.value.message
+    assert "config.json has 3 bytes, the lock says otherwise" in caught.value.message
     assert "m-1.safetensors is missing" in caught.value.message
 
 
-def test_a_copy_with_a_wrong_byte_is_found(server: Sshd, source: Path, at: Path) -> None:
+def test_a_copy_with_a_wrong_byte_is_found_and_taken_away_and_mended_by_a_right_one(
+    server: Sshd, source: Path, at: Path
+) -> None:
+    host = server.host("auto", ansible_user="root")
     (source / "config.json").write_bytes(b"[]")
-    with pytest.raises(FetchError, match=r"sums of these files are wrong: config\.json"):
-        copying.from_here(server.host("auto", ansible_user="root"), ConnectOptions(), MODEL, source, str(at))
+    with pytest.raises(FetchError, match=r"not what the lock says by their sums: config\.json") as caught:
+        copying.from_here(host, ConnectOptions(), MODEL, source, str(at))
+    assert str(source) in caught.value.message and not (at / "config.json").exists()
+    (source / "config.json").write_bytes(b"{}")
+    assert copying.from_here(host, ConnectOptions(), MODEL, source, str(at)) == 1
+    assert right(at)
+
+
+def test_a_hubs_cache_of_links_is_copied_as_files(source: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "snapshot"
+    for path in FILES:
+        (cache / path).parent.mkdir(parents=True, exist_ok=True)
+        (cache / path).symlink_to(source / path)
+    at = tmp_path / "models/org--Model" / MODEL.revision
+    copying.from_here(Host("here", {"ansible_connection": "local"}), ConnectOptions(), MODEL, cache, str(at))
+    assert right(at) and not any(path.is_symlink() for path in at.rglob("*"))
+
+
+def test_what_another_way_left_half_done_does_not_stay(source: Path, tmp_path: Path) -> None:
+    at = tmp_path / "models/org--Model" / MODEL.revision
+    at.mkdir(parents=True)
+    (at / "m-1.safetensors.part").write_bytes(b"x" * 100)
+    copying.from_here(Host("here", {"ansible_connection": "local"}), ConnectOptions(), MODEL, source, str(at))
+    assert right(at)
 
 
 def test_a_login_that_may_not_write_is_told(server: Sshd, source: Path, open_folder: Path) -> None:
@@ -128,7 +156,7 @@ def test_an_interrupted_copy_ends_and_goes_on_later(
     begun = threading.Event()
     faults: list[BaseException] = []
 
-    def half_done(said: weights.Progress) -> None:
+    def half_done(said: Progress) -> None:
         if said.bytes_done > 100_000:
             begun.set()
 
@@ -149,42 +177,35 @@ def test_an_interrupted_copy_ends_and_goes_on_later(
     assert right(at) and not list(at.rglob(rsync.PARTIAL))
 
 
-def test_a_copy_from_host_to_host_ends_the_giver_too(channel: Channel, source: Path, tmp_path: Path) -> None:
-    at = tmp_path / "taker" / "org--Model" / MODEL.revision
-    giver = connect(Host("giver", {"ansible_connection": "local"}))
-    came = copying.from_host(channel, "here", giver, "giver", "127.0.0.1", MODEL, str(source), str(at))
-    assert came == 3 and right(at)
-    assert weights.look(channel, "here", MODEL, str(at)).verified
-    (source / "config.json").unlink()
-    with pytest.raises(FetchError, match=r"giver hasn't all of org/Model: config\.json"):
-        copying.from_host(channel, "here", giver, "giver", "127.0.0.1", MODEL, str(source), str(at))
+KILLED = """
+import sys
+from pathlib import Path
+from glmprov.inventory import Host
+from glmprov.operate import copying
+from glmprov.remote import ConnectOptions, rsync
+from tests.unit.operate.test_copying import MODEL
+real = rsync.arguments
+rsync.arguments = lambda *of: [*real(*of)[:1], "--bwlimit=100", *real(*of)[1:]]
+here = Host("here", {"ansible_connection": "local"})
+source, at = sys.argv[1:]
+copying.from_here(here, ConnectOptions(), MODEL, Path(source), at, lambda _: print("begun", flush=True))
+"""
 
 
-@pytest.fixture
-def served(source: Path) -> Callable[[str, str], int]:
-    """A function that asks a giver's server and returns the status."""
-
-    def ask(path: str, token: str) -> int:
-        giver = connect(Host("giver", {"ansible_connection": "local"}))
-        with copying._serving(giver, "giver", MODEL, str(source), Secret("right")) as port:
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-            connection.request("GET", path, headers={"Authorization": f"Bearer {token}"})
-            return connection.getresponse().status
-
-    return ask
-
-
-@pytest.mark.parametrize(
-    ("path", "token", "status"),
-    [
-        ("/config.json", "right", 200),
-        ("/config.json", "wrong", 401),
-        ("/unrelated", "right", 404),
-        ("/../../etc/passwd", "right", 404),
-        ("/sub/../config.json", "right", 404),
-    ],
-)
-def test_the_giver_gives_the_models_files_to_who_has_the_token_and_nothing_else(
-    served: Callable[[str, str], int], path: str, token: str, status: int
+def test_a_copy_whose_program_is_killed_ends_too_and_its_folder_is_taken_back(
+    channel: Channel, source: Path, tmp_path: Path
 ) -> None:
-    assert served(f"/org/Model/resolve/{MODEL.revision}{path}", token) == status
+    at = tmp_path / "models/org--Model" / MODEL.revision
+    command = [sys.executable, "-c", KILLED, str(source), str(at)]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT)
+    assert running.stdout is not None and running.stdout.readline() == b"begun\n"
+    running.kill()
+    running.wait()
+    still = f"while pgrep -a -x rsync | grep -q {at}; do sleep 0.1; done"
+    assert subprocess.run(["timeout", "10", "sh", "-c", still]).returncode == 0
+    assert weights.look(channel, "here", MODEL, str(at)).lent
+    copying.take_back(channel, "here", MODEL, str(at), done=False)
+    seen = weights.look(channel, "here", MODEL, str(at))
+    assert not seen.lent and not seen.complete
+    copying.from_here(Host("here", {"ansible_connection": "local"}), ConnectOptions(), MODEL, source, str(at))
+    assert right(at)

@@ -68,7 +68,7 @@ def test_a_tile_that_does_not_fit_is_refused_before_anything_is_stopped(tmp_path
     tile = '{"1": {"BLOCK_SIZE_M": 256, "BLOCK_SIZE_N": 256, "BLOCK_SIZE_K": 256, "num_stages": 4}}'
     review = HostReview("gpu-1", host(TURIN))
     with pytest.raises(PlanError, match="moe-config-unusable"):
-        check(with_file(tmp_path, tile), VLLM, review, Wanted(), {}, "glmprov provision")
+        check(with_file(tmp_path, tile), VLLM, review, Wanted(), "glmprov provision")
 
 
 def test_another_file_is_another_wish(tmp_path: Path) -> None:
