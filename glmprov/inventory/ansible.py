@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from glmprov.errors import InventoryError
-from glmprov.inventory.complaints import explain
+from glmprov.inventory.complaints import MARKED, explain, marked
 from glmprov.inventory.request import Request
 
 TIMEOUT_SECONDS = 300
@@ -69,6 +69,8 @@ def list_inventory(request: Request) -> dict[str, Any]:
             place=request.named,
         ) from error
     assert isinstance(listed, dict)  # noqa: S101  # ansible-inventory --list prints one object
+    if any(name.startswith("\ufeff") for name in told(listed)):
+        raise next(filter(None, map(marked, request.sources)), InventoryError(MARKED))
     return listed
 
 

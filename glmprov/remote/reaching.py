@@ -25,7 +25,7 @@ def dial(config: SshConfig, options: ConnectOptions, name: str) -> socket.socket
     where = f"{config.hostname} port {config.port}"
     try:
         connection = socket.create_connection((config.hostname, config.port), timeout=options.connect_seconds)
-    except socket.gaierror as error:
+    except (socket.gaierror, UnicodeError) as error:  # the second: a..b, or longer than a name may be
         raise UnreachableError(
             f"the name {config.hostname} can't be resolved",
             host=name,

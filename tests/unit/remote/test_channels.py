@@ -301,9 +301,16 @@ def test_who_speaks_no_ssh(server: Sshd, over: str) -> None:
     assert caught.value.host == "gpu-1" and caught.value.next_step
 
 
-def test_a_name_that_is_none(server: Sshd, over: str) -> None:
+@pytest.mark.parametrize("name", ["no-such-host.invalid", "two..dots", f"{'x' * 64}.invalid"])
+def test_a_name_that_is_none(server: Sshd, over: str, name: str) -> None:
     with pytest.raises(UnreachableError, match="can't be resolved"):
-        connect(server.host(over, ansible_host="no-such-host.invalid"))
+        connect(server.host(over, ansible_host=name))
+
+
+@pytest.mark.parametrize("name", ["-v", "a b", "{{ x }}", "a\0b", "\ufeffgpu-1"])
+def test_a_word_that_can_be_no_name(server: Sshd, over: str, name: str) -> None:
+    with pytest.raises(InventoryError, match="is not a host name"):
+        connect(server.host(over, ansible_host=name))
 
 
 def test_a_host_that_is_lost_on_the_way(own_server: Sshd, over: str, tmp_path: Path) -> None:
