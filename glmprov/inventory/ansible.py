@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -37,18 +38,20 @@ SETTINGS = {
 def run(program: str, arguments: Sequence[str], request: Request) -> subprocess.CompletedProcess[str]:
     """Run one of Ansible's programs; a vault password goes by standard input, where there is no terminal."""
     try:
-        return subprocess.run(
-            [sys.executable, "-m", "ansible", program, *arguments, *request.arguments],
-            input=f"{request.vault_password.reveal()}\n" if request.vault_password is not None else "",
-            env={**os.environ, **SETTINGS},
-            cwd=request.cwd,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=TIMEOUT_SECONDS,
-            start_new_session=True,
-            check=False,
-        )
+        # Ansible's own folder for what passes by is ~/.ansible/tmp, and a home may be read-only.
+        with tempfile.TemporaryDirectory(prefix="glmprov-") as passing:
+            return subprocess.run(
+                [sys.executable, "-m", "ansible", program, *arguments, *request.arguments],
+                input=f"{request.vault_password.reveal()}\n" if request.vault_password is not None else "",
+                env={**os.environ, **SETTINGS, "ANSIBLE_LOCAL_TEMP": passing},
+                cwd=request.cwd,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=TIMEOUT_SECONDS,
+                start_new_session=True,
+                check=False,
+            )
     except subprocess.TimeoutExpired as error:
         raise InventoryError(
             f"Ansible didn't read it within {TIMEOUT_SECONDS} s", place=request.named
