@@ -179,6 +179,18 @@ def refuse_incomplete(seen: Weights, host: str, model: ModelLock) -> None:
         )
 
 
+def refuse_if_absent(seen: Weights, host: str, model: ModelLock) -> None:
+    """Raise FetchError if a folder that was named holds nothing of the model: a misspelt one would be filled."""
+    if len(seen.missing) == len(model.files):
+        raise FetchError(
+            f"nothing of {model.id} is in it",
+            host=host,
+            place=seen.folder,
+            next_step="name the folder that holds it; or leave --weights out, and it is fetched "
+            "(glmprov_model_root says where to)",
+        )
+
+
 def refuse_if_too_small(seen: Weights, host: str, model: ModelLock) -> None:
     """Raise FetchError if what is missing won't fit."""
     if seen.needed_bytes > seen.free_bytes:

@@ -34,7 +34,9 @@ class InstanceSettings(BaseModel):
     port: int | None = Field(default=None, ge=1, le=65535, description="The host's port.")
     listen: str | None = Field(default=None, description="The host's address to listen at.")
     model: str | None = Field(default=None, description="Another model on the hub, by id.")
-    weights: str | None = Field(default=None, description="A folder on the host that holds the model.")
+    weights: str | None = Field(
+        default=None, pattern="^/", description="A folder on the host that holds the model."
+    )
     image: str | None = Field(default=None, description="Another image than the recipe's.")
     venv: str | None = Field(
         default=None, description="A virtual environment on the host, instead of an image."

@@ -45,11 +45,23 @@ def fetch_image(channel: Channel, deployment: Deployment, locked: ImageLock, sai
 
 
 def fetch_weights(
-    channel: Channel, deployment: Deployment, model: ModelLock, folder: str, said: Said, url: str
+    channel: Channel,
+    deployment: Deployment,
+    model: ModelLock,
+    folder: str,
+    said: Said,
+    url: str,
+    *,
+    named: bool = False,
 ) -> None:
-    """Bring the weights to their folder, every file with the right size and sum. Raise FetchError if they can't be."""
+    """Bring the weights to their folder, every file with the right size and sum. Raise FetchError if they can't be.
+
+    named: somebody said that they are in it, so they aren't fetched to where nothing of them is.
+    """
     host = deployment.host.name
     have = weights.look(channel, host, model, folder)
+    if named:
+        weights.refuse_if_absent(have, host, model)
     if not have.complete:
         weights.refuse_if_too_small(have, host, model)
         count = weights.download(

@@ -11,7 +11,7 @@ from glmprov.actions.changing.hooks import Hooks
 from glmprov.actions.changing.interrupt import Interrupt
 from glmprov.actions.changing.record import Recorder
 from glmprov.actions.deploy.fetching import fetch_image, fetch_weights
-from glmprov.actions.deploy.orders import DeployOrders
+from glmprov.actions.deploy.orders import DeployOrders, wanted_of
 from glmprov.actions.deploy.restoring import Restore
 from glmprov.actions.deploy.swapping import Swap
 from glmprov.actions.deploy.work import Deployment, became
@@ -140,7 +140,9 @@ def _fetch(run: Run, work: Deployment) -> None:
         if not lock.model.revision:
             return  # a folder of the host's own: nobody knows a sum of it
         url = run.orders.hub or lock.hub
-        fetch_weights(channel, work, lock.model, planned.instance.weights.folder, run.swap.said, url)
+        named = wanted_of(work.name, work.declared, run.orders.wanted).weights is not None
+        folder = planned.instance.weights.folder
+        fetch_weights(channel, work, lock.model, folder, run.swap.said, url, named=named)
 
 
 def _rounds(works: Sequence[Deployment]) -> Iterator[Sequence[Deployment]]:

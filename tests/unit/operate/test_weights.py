@@ -175,6 +175,17 @@ def test_what_lies_there_cut_off_or_too_long_is_mended(
     assert [h.get("Range") for path, h in stub.asked if path == f"/large/{ONE}"] == ["bytes=2000000-"]
 
 
+def test_a_folder_that_was_named_is_not_filled_from_nothing(
+    channel: Channel, model: ModelLock, at: Path
+) -> None:
+    with pytest.raises(FetchError, match=f"nothing of {MODEL} is in it"):
+        weights.refuse_if_absent(weights.look(channel, "here", model, str(at)), "here", model)
+    assert not at.exists()
+    at.mkdir(parents=True)
+    (at / ONE).write_bytes(b"begun")
+    weights.refuse_if_absent(weights.look(channel, "here", model, str(at)), "here", model)
+
+
 def test_a_disk_without_room_is_refused_before_anything_comes(
     channel: Channel, stub: Hub, model: ModelLock, at: Path
 ) -> None:
