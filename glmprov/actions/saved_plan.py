@@ -54,8 +54,15 @@ def _host(review: HostReview, settings: HostSettings) -> SavedHost:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a file so that it is there whole or as it was before. Raise UsageError if that can't be done."""
+    """Write a file so that it is there whole or as it was before. Raise UsageError if that can't be done.
+
+    Behind a link its target is written; what is no file, as /dev/stdout, is written to and never replaced.
+    """
     try:
+        if path.exists() and not path.is_file():
+            path.write_text(text, encoding="utf-8")
+            return
+        path = path.resolve()
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         draft = Path(name)
         try:
