@@ -89,7 +89,11 @@ def read(path: Path) -> SavedPlan:
     try:
         return saved.from_json(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UsageError(f"can't be read: {error.strerror}", place=str(path)) from error
+        raise UsageError(
+            f"can't be read: {error.strerror}",
+            place=str(path),
+            next_step="make a plan with `glmprov plan --out FILE`; hosts are chosen with --limit",
+        ) from error
     except UnicodeDecodeError as error:
         raise UsageError(f"it isn't text: {error.reason}", place=str(path)) from error
     except UsageError as error:

@@ -252,6 +252,30 @@ def test_a_key_in_the_agent_logs_in_by_paramiko(
             agent.terminate()
 
 
+@pytest.mark.parametrize("over", ["openssh", "paramiko"])
+def test_a_server_that_tires_of_an_agents_keys(
+    server: Sshd, over: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = [tmp_path / f"key-{number}" for number in range(7)]
+    for key in keys:
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+    address = tmp_path / "agent"
+    with subprocess.Popen(["ssh-agent", "-D", "-a", address], stdout=subprocess.DEVNULL) as agent:
+        try:
+            monkeypatch.setenv("SSH_AUTH_SOCK", str(address))
+            _wait_for(address)
+            subprocess.run(["ssh-add", "-q", *keys], check=True)
+            with pytest.raises(UnreachableError, match="is refused") as caught:
+                connect(
+                    server.host(
+                        over, ansible_ssh_private_key_file=None, ansible_ssh_extra_args="-o IdentitiesOnly=no"
+                    )
+                )
+        finally:
+            agent.terminate()
+    assert "IdentitiesOnly" in (caught.value.next_step or "")
+
+
 def test_a_host_with_only_new_key_exchanges_is_reached_by_another_way(open_folder: Path) -> None:
     folder = Path(tempfile.mkdtemp(dir=open_folder))
     folder.chmod(0o755)
