@@ -76,6 +76,15 @@ def test_files_are_utf_8_under_any_locale(tmp_path: Path) -> None:
     assert "köln" in ran.stdout
 
 
+def test_a_folder_that_is_gone_is_no_fault_of_ours(tmp_path: Path) -> None:
+    script = f"mkdir gone && cd gone && rmdir ../gone && exec {sys.executable} -m glmprov recipe list"
+    ran = subprocess.run(["sh", "-c", script], cwd=tmp_path, capture_output=True, text=True)
+    assert (ran.returncode, ran.stderr.splitlines()[0]) == (
+        1,
+        "glmprov: the folder that this runs in is gone",
+    )
+
+
 def test_output_that_goes_to_a_full_disk_is_no_fault_of_ours() -> None:
     with Path("/dev/full").open("w") as full:
         ran = subprocess.run(
