@@ -27,9 +27,15 @@ Act = Callable[[Channel, HostInstance], str]
 
 
 def status(fleet: Fleet, name: str | None = None, said: Said = silent) -> tuple[HostInstance, ...]:
-    """Return every instance of every host, or those of one name, as they are now."""
+    """Return every instance of every host, or those of one name, as they are now.
+
+    Raise NoHostError if no host has one of that name.
+    """
     seen = {facts.host: facts for facts in look_at_all(fleet, said)}
-    return tuple(each for host in fleet.hosts for each in _of(seen[host.name], name))
+    found = tuple(each for host in fleet.hosts for each in _of(seen[host.name], name))
+    if name is not None and not found:
+        raise NoHostError(f"no host has an instance {name}", next_step="glmprov status")
+    return found
 
 
 def _of(facts: HostFacts, name: str | None) -> list[HostInstance]:
@@ -88,8 +94,6 @@ def _on_each(fleet: Fleet, name: str, command: str, act: Act, said: Said) -> tup
     """Do something with an instance on each host that has it, under the host's lock, and enter it into its history."""
     found = {each.host: each for each in status(fleet, name, said)}
     having = [host for host in fleet.hosts if host.name in found and found[host.name].error is None]
-    if not found:
-        raise NoHostError(f"no host has an instance {name}", next_step="glmprov status")
     recorder = Recorder(fleet, f"{command} {name}", said, command=command, keeps_before=False)
     with recorder.locked(having) as refused:
         for each, error in refused.items():
@@ -131,7 +135,11 @@ def _start_seconds(found: HostInstance) -> float:
 def logs(
     fleet: Fleet, name: str, lines: int, follow: bool, heard: Callable[[str, str], None]
 ) -> Sequence[tuple[str, GlmprovError]]:
-    """Hand on the log of an instance on each host, the last lines or as it comes; return what failed, by host."""
+    """Hand on the log of an instance on each host, the last lines or as it comes; return what failed, by host.
+
+    Raise NoHostError if no host has a line of it: of one that was removed the journal may still have some.
+    """
+    speaking: set[str] = set()
 
     def work(host: Host) -> None:
         with connect(host, fleet.connection) as channel:
@@ -141,7 +149,11 @@ def logs(
                 )
                 return
             for line in service.log(channel, host.name, _unit(name), lines).splitlines():
+                speaking.add(host.name)
                 heard(host.name, line)
 
     found = for_each(fleet.hosts, work, fleet.forks)
-    return [(host.name, result) for host, result in found if isinstance(result, GlmprovError)]
+    failed = [(host.name, result) for host, result in found if isinstance(result, GlmprovError)]
+    if lines and not (follow or failed or speaking):
+        raise NoHostError(f"no host has a log of an instance {name}", next_step="glmprov status")
+    return failed

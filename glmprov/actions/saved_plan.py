@@ -54,8 +54,15 @@ def _host(review: HostReview, settings: HostSettings) -> SavedHost:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a file so that it is there whole or as it was before. Raise UsageError if that can't be done."""
+    """Write a file so that it is there whole or as it was before. Raise UsageError if that can't be done.
+
+    Behind a link its target is written; what is no file, as /dev/stdout, is written to and never replaced.
+    """
     try:
+        if path.exists() and not path.is_file():
+            path.write_text(text, encoding="utf-8")
+            return
+        path = path.resolve()
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         draft = Path(name)
         try:
@@ -82,7 +89,11 @@ def read(path: Path) -> SavedPlan:
     try:
         return saved.from_json(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UsageError(f"can't be read: {error.strerror}", place=str(path)) from error
+        raise UsageError(
+            f"can't be read: {error.strerror}",
+            place=str(path),
+            next_step="make a plan with `glmprov plan --out FILE`; hosts are chosen with --limit",
+        ) from error
     except UnicodeDecodeError as error:
         raise UsageError(f"it isn't text: {error.reason}", place=str(path)) from error
     except UsageError as error:

@@ -52,4 +52,5 @@ def environment(home: Path, directory: Path) -> dict[str, str]:
         "ANSIBLE_DEPRECATION_WARNINGS": "False",
         "ANSIBLE_NOCOWS": "True",
         "ANSIBLE_NOCOLOR": "True",
+        "LC_ALL": "C.UTF-8",  # Ansible refuses to run under another, and under one that this machine lacks
     }

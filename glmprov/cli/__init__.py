@@ -64,6 +64,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
 def _own_fault(error: Exception) -> GlmprovError:
     if isinstance(error, OSError) and error.errno == errno.ENOSPC and error.filename is None:
         return GlmprovError("the output can't be written: the disk that it goes to is full")
+    if isinstance(error, FileNotFoundError) and error.filename is None:  # os.getcwd() alone names no file
+        return GlmprovError("the folder that this runs in is gone", next_step="go to one that is there")
     return GlmprovError(
         f"a fault of glmprov itself: {type(error).__name__}: {error}",
         next_step="run it again with -vv, and report what it prints",

@@ -13,6 +13,14 @@ if TYPE_CHECKING:
     from glmprov.actions.deploy import DeployOrders
     from glmprov.instance import Wanted
 
+
+def _from_the_root(_context: click.Context, _option: click.Parameter, folder: str | None) -> str | None:
+    """Return a folder on the host as it was given; refuse one that would depend on where the host begins."""
+    if folder is not None and not folder.startswith("/"):
+        raise click.BadParameter(f"{folder!r}: a folder on the host is written from /")
+    return folder
+
+
 batch_options = stack(
     click.option(
         "--serial", metavar="SIZES", help='Batches, as Ansible\'s serial: "1,25%". The last size repeats.'
@@ -39,7 +47,10 @@ instance_options = stack(
     ),
     click.option("--model", help="Another model: an id on the hub, or a folder on the host."),
     click.option(
-        "--weights", metavar="DIR", help="A folder on the host that holds the recipe's model already."
+        "--weights",
+        metavar="DIR",
+        callback=_from_the_root,
+        help="A folder on the host that holds the recipe's model already.",
     ),
     click.option(
         "--weights-from",

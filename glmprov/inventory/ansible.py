@@ -6,11 +6,12 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from glmprov.errors import InventoryError
-from glmprov.inventory.complaints import explain
+from glmprov.inventory.complaints import MARKED, explain, marked
 from glmprov.inventory.request import Request
 
 TIMEOUT_SECONDS = 300
@@ -37,18 +38,20 @@ SETTINGS = {
 def run(program: str, arguments: Sequence[str], request: Request) -> subprocess.CompletedProcess[str]:
     """Run one of Ansible's programs; a vault password goes by standard input, where there is no terminal."""
     try:
-        return subprocess.run(
-            [sys.executable, "-m", "ansible", program, *arguments, *request.arguments],
-            input=f"{request.vault_password.reveal()}\n" if request.vault_password is not None else "",
-            env={**os.environ, **SETTINGS},
-            cwd=request.cwd,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=TIMEOUT_SECONDS,
-            start_new_session=True,
-            check=False,
-        )
+        # Ansible's own folder for what passes by is ~/.ansible/tmp, and a home may be read-only.
+        with tempfile.TemporaryDirectory(prefix="glmprov-") as passing:
+            return subprocess.run(
+                [sys.executable, "-m", "ansible", program, *arguments, *request.arguments],
+                input=f"{request.vault_password.reveal()}\n" if request.vault_password is not None else "",
+                env={**os.environ, **SETTINGS, "ANSIBLE_LOCAL_TEMP": passing},
+                cwd=request.cwd,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=TIMEOUT_SECONDS,
+                start_new_session=True,
+                check=False,
+            )
     except subprocess.TimeoutExpired as error:
         raise InventoryError(
             f"Ansible didn't read it within {TIMEOUT_SECONDS} s", place=request.named
@@ -69,6 +72,8 @@ def list_inventory(request: Request) -> dict[str, Any]:
             place=request.named,
         ) from error
     assert isinstance(listed, dict)  # noqa: S101  # ansible-inventory --list prints one object
+    if any(name.startswith("\ufeff") for name in told(listed)):
+        raise next(filter(None, map(marked, request.sources)), InventoryError(MARKED))
     return listed
 
 

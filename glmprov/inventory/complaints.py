@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from glmprov.inventory.request import Request, variable_files
 
 RESOLVE_PLAY = "glmprov-resolve.yml"
 """The name of the play by which vault.py asks for open values: never a place that a person should look at."""
+
+MARKED = "it begins with a byte order mark, as Windows' editors write it, or isn't UTF-8"
 
 
 def explain(said: str, request: Request) -> InventoryError:
@@ -55,14 +58,30 @@ def broken_yaml(request: Request) -> str | None:
     for path in variable_files(request):
         try:
             yaml.compose(path.read_text(errors="replace"))
-        except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark
-            return f"{path}:{mark.line + 1}" if mark else str(path)
+        except yaml.YAMLError as error:
+            return _place(path, error)
     return None
+
+
+def _place(path: Path, error: yaml.YAMLError) -> str:
+    """Return file:line where YAML breaks; the file alone where the error knows no line, as of a stray byte."""
+    mark = getattr(error, "problem_mark", None)
+    return f"{path}:{mark.line + 1}" if mark else str(path)
+
+
+def marked(source: Path) -> InventoryError | None:
+    """Return the error of a file that begins with a byte order mark: Ansible's ini reader takes it for text."""
+    marks = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    if not source.is_file() or not source.read_bytes().startswith(marks):
+        return None
+    return InventoryError(MARKED, place=f"{source}:1", next_step="save it as plain UTF-8, without the mark")
 
 
 def _unparsed(source: Path, said: str) -> InventoryError:
     """Explain an inventory that no plug-in understood, by the plug-in that its name asks for."""
+    error = marked(source)
+    if error:
+        return error
     wanted = "yaml" if source.suffix in {".yml", ".yaml", ".json"} else "ini"
     complaints = dict(re.findall(r"with '?([\w.]+)'? plugin: (.+)", said))
     message = next((m for name, m in complaints.items() if name.endswith(wanted)), None)
@@ -84,9 +103,8 @@ def _yaml_place(source: Path) -> str:
     """Return file:line where YAML breaks, the file alone if it is YAML of another shape."""
     try:
         yaml.compose(source.read_text(errors="replace"))
-    except yaml.MarkedYAMLError as error:
-        if error.problem_mark:
-            return f"{source}:{error.problem_mark.line + 1}"
+    except yaml.YAMLError as error:
+        return _place(source, error)
     return str(source)
 
 

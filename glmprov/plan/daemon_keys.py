@@ -33,6 +33,11 @@ class Key:
         return [item for item in _list(self.now) if item in self.asked and item not in _list(self.before)]
 
     @property
+    def added_since(self) -> list[Any]:
+        """The items of a list that somebody else added since."""
+        return [item for item in _list(self.now) if item not in (*self.asked, *_list(self.before))]
+
+    @property
     def without_us(self) -> Any:
         """What it would be without us, None for absent. What somebody else set it to since then is theirs."""
         if not isinstance(self.now, list):

@@ -28,6 +28,9 @@ SYSCTL_KEYS = (
 )
 """Read always; keys that an inventory names besides are given to `wanted`."""
 
+INSTANCES = "/etc/glmprov/instances"
+INSTANCE_RECEIPTS = "/var/lib/glmprov/instances/*/receipt.json"
+
 FILES = (
     "/etc/os-release",
     "/proc/sys/kernel/random/boot_id",
@@ -70,7 +73,7 @@ FILES = (
     "/var/lib/glmprov/packages.json",
     "/var/lib/glmprov/lock.json",
     "/var/lib/glmprov/driver/kept.json",
-    "/var/lib/glmprov/instances/*/receipt.json",
+    INSTANCE_RECEIPTS,
     "/boot/grub/grubenv",
     "/var/run/reboot-required",
 )
@@ -157,7 +160,6 @@ PROXMOX = "/run/qemu-server"
 SNAP = "/snap/docker"
 SECURE_BOOT = EFI + "/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
 
-INSTANCES = "/etc/glmprov/instances"
 GATE_PROGRAM = "/usr/local/lib/glmprov/gate"
 WEIGHTS = ("/var/lib/glmprov/instances/*/weights/*",)
 """Through the link that the role makes; only sizes are taken, the files hold hundreds of gigabytes."""
@@ -177,7 +179,7 @@ def wanted(sysctl_keys: Sequence[str] = (), *, nvml_seconds: float = 30.0) -> di
         "files": [*FILES, *(sysctl_path(key) for key in keys)],
         "sums": list(OUR_FILES),
         "sizes": list(WEIGHTS),
-        "instances": INSTANCES,
+        "instances": [INSTANCES, INSTANCE_RECEIPTS],
         "instance_command": [
             "systemctl",
             "show",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -28,7 +28,8 @@ class Library:
     def find(self, name: str) -> Recipe:
         """Return the recipe that a name, an alias, a path or `git+URL@COMMIT#PATH` means.
 
-        Raise RecipeError if there is none, with the nearest name, or if it can't be read.
+        Raise RecipeError if there is none, with the nearest name, or if it can't be read. A file that can't be read
+        stands in the way only of what it may be: the recipe that its name says, or one that isn't found.
         """
         if name.startswith("git+"):
             from glmprov.recipe.git_source import fetched
@@ -38,12 +39,14 @@ class Library:
             return read_file(Path(name).expanduser())
         if not self.folders and name in shipped_names():
             return read_shipped(name)
-        recipes = self.recipes()
+        recipes, fault = self.readable()
         found = [each for each in recipes if name == each.name] or [
             each for each in recipes if name == each.alias
         ]
-        if found:
+        if found and (fault is None or name not in fault.names):
             return found[0]
+        if fault is not None:
+            raise fault
         names = [word for each in recipes for word in (each.name, each.alias) if word]
         near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
         raise RecipeError(
@@ -56,9 +59,24 @@ class Library:
 
         Raise RecipeError with the faults of all files, or if two own recipes share a name.
         """
-        own = tuple(_read_all(self.folders))
+        recipes, fault = self.readable()
+        if fault is not None:
+            raise fault
+        return recipes
+
+    def readable(self) -> tuple[tuple[Recipe, ...], FolderError | None]:
+        """Return the recipes that can be read, as recipes() does, and the faults of the others."""
+        own, fault = _read_all(self.folders)
         taken = {each.name for each in own}
-        return (*own, *(read_shipped(name) for name in shipped_names() if name not in taken))
+        return (*own, *(read_shipped(name) for name in shipped_names() if name not in taken)), fault
+
+
+class FolderError(RecipeError):
+    """Files of own folders are no recipes, or two have one name. names are those that the recipes may have."""
+
+    def __init__(self, faults: Sequence[RecipeError], names: frozenset[str]) -> None:
+        super().__init__("\n".join(map(str, faults)), next_step="mend it, or move it out of the folder")
+        self.names = names
 
 
 def library(said: Sequence[str], cwd: Path, environ: Mapping[str, str]) -> Library:
@@ -85,13 +103,18 @@ def read_file(path: Path) -> Recipe:
     try:
         return read(path.read_text(encoding="utf-8"), str(path))
     except FileNotFoundError as error:
-        near = difflib.get_close_matches(path.name, [each.name for each in _files(path.parent)], n=1)
+        others = [
+            each.name for each in _files(path.parent) if each.name != path.name
+        ]  # itself: a dangling link
+        near = difflib.get_close_matches(path.name, others, n=1)
         raise RecipeError(
             "there is no such file" + (f"; did you mean {path.parent / near[0]}?" if near else ""),
             place=str(path),
         ) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecipeError(f"can't be read: {error}", place=str(path)) from error
+    except UnicodeDecodeError as error:
+        raise RecipeError("can't be read: it isn't UTF-8 text", place=str(path)) from error
+    except OSError as error:
+        raise RecipeError(f"can't be read: {error.strerror}", place=str(path)) from error
 
 
 @cache
@@ -101,23 +124,26 @@ def shipped_names() -> tuple[str, ...]:
     return tuple(name.removesuffix(".yml") for name in files if name not in _NOT_RECIPES)
 
 
-def _read_all(folders: Sequence[Path]) -> Iterator[Recipe]:
-    """Yield the recipes of own folders; tell the faults of all of them at once."""
+def _read_all(folders: Sequence[Path]) -> tuple[tuple[Recipe, ...], FolderError | None]:
+    """Return the recipes of own folders, and the faults of all files at once."""
+    recipes: list[Recipe] = []
     faults: list[RecipeError] = []
+    doubtful: set[str] = set()
     names: dict[str, str] = {}
     for path in (file for folder in folders for file in _files(folder)):
         try:
             recipe = read_file(path)
         except RecipeError as error:
             faults.append(error)
+            doubtful.add(path.stem)
             continue
         for name in filter(None, (recipe.name, recipe.alias)):
             if name in names:
                 faults.append(RecipeError(f"the name {name} is taken by {names[name]}", place=str(path)))
+                doubtful.add(name)
             names[name] = str(path)
-        yield recipe
-    if faults:
-        raise RecipeError("\n".join(map(str, faults)), next_step=faults[0].next_step)
+        recipes.append(recipe)
+    return tuple(recipes), FolderError(faults, frozenset(doubtful)) if faults else None
 
 
 def _files(folder: Path) -> list[Path]:

@@ -98,7 +98,10 @@ def read(path: Path) -> Mapping[str, RecipeLock]:
 
 def write(path: Path, lock: RecipeLock) -> None:
     """Put a recipe's lock into the file, in one step; other recipes' locks stay. Raise UsageError if it can't be."""
+    if path.exists() and not path.is_file():
+        raise UsageError("is no file", place=str(path), next_step="name a file with -o")
     locks = {**read(path), lock.recipe: lock}
+    path = path.resolve()
     fresh = path.with_name(f".{path.name}.new")
     try:
         fresh.write_text(text(locks), encoding="utf-8")

@@ -8,9 +8,13 @@ from collections.abc import Sequence
 from glmprov.errors import UnreachableError
 from glmprov.remote import ConnectOptions, known_hosts
 from glmprov.remote.config import SshConfig
+from glmprov.remote.ssh_failures import TOO_MANY_KEYS
 
 RSA_SIGNATURES = ("rsa-sha2-512", "rsa-sha2-256")
 """How a server may sign with a key that known_hosts calls ssh-rsa."""
+
+MANY_KEYS = 6
+"""After so many keys a server hangs up: sshd's default MaxAuthTries."""
 
 SILENT_SECONDS, ASK_SECONDS, ASKED_TIMES = 30, 10, 3
 """When a silent connection is asked whether its host still lives, how often, and when it counts as lost."""
@@ -25,7 +29,7 @@ def dial(config: SshConfig, options: ConnectOptions, name: str) -> socket.socket
     where = f"{config.hostname} port {config.port}"
     try:
         connection = socket.create_connection((config.hostname, config.port), timeout=options.connect_seconds)
-    except socket.gaierror as error:
+    except (socket.gaierror, UnicodeError) as error:  # the second: a..b, or longer than a name may be
         raise UnreachableError(
             f"the name {config.hostname} can't be resolved",
             host=name,
@@ -83,11 +87,14 @@ def not_ssh(config: SshConfig, name: str, said: str) -> UnreachableError:
 
 def refused(config: SshConfig, tried: Sequence[str], name: str) -> UnreachableError:
     """Return the error for a login that nothing of what was tried opened."""
+    check = (
+        "check the user (-u) and the key (--private-key), "
+        f"or try `ssh -l {config.user} -p {config.port} {config.asked}`"
+    )
     return UnreachableError(
         f"the login as {config.user} is refused (tried {', '.join(tried) or 'nothing: there is no key'})",
         host=name,
-        next_step="check the user (-u) and the key (--private-key), "
-        f"or try `ssh -l {config.user} -p {config.port} {config.asked}`",
+        next_step=TOO_MANY_KEYS if len(tried) >= MANY_KEYS else check,
     )
 
 

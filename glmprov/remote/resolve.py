@@ -38,7 +38,7 @@ def resolve(host: Host, options: ConnectOptions) -> SshConfig:
 
 def ask(name: str, asked: str, arguments: Sequence[str], extra: Sequence[str]) -> SshConfig:
     """Ask `ssh -G` about asked, and understand the answer. name is for messages."""
-    if asked.startswith("-") or not asked or re.search(r"\s|\{\{", asked):
+    if asked.startswith("-") or not asked or not asked.isprintable() or re.search(r"\s|\{\{", asked):
         raise InventoryError(f"{asked!r} is not a host name", host=name, place="ansible_host")
     if alike(asked, extra):
         # Where ssh refuses, it is asked again by the host's own name, for the message.

@@ -7,9 +7,15 @@ import re
 from glmprov.errors import GlmprovError, HostKeyError, UnreachableError
 from glmprov.remote.config import SshConfig
 
+TOO_MANY_KEYS = (
+    "the server gave up before the right key's turn: name it with IdentityFile and `IdentitiesOnly yes` in ssh_config, "
+    "or take the others out of the agent (ssh-add -D)"
+)
+
 FAILURES = (
+    (r"Too many authentication failures", "the login as {user} is refused: {last}", TOO_MANY_KEYS),
     (
-        r"Permission denied|Too many authentication failures|No more authentication methods",
+        r"Permission denied|No more authentication methods",
         "the login as {user} is refused: {last}",
         "check the user (-u) and the key (--private-key), or try `ssh -l {user} -p {port} {asked}`",
     ),

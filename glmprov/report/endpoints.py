@@ -34,7 +34,9 @@ def _rows(each: HostEndpoint) -> Iterator[Row]:
 def state(each: HostEndpoint) -> str:
     """Return in a few words whether an endpoint takes requests."""
     if each.active != "active":
-        return {"activating": "is starting", "inactive": "is stopped"}.get(each.active, f"is {each.active}")
+        return {"activating": "is starting", "inactive": "is stopped"}.get(
+            each.active, f"is {each.active or 'in an unknown state'}"
+        )
     return {True: "serves, healthy", False: "is up, and its /health fails", None: "serves"}[each.healthy]
 
 

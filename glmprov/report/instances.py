@@ -46,7 +46,7 @@ def instances(results: Sequence[HostInstance], *, verbose: bool = False) -> Iter
 
 def _state(each: HostInstance) -> str:
     word = {"active": "serves", "activating": "is starting", "inactive": "is stopped"}.get(
-        each.active, f"is {each.active}"
+        each.active, f"is {each.active or 'in an unknown state'}"
     )
     again = f", started again {each.restarts} times by systemd" if each.restarts else ""
     drift = f", {len(each.differences)} drift" if each.differences else ""

@@ -35,7 +35,9 @@ class InstanceSettings(BaseModel):
     port: int | None = Field(default=None, ge=1, le=65535, description="The host's port.")
     listen: str | None = Field(default=None, description="The host's address to listen at.")
     model: str | None = Field(default=None, description="Another model on the hub, by id.")
-    weights: str | None = Field(default=None, description="A folder on the host that holds the model.")
+    weights: str | None = Field(
+        default=None, pattern="^/", description="A folder on the host that holds the model."
+    )
     weights_from: str | None = Field(
         default=None,
         description="What weights are copied from: a folder of the control machine (`/…`), a host of the inventory "

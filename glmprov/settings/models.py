@@ -98,7 +98,8 @@ class ContainerEngineSettings(Section):
     daemon: Daemon | None = _option(
         'a mapping, nested or of dotted keys ("log-opts.max-size": 10m)',
         "runtimes.nvidia.path, exec-opts",
-        "Keys merged into /etc/docker/daemon.json. One that is no longer written becomes what it was before us.",
+        "Keys merged into /etc/docker/daemon.json; an empty mapping adds none. One that is no longer written becomes "
+        "what it was before us.",
     )
     toolkit_repository_url: Url | None = _option(
         "a URL", "NVIDIA's, by the role", "Package source of the toolkit."

@@ -36,13 +36,13 @@ def _arguments(value: Any) -> Any:
 
 
 def _dotted(value: Any, prefix: str = "") -> Any:
-    """Return a nested mapping by dotted path, as daemon.json is compared. Lists and empty mappings are values."""
+    """Return a nested mapping by dotted path, as daemon.json is compared. Lists are values; {} has nothing to merge."""
     if not isinstance(value, Mapping):
         return value
     flat: dict[str, Any] = {}
     for key, item in value.items():
         path = f"{prefix}{key}"
-        flat |= _dotted(item, f"{path}.") if isinstance(item, Mapping) and item else {path: item}
+        flat |= _dotted(item, f"{path}.") if isinstance(item, Mapping) else {path: item}
     return flat
 
 

@@ -61,6 +61,14 @@ class Values:
     def stays(self) -> Iterator[str]:
         """Yield what isn't put back and why, but for what goes without saying."""
         yield from dict.fromkeys(filter(None, (self._stays(key, back) for key, back in self._ours())))
+        yield from self._items_of_others()
+
+    def _items_of_others(self) -> Iterator[str]:
+        """Yield what others added to a list that is put back."""
+        shared = {mark(path): key.added_since for path, key in daemon_keys(self.observation).items()}
+        for key, back in self._ours():
+            if self._stays(key, back) is None and shared.get(key.text):
+                yield f"{key.text} keeps {', '.join(map(str, shared[key.text]))}: somebody else added it"
 
     def _ours(self) -> Iterator[tuple[Key, Any]]:
         for text, back in self._before().items():

@@ -65,6 +65,26 @@ def test_a_locale_without_our_characters_does_not_cost_the_report() -> None:
     assert (ran.returncode, ran.stdout) == (0, "absent ? yes\n")
 
 
+def test_files_are_utf_8_under_any_locale(tmp_path: Path) -> None:
+    (tmp_path / "pasted").write_text(
+        "vllm serve zai-org/GLM-4.7-FP8 --served-model-name köln\n", encoding="utf-8"
+    )
+    latin = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    command = [sys.executable, "-m", "glmprov", "recipe", "import", str(tmp_path / "pasted")]
+    ran = subprocess.run(command, capture_output=True, text=True, env=latin)
+    assert ran.returncode == 0, ran.stderr
+    assert "köln" in ran.stdout
+
+
+def test_a_folder_that_is_gone_is_no_fault_of_ours(tmp_path: Path) -> None:
+    script = f"mkdir gone && cd gone && rmdir ../gone && exec {sys.executable} -m glmprov recipe list"
+    ran = subprocess.run(["sh", "-c", script], cwd=tmp_path, capture_output=True, text=True)
+    assert (ran.returncode, ran.stderr.splitlines()[0]) == (
+        1,
+        "glmprov: the folder that this runs in is gone",
+    )
+
+
 def test_output_that_goes_to_a_full_disk_is_no_fault_of_ours() -> None:
     with Path("/dev/full").open("w") as full:
         ran = subprocess.run(

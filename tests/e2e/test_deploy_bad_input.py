@@ -84,6 +84,13 @@ def test_a_card_that_is_not_there(up: Fleet) -> None:
     refused(deploy(up, HOST, NEW, "--gpus", "GPU-nobody"), 1, "GPU-nobody is no card and no set of the host")
 
 
+def test_a_folder_that_does_not_hold_the_weights(up: Fleet, service: Service) -> None:
+    refused(
+        deploy(up, HOST, NEW, "--weights", "/srv/misspelt"), 1, "/srv/misspelt: isn't zai-org/", "is missing"
+    )
+    assert service.node.ssh("ls -d /srv/misspelt || echo none") == "none"
+
+
 def test_no_such_image(up: Fleet) -> None:
     image = "lmsysorg/sglang:v9"
     refused(deploy(up, HOST, NEW, "--set", f"image={image}"), 1, "the registry has no lmsysorg/sglang:v9")

@@ -45,11 +45,17 @@ def test_other_keys_stay_in_their_order(document: dict[str, Any], key: str, valu
 def test_a_daemon_that_lacks_what_the_file_says_is_stale() -> None:
     document = {"runtimes": {"nvidia": {"path": "x"}}, "exec-opts": ["native.cgroupdriver=cgroupfs"]}
     right = {"Runtimes": {"runc": {}, "nvidia": {}}, "CgroupDriver": "cgroupfs"}
-    assert daemon.is_stale(document, document, {**right, "Runtimes": {"runc": {}}})
-    assert daemon.is_stale(document, document, {**right, "CgroupDriver": "systemd"})
-    assert daemon.is_stale(document, {}, right)
-    assert not daemon.is_stale(document, document, right)
-    assert not daemon.is_stale(document, {}, None)
+    assert daemon.is_stale(document, document, True, {**right, "Runtimes": {"runc": {}}})
+    assert daemon.is_stale(document, document, True, {**right, "CgroupDriver": "systemd"})
+    assert daemon.is_stale(document, {}, True, right)
+    assert not daemon.is_stale(document, document, True, right)
+
+
+def test_a_daemon_that_gives_no_answer_has_not_read_a_file_that_was_just_written() -> None:
+    document = {"runtimes": {"nvidia": {"path": "x"}}}
+    assert daemon.is_stale(document, {}, True, None)
+    assert not daemon.is_stale(document, document, True, None), "what it has can't be known: leave it alone"
+    assert not daemon.is_stale(document, {}, False, None), "it reads the file when it is started"
 
 
 @given(st.dictionaries(st.text("ab", min_size=1), st.integers()), st.integers())

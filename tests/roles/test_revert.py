@@ -9,7 +9,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from glmprov.plan.daemon_keys import CGROUPFS, Key
 from tests.roles.modules import load
 
 files = load("revert_files")
@@ -65,16 +68,45 @@ def test_what_is_given_is_sorted_out_for_the_modules_that_do_it() -> None:
 def test_what_is_not_given_is_what_the_host_recorded(
     too: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    options = "container_engine.daemon[exec-opts]"
     receipt = {
-        "before": {"a.b": 1},
+        "before": {"a.b": 1, options: ["native.umask=normal"]},
+        "expected": {
+            "container_engine": {
+                "daemon": {"exec-opts": ["native.umask=normal", CGROUPFS]},
+                "asked_options": [CGROUPFS],
+            }
+        },
         "files": {"/etc/x": "1", "/etc/apt/keyrings/k": "2", "/etc/docker/daemon.json": "3"},
     }
     (tmp_path / "receipt.json").write_text(json.dumps(receipt))
     record = {"packages": {"docker.io": None}, "holds": ["a"], "sources": {"/etc/apt/keyrings/k": "2"}}
+    (tmp_path / "daemon.json").write_text(json.dumps({"exec-opts": [CGROUPFS, "theirs=1"]}))
     monkeypatch.setattr(recorded, "HOME", str(tmp_path))
+    monkeypatch.setattr(recorded, "DAEMON_FILE", str(tmp_path / "daemon.json"))
     monkeypatch.setattr(recorded, "load_packages", lambda: record)
     given = dict.fromkeys(("values", "files", "packages", "holds"))
     found = recorded.sorted_out(SimpleNamespace(params={**given, "packages_too": too}))
-    assert found["values"] == {"a.b": 1} and found["holds"] == ["a"]
+    assert found["values"] == {"a.b": 1, options: ["theirs=1"]} and found["holds"] == ["a"]
     assert found["packages"] == ({"docker.io": None} if too else {})
     assert found["files"] == ({"/etc/x": "1", "/etc/apt/keyrings/k": "2"} if too else {"/etc/x": "1"})
+
+
+ITEMS = st.lists(st.sampled_from(["a", "b", "c", "d"]), unique=True)
+
+
+@given(ITEMS, ITEMS | st.none(), ITEMS | st.none(), ITEMS)
+def test_of_a_list_the_role_leaves_what_the_plan_shows(
+    now: list[str], was: list[str] | None, before: list[str] | None, asked: list[str]
+) -> None:
+    assert recorded.without_us(now, was, before, asked) == Key(now, was, before, tuple(asked)).without_us
+
+
+@pytest.mark.parametrize("text", [None, "", "{", "[]", '{"log-opts": {"tags": ["x"]}}'])
+def test_a_file_without_the_list_has_nothing_to_sort_out(text: str | None) -> None:
+    applied = {
+        "daemon": {"log-opts.tags.more": ["x"], "exec-opts": ["y"], "gone": {"was": ["z"], "back": None}}
+    }
+    before = {f"container_engine.daemon[{path}]": None for path in applied["daemon"]}
+    assert recorded.shared_lists({"before": before, "expected": {"container_engine": applied}}, text) == {}
+    assert recorded.shared_lists({"before": before, "expected": {"container_engine": None}}, text) == {}

@@ -182,7 +182,8 @@ def _receipt(summary: Mapping[str, Any]) -> Receipt | None:
             version=Setting(version, version) if version else Later("the newest"),
         ),
         container_engine=ContainerEngine(
-            daemon=applied.get("daemon", {}), asked_options=applied.get("asked_options")
+            daemon=applied.get("daemon", {}),
+            asked_options=None if (asked := applied.get("asked_options")) is None else tuple(asked),
         ),
         gpu_power=GpuPower(
             limit_watts={uuid(n): Setting(w, w) for n, w in applied.get("limit_watts", {}).items()}

@@ -176,6 +176,14 @@ def test_the_folder_of_a_run_may_have_a_longer_path_than_a_socket(
     assert not _left()
 
 
+@pytest.mark.parametrize("locale", ["C", "xx_YY.UTF-8"], ids=["C", "one that is not installed"])
+def test_the_locale_is_no_reason_for_ansible_not_to_run(locale: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_ALL", locale)
+    with apply.Session(CHECK, _deaf) as ansible:
+        results = ansible.apply({"here": _local(nccl_env_env={"A": "1"})}, {"here": ["nccl_env"]})
+    assert results["here"].error is None and results["here"].changed
+
+
 def test_an_inventorys_own_template_is_expanded() -> None:
     own = {"nccl_env_env": {}, "ansible_connection": "{{ 'lo' ~ 'cal' }}", "ansible_become": False}
     with apply.Session(CHECK, _deaf) as ansible:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -192,6 +193,17 @@ def test_no_value_can_be_changed_unnoticed(value: Any, data: st.DataObject) -> N
 def test_a_plan_is_written_whole_and_may_be_read_by_others(plan_file: Path) -> None:
     assert stat.S_IMODE(plan_file.stat().st_mode) == 0o644
     assert [path.name for path in plan_file.parent.iterdir()] == ["plan.json"]
+
+
+def test_what_is_no_file_is_written_to_and_a_link_stays_one(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    saved_plan.write_whole(tmp_path / "pipe", "plan")
+    assert os.read(reader, 9) == b"plan"
+    os.close(reader)
+    (tmp_path / "link").symlink_to(tmp_path / "plan.json")
+    saved_plan.write_whole(tmp_path / "link", "plan")
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "plan.json").read_text() == "plan"
 
 
 def test_a_plan_that_cannot_be_written_leaves_the_one_that_was_there(plan_file: Path) -> None:

@@ -140,8 +140,14 @@ def test_items_that_others_added_to_a_list_stay(now: list[str], before: list[str
     ours = ContainerEngine(daemon={"exec-opts": ["native.cgroupdriver=cgroupfs"]})
     receipt = replace(seen.receipt, expected=replace(seen.receipt.expected, container_engine=ours))
     state = replace(seen.state, container_engine=replace(ours, daemon={"exec-opts": now}))
-    (difference,) = found(replace(seen, state=state, receipt=receipt)).values()
+    seen = replace(seen, state=state, receipt=receipt)
+    (difference,) = found(seen).values()
     assert (difference.key, difference.expected, difference.observed) == (key, back, now)
+    said = f"{key} keeps isolation=x: somebody else added it" if "isolation=x" in now else ""
+    assert (
+        stays(seen) == said
+        and stays(seen, left=frozenset({key})) == f"{key} stays: it is left to others (manage)"
+    )
 
 
 def test_what_could_not_be_read_before_stays() -> None:

@@ -29,11 +29,13 @@ def list_recipes(folders: tuple[str, ...], **options: Any) -> None:
     """Show all recipes: ours, and those of own folders."""
     from glmprov.report.recipe import recipes_json, recipes_text
 
-    recipes = library_for(folders).recipes()
+    recipes, fault = library_for(folders).readable()
+    if not options["as_json"]:
+        put(recipes_text(recipes))
+    if fault is not None:
+        raise fault
     if options["as_json"]:
         click.echo(recipes_json(recipes))
-    else:
-        put(recipes_text(recipes))
 
 
 @click.command()

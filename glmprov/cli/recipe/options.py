@@ -28,7 +28,7 @@ def _completed(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[
     from glmprov.errors import GlmprovError
 
     try:
-        recipes = library_for(ctx.params.get("folders") or ()).recipes()
+        recipes = library_for(ctx.params.get("folders") or ()).readable()[0]
     except GlmprovError:
         return []
     names = (name for each in recipes for name in (each.name, each.alias))

@@ -31,7 +31,7 @@ def gather_host(send, wanted, loaded):
     shown = units(wanted["units"], wanted["unit_properties"], wanted["command_seconds"])
     if shown is not None:
         asked.pop("systemctl", None)
-    deployed = instance_names(wanted["instances"])
+    deployed = instance_names(*wanted["instances"])
     if deployed:
         asked["instances"] = wanted["instance_command"] + ["glmprov-%s.service" % name for name in deployed]
     commands = {name: spawn(argv) for name, argv in asked.items()}

@@ -1,16 +1,17 @@
 """The payload's part about instances: what runs of each, and with which environment."""
 
 from glmprov.probe.payload.asking import docker_answers, docker_asked
-from glmprov.probe.payload.reading import names, read
+from glmprov.probe.payload.reading import expand, names, read, there
 
 SECRET = ("KEY", "APIKEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIALS")
 """Words in the name of a variable whose value is not for us, as glmprov.deployed.SECRET_WORDS."""
 LONGEST_INSPECTION = 1 << 20
 
 
-def instance_names(home):
-    """Return the names of the instances that have files here."""
-    return [name for name in names(home) if not name.startswith(".")]
+def instance_names(home, receipts):
+    """Return the names of the instances that have files here, or only a receipt any more."""
+    with_files = [name for name in names(home) if not name.startswith(".")]
+    return sorted({*with_files, *[path.split("/")[-2] for path in expand(receipts) if there(path)]})
 
 
 def instances_asked(found):

@@ -86,7 +86,8 @@ def unique(pairs):
 def merge(document, settings, original):
     """Return document with each setting at its dotted path; a plain value in the way is an UnusableError.
 
-    None takes the setting out, which may make room for another. original is what the file said before our first change.
+    None takes the setting out, which may make room for another; an empty object adds nothing to one that is there.
+    original is what the file said before our first change.
     """
     merged = copy.deepcopy(document)
     for path in (path for path, value in settings.items() if value is None):
@@ -101,7 +102,8 @@ def merge(document, settings, original):
             place = place.setdefault(parent, {})
             if not isinstance(place, dict):
                 raise UnusableError(f"{parent} is no object, so {path} can't be set")
-        place[last] = value
+        if value != {} or not isinstance(place.get(last), dict):
+            place[last] = value
     return merged
 
 
@@ -181,16 +183,17 @@ def running_daemon():
         connection.close()
 
 
-def is_stale(wanted, present, info):
-    """Tell whether a running daemon, that says info of itself, lacks the wanted settings.
+def is_stale(wanted, present, active, info):
+    """Tell whether the daemon, active or not, that says info of itself, lacks the wanted settings.
 
-    present is what the file said before: what it didn't say, the daemon can't have. A file that is right
-    may be newer than the daemon, so runtimes and cgroup driver are asked of the daemon itself.
+    present is what the file said before: what it didn't say, the daemon can't have, not even one that gave no answer
+    (info None). A file that is right may be newer than the daemon, so runtimes and cgroup driver are asked of the
+    daemon itself.
     """
+    if wanted != present:
+        return active or info is not None
     if info is None:
         return False
-    if wanted != present:
-        return True
     options = [str(option).partition("=") for option in wanted.get("exec-opts", [])]
     drivers = [value for name, _, value in options if name == "native.cgroupdriver"]
     runtimes = set(wanted.get("runtimes", {}))
@@ -282,7 +285,7 @@ def main():
         if not module.check_mode:
             replace(module, path, before, after)
     to_run = service["active"] if service else module.params["forget"]
-    if to_run and is_stale(merged, document, running_daemon()):
+    if to_run and is_stale(merged, document, Unit(module, UNIT).show()[0][1], running_daemon()):
         diffs.append(difference("the running daemon", "older settings\n", f"those of {path}\n"))
         if not module.check_mode:
             restart(module, path, before)

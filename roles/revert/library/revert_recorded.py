@@ -57,6 +57,7 @@ found:
 """
 
 HOME = "/var/lib/glmprov"
+DAEMON_FILE = "/etc/docker/daemon.json"
 RECORDS = ("receipt.json", "before.json")
 NOT_ITS_FILES = re.compile(
     r"/etc/apt/(sources\.list\.d|keyrings)/|/etc/docker/daemon\.json|/etc/systemd/system/[^/]+/"
@@ -76,11 +77,49 @@ def recorded(module):
         path: digest for path, digest in receipt.get("files", {}).items() if not NOT_ITS_FILES.match(path)
     }
     return {
-        "values": receipt.get("before", {}),
+        "values": {**receipt.get("before", {}), **shared_lists(receipt, read_text(DAEMON_FILE))},
         "files": {**files, **(known["sources"] if too else {})},
         "packages": known["packages"] if too else {},
         "holds": known["holds"],
     }
+
+
+def shared_lists(receipt, text):
+    """Return the lists of daemon.json that we changed as they are to be, by key: only our own items go.
+
+    text is what the file says now. glmprov/plan/daemon_keys.py says the same where glmprov shows it first.
+    """
+    try:
+        document = json.loads(text or "{}")
+    except ValueError:  # docker_engine refuses it, with the place
+        return {}
+    applied, lists = (receipt.get("expected") or {}).get("container_engine") or {}, {}
+    for path, was in (applied.get("daemon") or {}).items():
+        key, now = f"container_engine.daemon[{path}]", value_at(document, path)
+        before = receipt.get("before", {}).get(key)
+        if isinstance(now, list) and key in receipt.get("before", {}) and not unreadable(before):
+            was = was["was"] if isinstance(was, dict) and "was" in was else was
+            asked = applied.get("asked_options") if path == "exec-opts" else was
+            lists[key] = without_us(now, was, before, asked)
+    return lists
+
+
+def value_at(document, path):
+    for name in path.split("."):
+        document = document.get(name) if isinstance(document, dict) else None
+    return document
+
+
+def without_us(now, was, before, asked):
+    """Return a list without the items that we asked for and that weren't there before us, None for absent.
+
+    was is what we set it to: what we took out then comes back.
+    """
+    theirs, was, asked = (value if isinstance(value, list) else [] for value in (before, was, asked))
+    left = [item for item in now if item not in asked or item in theirs]
+    left += [item for item in theirs if item not in was and item not in left]
+    same_items = len(left) == len(theirs) and all(item in theirs for item in left)
+    return before if same_items else left
 
 
 def sorted_out(module):

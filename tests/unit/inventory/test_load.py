@@ -103,6 +103,11 @@ def test_no_host_matches() -> None:
     assert caught.value.exit_code == ExitCode.NO_HOST
 
 
+def test_a_home_that_cannot_be_written_to_is_not_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/proc/nobody")
+    assert [host.name for host in load([Path("gpu-1,")])] == ["gpu-1"]
+
+
 def test_a_list_of_hosts() -> None:
     assert [host.name for host in load([Path("gpu-2,gpu-1,")])] == ["gpu-2", "gpu-1"]
 

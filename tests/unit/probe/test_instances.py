@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -55,6 +56,14 @@ def answer(written: InstanceReceipt | None, **changes: Any) -> dict[str, Any]:
 def audit(parts: dict[str, Any]) -> dict[str, drift.Difference]:
     observed: Observation = replace(host(TURIN), instances=instances(Answer(parts)))
     return {each.key: each for each in drift.instances(observed)}
+
+
+def test_an_instance_whose_files_are_gone_is_asked_for_by_its_receipt(tmp_path: Path) -> None:
+    for name in ("etc/glm", "etc/.new", "var/lost", "var/never-written"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "var/lost/receipt.json").write_text("{}")
+    found = payload.instance_names(str(tmp_path / "etc"), f"{tmp_path}/var/*/receipt.json")
+    assert found == ["glm", "lost"]
 
 
 def test_as_deployed_is_clean() -> None:

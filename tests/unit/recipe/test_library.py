@@ -67,6 +67,20 @@ def test_two_own_recipes_of_one_name_and_every_broken_file_are_told(tmp_path: Pa
     assert "b.yml: the name parts is taken by" in lines[0] and "c.yml:1" in lines[1]
 
 
+def test_a_broken_file_stands_in_the_way_of_nothing_else(tmp_path: Path) -> None:
+    written(tmp_path, "a.yml")
+    (tmp_path / "recipe-2.yml").write_bytes(b"\xba")
+    (tmp_path / "dangling.yml").symlink_to(tmp_path / "nowhere")
+    own = Library((tmp_path,))
+    assert own.find("parts").name == "parts" and own.find("recipe-3").name == "recipe-3"
+    assert {"parts", "recipe-3"} < {each.name for each in own.readable()[0]}
+    for name in ("recipe-2", "unknown"):
+        with pytest.raises(RecipeError, match=r"recipe-2\.yml: can't be read: it isn't UTF-8 text") as caught:
+            own.find(name)
+        assert "dangling.yml: there is no such file" in str(caught.value)
+        assert "did you mean" not in str(caught.value) and caught.value.next_step
+
+
 def test_a_path_names_a_file(tmp_path: Path) -> None:
     written(tmp_path, "mine.yml")
     assert Library().find(str(tmp_path / "mine.yml")).name == "parts"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -115,6 +116,15 @@ def test_a_file_that_is_not_ours_is_refused_with_its_place(
     with pytest.raises(UsageError) as caught:
         read(file)
     assert fault in str(caught.value)
+
+
+def test_only_a_file_is_replaced_and_a_link_stays_one(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UsageError, match="is no file"):
+        write(tmp_path / "pipe", LOCK)
+    (tmp_path / "link").symlink_to(tmp_path / "recipe.lock")
+    write(tmp_path / "link", LOCK)
+    assert (tmp_path / "link").is_symlink() and read(tmp_path / "recipe.lock") == {LOCK.recipe: LOCK}
 
 
 def test_a_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:

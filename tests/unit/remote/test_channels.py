@@ -252,6 +252,30 @@ def test_a_key_in_the_agent_logs_in_by_paramiko(
             agent.terminate()
 
 
+@pytest.mark.parametrize("over", ["openssh", "paramiko"])
+def test_a_server_that_tires_of_an_agents_keys(
+    server: Sshd, over: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = [tmp_path / f"key-{number}" for number in range(7)]
+    for key in keys:
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+    address = tmp_path / "agent"
+    with subprocess.Popen(["ssh-agent", "-D", "-a", address], stdout=subprocess.DEVNULL) as agent:
+        try:
+            monkeypatch.setenv("SSH_AUTH_SOCK", str(address))
+            _wait_for(address)
+            subprocess.run(["ssh-add", "-q", *keys], check=True)
+            with pytest.raises(UnreachableError, match="is refused") as caught:
+                connect(
+                    server.host(
+                        over, ansible_ssh_private_key_file=None, ansible_ssh_extra_args="-o IdentitiesOnly=no"
+                    )
+                )
+        finally:
+            agent.terminate()
+    assert "IdentitiesOnly" in (caught.value.next_step or "")
+
+
 def test_a_host_with_only_new_key_exchanges_is_reached_by_another_way(open_folder: Path) -> None:
     folder = Path(tempfile.mkdtemp(dir=open_folder))
     folder.chmod(0o755)
@@ -301,9 +325,16 @@ def test_who_speaks_no_ssh(server: Sshd, over: str) -> None:
     assert caught.value.host == "gpu-1" and caught.value.next_step
 
 
-def test_a_name_that_is_none(server: Sshd, over: str) -> None:
+@pytest.mark.parametrize("name", ["no-such-host.invalid", "two..dots", f"{'x' * 64}.invalid"])
+def test_a_name_that_is_none(server: Sshd, over: str, name: str) -> None:
     with pytest.raises(UnreachableError, match="can't be resolved"):
-        connect(server.host(over, ansible_host="no-such-host.invalid"))
+        connect(server.host(over, ansible_host=name))
+
+
+@pytest.mark.parametrize("name", ["-v", "a b", "{{ x }}", "a\0b", "\ufeffgpu-1"])
+def test_a_word_that_can_be_no_name(server: Sshd, over: str, name: str) -> None:
+    with pytest.raises(InventoryError, match="is not a host name"):
+        connect(server.host(over, ansible_host=name))
 
 
 def test_a_host_that_is_lost_on_the_way(own_server: Sshd, over: str, tmp_path: Path) -> None:
