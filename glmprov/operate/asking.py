@@ -25,6 +25,11 @@ Explain = Callable[[Fault, str], GlmprovError]
 """Given a fault and the host that answered it, return what it means to a person."""
 
 
+def in_its_words(fault: Fault, host: str) -> GlmprovError:
+    """Return a fault as the host told it, for acts of which nothing more is to be said."""
+    return ApplyError(fault.text, host=host)
+
+
 def ask(
     channel: Channel,
     host: str,
@@ -33,13 +38,13 @@ def ask(
     orders: Mapping[str, Any],
     *,
     deadline_seconds: float,
-    explain: Explain | None = None,
+    explain: Explain | None = in_its_words,
     heard: Callable[[Any], object] | None = None,
     become: bool = True,
 ) -> Any:
     """Return what an act of payload/ answered; heard gets its progress as it comes.
 
-    Raise what explain makes of it if the act says that it can't be done (without explain, the Fault itself), ApplyError
+    Raise what explain makes of it if the act says that it can't be done (None: the Fault itself), ApplyError
     if no answer comes; what the channel raises passes.
     """
     answer: dict[str, Any] = {}

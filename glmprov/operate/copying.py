@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from glmprov.errors import FetchError
+from glmprov.errors import FetchError, GlmprovError
 from glmprov.inventory import Host
 from glmprov.operate import weights
 from glmprov.operate.asking import Fault, ask
@@ -106,7 +106,10 @@ def _verify_new(
 
 
 def _hand(channel: Channel, host: str, model: ModelLock, act: str, orders: dict[str, Any]) -> None:
-    try:
-        ask(channel, host, (*weights.WEIGHTS, "handing"), act, orders, deadline_seconds=LEND_SECONDS)
-    except Fault as fault:
-        raise explain(fault, host, model, orders["folder"]) from fault
+    def explained(fault: Fault, host: str) -> GlmprovError:
+        return explain(fault, host, model, orders["folder"])
+
+    ask(
+        channel, host, (*weights.WEIGHTS, "handing"), act, orders,
+        deadline_seconds=LEND_SECONDS, explain=explained,
+    )  # fmt: skip

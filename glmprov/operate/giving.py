@@ -83,17 +83,18 @@ def _reached(
         "servers": servers, "model": model.id, "revision": model.revision, "file": asdict(model.files[0]),
         "token": token.reveal(),
     }  # fmt: skip
-    try:
-        found: str = ask(
-            channel, host, ("fetching", "reaching"), "reach", orders,
-            deadline_seconds=REACH_SECONDS, become=False,
-        )  # fmt: skip
-    except Fault as fault:
-        raise FetchError(
+
+    def unreached(fault: Fault, host: str) -> GlmprovError:
+        return FetchError(
             f"it doesn't reach {giver_name}: {fault.text}",
             host=host,
             next_step=f"open the way from {host} to {giver_name}, or copy from this machine: --weights-from FOLDER",
-        ) from fault
+        )
+
+    found: str = ask(
+        channel, host, ("fetching", "reaching"), "reach", orders,
+        deadline_seconds=REACH_SECONDS, become=False, explain=unreached,
+    )  # fmt: skip
     return found
 
 
@@ -117,16 +118,17 @@ def _serving(giver: Channel, giver_name: str, model: ModelLock, source: str, tok
         if done.is_set():
             raise _Enough
 
+    def explained(fault: Fault, host: str) -> GlmprovError:
+        return explain(fault, host, model, source)
+
     def serve() -> None:
         try:
             ask(
                 giver, giver_name, ("serving",), "serve", orders,
-                deadline_seconds=weights.DOWNLOAD_SECONDS, heard=heard,
+                deadline_seconds=weights.DOWNLOAD_SECONDS, heard=heard, explain=explained,
             )  # fmt: skip
         except _Enough:
             pass
-        except Fault as fault:
-            told["error"] = explain(fault, giver_name, model, source)
         except GlmprovError as error:
             told["error"] = error
         finally:

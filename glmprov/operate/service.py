@@ -160,7 +160,10 @@ def drain(
     progress = None if heard is None else lambda said: heard(said["running"])
     deadline = limit_seconds + LOOK_SECONDS
     try:
-        said = ask(channel, host, ("draining",), "drain", orders, deadline_seconds=deadline, heard=progress)
+        said = ask(
+            channel, host, ("draining",), "drain", orders,
+            deadline_seconds=deadline, heard=progress, explain=None,
+        )  # fmt: skip
     except Fault as fault:
         return Drained(unknown=fault.text)
     return Drained(said["running"], said["seconds"])

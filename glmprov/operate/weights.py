@@ -7,9 +7,9 @@ from dataclasses import asdict
 from pathlib import PurePosixPath
 from typing import Any
 
-from glmprov.errors import FetchError
+from glmprov.errors import FetchError, GlmprovError
 from glmprov.operate.asking import Fault, ask
-from glmprov.operate.weights_failures import FAULTS, Faults, explain
+from glmprov.operate.weights_failures import FAULTS, Faults, explain, explain_removal
 from glmprov.operate.weights_told import Heard, Progress, Stored, Weights
 from glmprov.recipe.lock import ModelLock
 from glmprov.remote import Channel
@@ -112,7 +112,7 @@ def verify(
 
 
 def remove(channel: Channel, host: str, at: str) -> int:
-    """Remove a revision's folder; return the bytes that it freed."""
+    """Remove a revision's folder; return the bytes that it freed. Raise FetchError if somebody fetches into it."""
     said = ask(
         channel,
         host,
@@ -120,6 +120,7 @@ def remove(channel: Channel, host: str, at: str) -> int:
         "remove",
         {"folder": at, "records": RECORDS},
         deadline_seconds=LOOK_SECONDS,
+        explain=lambda fault, host: explain_removal(fault, host, at),
     )
     return int(said)
 
@@ -155,7 +156,10 @@ def _ask(
         if heard is not None:
             heard(Progress(**said))
 
-    try:
-        return ask(channel, host, parts, act, orders, deadline_seconds=deadline_seconds, heard=progress)
-    except Fault as fault:
-        raise explain(fault, host, model, at, faults) from fault
+    def explained(fault: Fault, host: str) -> GlmprovError:
+        return explain(fault, host, model, at, faults)
+
+    return ask(
+        channel, host, parts, act, orders,
+        deadline_seconds=deadline_seconds, heard=progress, explain=explained,
+    )  # fmt: skip

@@ -50,6 +50,12 @@ def explain(fault: Fault, host: str, model: ModelLock, at: str, faults: Faults =
     )
 
 
+def explain_removal(fault: Fault, host: str, at: str) -> GlmprovError:
+    """Return why a folder isn't removed."""
+    message, next_step = FAULTS.get(fault.kind, ("{said}", None))
+    return FetchError(message.format(said=fault.text, **fault.more), host=host, place=at, next_step=next_step)
+
+
 def no_room(room: str, host: str, model: ModelLock, at: str) -> FetchError:
     """Return the error of a disk on which a model doesn't fit."""
     return FetchError(

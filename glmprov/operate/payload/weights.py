@@ -191,7 +191,7 @@ def remove(orders: dict[str, Any]) -> Any:
     if not os.path.isdir(folder):
         return 0
     with alone(folder):
-        freed = sum(entry.stat().st_size for entry in tree(folder))
+        freed = sum(entry.stat(follow_symlinks=False).st_size for entry in tree(folder))
         shutil.rmtree(folder)
     with contextlib.suppress(FileNotFoundError):
         os.unlink(record(orders))
@@ -221,13 +221,17 @@ def tree(folder: str) -> Iterator[Any]:
 def stored(orders: dict[str, Any]) -> Any:
     """Return the revisions under the root: model, revision, bytes, and whether some of it is still under way."""
     found = []
-    root = orders["root"]
-    for model in sorted(os.listdir(root)) if os.path.isdir(root) else ():
-        for revision in sorted(os.listdir(os.path.join(root, model))):
-            folder = os.path.join(root, model, revision)
-            if os.path.isdir(folder):
-                entries = list(tree(folder))
-                partly = any(entry.name.endswith(".part") or PARTIAL in entry.path for entry in entries)
-                size = sum(entry.stat().st_size for entry in entries)
-                found.append({"model": model, "revision": revision, "bytes": size, "partly": partly})
+    for model in folders(orders["root"]):
+        for revision in folders(model.path):
+            entries = list(tree(revision.path))
+            partly = any(entry.name.endswith(".part") or PARTIAL in entry.path for entry in entries)
+            size = sum(entry.stat(follow_symlinks=False).st_size for entry in entries)
+            found.append({"model": model.name, "revision": revision.name, "bytes": size, "partly": partly})
     return found
+
+
+def folders(at: str) -> list[Any]:
+    """Return the folders in one, by name; none if it isn't there. Files that somebody put beside them don't count."""
+    if not os.path.isdir(at):
+        return []
+    return sorted((entry for entry in os.scandir(at) if entry.is_dir()), key=lambda entry: entry.name)

@@ -257,6 +257,30 @@ def test_the_store_is_listed_and_a_revision_removed(
     assert weights.remove(channel, "here", str(at)) == 0
 
 
+def test_what_somebody_put_beside_the_models_is_no_model(
+    channel: Channel, stub: Hub, model: ModelLock, at: Path
+) -> None:
+    fetch(channel, stub, model, at)
+    before = weights.stored(channel, "here", str(at.parent.parent))
+    (at.parent.parent / "README").write_text("ours")
+    (at.parent / "notes.txt").write_text("ours")
+    (at / "gone").symlink_to("nowhere")
+    (found,) = weights.stored(channel, "here", str(at.parent.parent))
+    assert replace(found, size_bytes=before[0].size_bytes) == before[0]
+    assert weights.remove(channel, "here", str(at)) >= model.size_bytes
+
+
+def test_a_folder_that_somebody_fetches_into_is_not_removed(
+    channel: Channel, stub: Hub, model: ModelLock, at: Path
+) -> None:
+    fetch(channel, stub, model, at)
+    with (at / LOCK).open("a") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(FetchError, match="somebody else fetches into"):
+            weights.remove(channel, "here", str(at))
+    assert (at / ONE).exists()
+
+
 def test_where_the_hub_is_and_its_key() -> None:
     assert hub.endpoint(None, {}) == "https://huggingface.co"
     assert hub.endpoint(None, {"HF_ENDPOINT": "https://hub.example/"}) == "https://hub.example"
