@@ -37,13 +37,12 @@ def within(seconds: int, **settings: object) -> tuple[str, str]:
 
 
 @pytest.fixture(scope="module")
-def up(fleet: Fleet) -> Iterator[Fleet]:
+def up(provisioned: Fleet) -> Iterator[Fleet]:
     """The fleet for the whole run, provisioned, and without instances before and after."""
-    run(fleet, "provision", "--yes", "--reboot").expect(0)
-    removed(fleet)
-    yield fleet
-    fleet.fault(HOST, "engine", "off")
-    removed(fleet)
+    removed(provisioned)
+    yield provisioned
+    provisioned.fault(HOST, "engine", "off")
+    removed(provisioned)
 
 
 @pytest.fixture
