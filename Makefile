@@ -4,6 +4,9 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 
+# Where the environment forbids it, each of a thousand short programs would be compiled anew.
+export PYTHONDONTWRITEBYTECODE :=
+
 # What tests run besides Python: real SSH servers, rsync, sudo, gpg, a compiler for the simulated NVML, and a trace of what starts.
 TEST_PACKAGES := openssh-client openssh-server rsync sudo gnupg gcc libc6-dev strace
 
@@ -67,11 +70,11 @@ lint: .venv/done  ## ruff, mypy, ansible-lint, yamllint.
 	@touch $@
 
 unit: .venv/packages  ## Tests that need no fleet.
-	$(BIN)/pytest -m 'not fleet and not gpu and not engine'
+	PYTHONHASHSEED=0 $(BIN)/pytest -m 'not fleet and not gpu and not engine' --numprocesses 2
 
-# Two at a time, each with a fleet of its own: hosts boot and install while the other one's tests compute.
+# Four on two cores: much of it is waiting, for hosts that boot and engines that start.
 fleet: .venv/packages  ## Tests against rehearsal fleets of their own.
-	PYTHONHASHSEED=0 $(BIN)/pytest -m fleet --numprocesses 2 --dist loadfile
+	PYTHONHASHSEED=0 $(BIN)/pytest -m fleet --numprocesses 4 --dist loadfile tests/e2e tests/roles
 
 test-engine: .venv/packages engine  ## recipe-3 served by the real vLLM on the CPU: puts 3.5 GB into the cache.
 	$(BIN)/pytest -m engine

@@ -70,11 +70,24 @@ def build(deb: Deb, folder: Path) -> Path:
         root = Path(work)
         root.chmod(0o755)
         _lay_out(deb, root)
-        command = ["dpkg-deb", "--root-owner-group", "-Zgzip", "-z1", "--build", str(root), str(target)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise LabError(f"dpkg-deb refused {deb.name}: {done.stderr.strip()}")
+        _dpkg_deb("--root-owner-group", "-Zgzip", "-z1", "--build", str(root), str(target))
     return target
+
+
+def pack_anew(archive: Path, target: Path) -> None:
+    """Write a package's file with zstd: it is unpacked in a tenth of the time that xz takes."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as work:
+        root, part = Path(work, "root"), Path(work, "part.deb")
+        _dpkg_deb("--raw-extract", str(archive), str(root))
+        _dpkg_deb("-Zzstd", "-z1", "--no-uniform-compression", "--build", str(root), str(part))
+        part.rename(target)
+
+
+def _dpkg_deb(*arguments: str) -> None:
+    done = subprocess.run(["dpkg-deb", *arguments], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise LabError(f"dpkg-deb refused {arguments[-1]}: {done.stderr.strip()}")
 
 
 def _lay_out(deb: Deb, root: Path) -> None:

@@ -35,6 +35,8 @@ _INPUTS = (
     "ubuntu_packages.py",
 )
 
+_LARGE_BYTES = 10_000_000
+
 
 def build(cache: Path) -> Path:
     """Return the directory to serve: debian/ nvidia/ toolkit/ docker/ lab.asc fingerprint. Built once.
@@ -47,7 +49,8 @@ def build(cache: Path) -> Path:
         return target
     work = cache / f"packages-{fingerprint()}.{os.getpid()}"
     shutil.rmtree(work, ignore_errors=True)
-    downloads = debian_packages.download(cache / "debian-archives", cache / "apt")
+    archives = debian_packages.download(cache / "debian-archives", cache / "apt")
+    downloads = [_quick(archive, cache / "debian-archives/quick") for archive in archives]
     _fill(work / "debian", host_packages.packages(), downloads)
     _fill(work / "nvidia", driver_packages.packages())
     _fill(work / "toolkit", host_packages.toolkit())
@@ -61,6 +64,16 @@ def build(cache: Path) -> Path:
     (work / "fingerprint").write_text(key + "\n")
     work.rename(target)
     return target
+
+
+def _quick(archive: Path, folder: Path) -> Path:
+    """Return the file of a package that every node unpacks before long, packed anew if it is large."""
+    if archive.stat().st_size < _LARGE_BYTES:
+        return archive
+    quick = folder / archive.name
+    if not quick.exists():
+        deb.pack_anew(archive, quick)
+    return quick
 
 
 def add_ubuntu(cache: Path, content: Path) -> None:

@@ -69,7 +69,8 @@ class Supervisor:
         lower = [f"lower-{number}" for number in range(len(self.layers))]
         for layer, folder in zip(self.layers, lower, strict=True):
             run(["mount", "-t", "squashfs", "-o", "loop,ro", layer, folder])
-        options = f"lowerdir={':'.join(lower)},upperdir=upper,workdir=work"
+        # volatile: a node's disk ends with this machine's uptime, so nothing on it waits to be written.
+        options = f"lowerdir={':'.join(lower)},upperdir=upper,workdir=work,volatile"
         run(["mount", "-t", "overlay", "-o", options, "overlay", "root"])
 
     def watch(self) -> None:

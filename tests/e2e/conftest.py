@@ -24,9 +24,9 @@ def fleet(_root: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fle
         yield up
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def provisioned(fleet: Fleet) -> Fleet:
-    """The fleet for the whole run, brought to its plan: changes nothing where an earlier test has left it so."""
+    """The fleet for the whole run, brought to its plan before a module's tests. They leave it so."""
     run(fleet, "provision", "--yes", "--reboot").expect(0)
     return fleet
 

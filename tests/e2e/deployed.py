@@ -117,5 +117,5 @@ def removed(fleet: Fleet, *names: str) -> None:
             )
             node.try_ssh(f"rm -rf /etc/glmprov/instances/{name} /var/lib/glmprov/instances/{name}")
         node.try_ssh("systemctl daemon-reload; systemctl reset-failed; docker ps -aq | xargs -r docker rm -f")
-        node.try_ssh("docker image prune --all --force; docker volume prune --all --force")
+        node.try_ssh("docker image prune --all --force; docker volume ls -q | xargs -r docker volume rm")
         node.try_ssh("rm -rf /var/lib/glmprov/models")

@@ -9,7 +9,7 @@ from threading import Thread
 
 import pytest
 from deployed import HUB, Service, deploy, removed
-from glmprov_program import Ran, run, start
+from glmprov_program import Ran, start
 from rehearsal import Fleet
 
 pytestmark = pytest.mark.fleet
@@ -21,14 +21,13 @@ ELSEWHERE = ("-e", "glmprov_model_root=/srv/elsewhere")
 
 
 @pytest.fixture(scope="module")
-def up(fleet: Fleet) -> Iterator[Fleet]:
+def up(provisioned: Fleet) -> Iterator[Fleet]:
     """The fleet for the whole run, provisioned, with the old service; without instances afterwards."""
-    run(fleet, "provision", "--yes", "--reboot").expect(0)
-    removed(fleet)
-    deploy(fleet, HOST, OLD).expect(0)
-    yield fleet
-    Service(fleet.nodes[HOST]).answers()
-    removed(fleet)
+    removed(provisioned)
+    deploy(provisioned, HOST, OLD).expect(0)
+    yield provisioned
+    Service(provisioned.nodes[HOST]).answers()
+    removed(provisioned)
 
 
 @pytest.fixture(autouse=True)

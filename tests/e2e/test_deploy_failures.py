@@ -37,13 +37,12 @@ def within(seconds: int, **settings: object) -> tuple[str, str]:
 
 
 @pytest.fixture(scope="module")
-def up(fleet: Fleet) -> Iterator[Fleet]:
+def up(provisioned: Fleet) -> Iterator[Fleet]:
     """The fleet for the whole run, provisioned, and without instances before and after."""
-    run(fleet, "provision", "--yes", "--reboot").expect(0)
-    removed(fleet)
-    yield fleet
-    fleet.fault(HOST, "engine", "off")
-    removed(fleet)
+    removed(provisioned)
+    yield provisioned
+    provisioned.fault(HOST, "engine", "off")
+    removed(provisioned)
 
 
 @pytest.fixture
@@ -143,6 +142,7 @@ def test_one_that_dies_later_is_started_again_and_named(up: Fleet, service: Serv
 def test_a_host_that_is_lost_in_the_middle_of_the_swap_is_deployed_again_once_it_is_back(
     up: Fleet, service: Service
 ) -> None:
+    up.fault(HOST, "engine", "slow-start", "20", "for", "sglang")  # else it may serve before the host is lost
     running = start(up, "deploy", NEW, "--yes", "--json", "--hub", HUB, "-l", HOST)
     assert running.stderr is not None
     for line in running.stderr:
@@ -153,6 +153,7 @@ def test_a_host_that_is_lost_in_the_middle_of_the_swap_is_deployed_again_once_it
         ran = finish(running).expect(4)
     finally:
         up.fault(HOST, "unreachable", "off")
+        up.fault(HOST, "engine", "off")
     error = deployed(ran)["error"]
     assert error["kind"] == "UnreachableError" and "glmprov status" in error["next_step"]
     found = deployed(deploy(up, HOST, NEW, "--json").expect(0))

@@ -20,12 +20,11 @@ TWO = (
 
 
 @pytest.fixture(scope="module")
-def up(fleet: Fleet) -> Iterator[Fleet]:
+def up(provisioned: Fleet) -> Iterator[Fleet]:
     """The fleet for the whole run, provisioned, and without instances before and after."""
-    run(fleet, "provision", "--yes", "--reboot").expect(0)
-    removed(fleet)
-    yield fleet
-    removed(fleet)
+    removed(provisioned)
+    yield provisioned
+    removed(provisioned)
 
 
 def test_two_declared_instances_have_a_socket_each(up: Fleet) -> None:

@@ -30,11 +30,10 @@ UNIT = "glmprov-try.service"
 
 
 @pytest.fixture(scope="module")
-def up(fleet: Fleet) -> Iterator[Fleet]:
+def up(provisioned: Fleet) -> Iterator[Fleet]:
     """The fleet for the whole run, with Docker, drivers and cards; the tests' images are gone afterwards."""
-    run(fleet, "provision", "--yes", "--reboot").expect(0)
-    yield fleet
-    for node in fleet.nodes.values():
+    yield provisioned
+    for node in provisioned.nodes.values():
         node.try_ssh("docker image prune --all --force")
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from deployed import as_it_is, deploy
 from glmprov_program import finish, keys, run, start
 from rehearsal import PROFILES, Fleet, Node, running_fleet
 
@@ -63,6 +64,15 @@ def test_without_a_terminal_nothing_is_changed_unless_told(fleet: Fleet) -> None
     ran = run(fleet, "provision").expect(2)
     assert "--yes" in ran.err
     assert fleet.nodes["turin-8x"].ssh("ls /etc/glmprov /var/lib/glmprov 2>/dev/null || true") == ""
+
+
+def test_a_deploy_on_a_bare_host_is_refused_with_the_command(fleet: Fleet) -> None:
+    node = fleet.nodes["genoa-4x"]
+    before = as_it_is(node)
+    ran = deploy(fleet, node.name, "recipe-3").expect(1)
+    assert "the host isn't as provisioned" in ran.out
+    assert f"glmprov provision -i {fleet.inventory} -l {node.name}" in " ".join(ran.out.split())
+    assert as_it_is(node) == before
 
 
 def test_bare_hosts_are_provisioned(fleet: Fleet) -> None:

@@ -53,6 +53,7 @@ def pulled(provisioned: Fleet, node: Node) -> Iterator[str]:
     yield uuid
     provisioned.fault(NAME, "missing-card", uuid, "off")
     provisioned.reboot(NAME)
+    run(provisioned, "provision", "--yes").expect(0)
 
 
 def receipt_cards(node: Node) -> list[str]:

@@ -26,18 +26,12 @@ IMAGE = """\
 tar ch -C / bin/sleep lib64/ld-linux-x86-64.so.2 lib/x86_64-linux-gnu/libc.so.6 | docker import - engine:1"""
 
 
-@pytest.fixture(scope="module")
-def pair(fleet: Fleet) -> Fleet:
-    run(fleet, "provision", "--yes", "--reboot").expect(0)
-    return fleet
-
-
 @pytest.fixture
-def drifted(pair: Fleet) -> Fleet:
+def drifted(provisioned: Fleet) -> Fleet:
     """Both hosts, each without a file that is quickly written again."""
-    for node in pair.nodes.values():
+    for node in provisioned.nodes.values():
         node.ssh(f"rm -f {FILE}")
-    return pair
+    return provisioned
 
 
 def is_mended(node: Node) -> bool:
@@ -157,14 +151,14 @@ def test_an_interrupt_lets_what_is_in_flight_end_and_begins_nothing_new(drifted:
 
 
 @pytest.fixture
-def engine(pair: Fleet) -> Iterator[str]:
+def engine(provisioned: Fleet) -> Iterator[str]:
     """A container on the second host that holds memory of a card, as an inference engine does; its id.
 
     The host runs with a kernel line that isn't ours.
     """
-    node = pair.nodes[SECOND]
+    node = provisioned.nodes[SECOND]
     node.ssh("rm -f /etc/default/grub.d/90-glmprov.cfg && update-grub")
-    pair.reboot(SECOND)
+    provisioned.reboot(SECOND)
     node.ssh(IMAGE)
     container = node.ssh("docker run --detach --name engine engine:1 sleep infinity")
     held = "/run/glmlab/cards/0000:01:00.0/holders"

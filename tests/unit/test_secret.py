@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import itertools
 import json
 import logging
 import pickle
@@ -33,6 +34,7 @@ class Holder:
         repr(pickle.dumps(SECRET)), repr(pickle.loads(pickle.dumps([SECRET]))), SECRET.encode().decode(),
         "".join(SECRET), format(SECRET, "20"), str(bytes(SECRET, "utf-8")), repr(hash(SECRET)),
     ],
+    ids=itertools.count(),  # a hash is salted: as a name it would be another one in each process
 )  # fmt: skip
 def test_it_is_masked(shown: str) -> None:
     assert "hunter" not in shown.lower() and "two" not in shown

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import os
 import re
 import subprocess
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -69,6 +72,34 @@ def test_a_library_is_of_its_packages_version(driver: Path, tmp_path: Path) -> N
     assert library.resolve().name == "libnvidia-ml.so.595.58.03"
     assert b"595.58.03" in library.read_bytes()
     assert b"GLMPROV SIMULATED" in library.read_bytes()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to their owners")
+def test_a_package_that_is_packed_anew_holds_the_same(driver: Path, tmp_path: Path) -> None:
+    old = driver / "nvidia-persistenced_595.58.03-1_amd64.deb"
+    new = tmp_path / "quick" / old.name
+    deb.pack_anew(old, new)
+    assert "data.tar.zst" in run("ar", "t", new).split()
+    for option in ("--field", "--ctrl-tarfile", "--fsys-tarfile"):
+        assert contents(option, new) == contents(option, old)
+    assert list(new.parent.iterdir()) == [new]
+
+
+def contents(option: str, package: Path) -> list[object]:
+    """Return what is in one part of a package: a field, or a file's name, rights, owner, target and content."""
+    told = subprocess.run(["dpkg-deb", option, package], capture_output=True, check=True).stdout
+    if option == "--field":
+        return [told]
+    with tarfile.open(fileobj=io.BytesIO(told)) as tar:
+        return sorted(
+            (member.name, member.mode, member.uid, member.gid, member.linkname, content(tar, member))
+            for member in tar
+        )
+
+
+def content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    file = tar.extractfile(member) if member.isfile() else None
+    return file.read() if file else b""
 
 
 def test_signatures_are_of_one_key_that_stays(driver: Path, tmp_path: Path) -> None:
