@@ -120,11 +120,14 @@ def read(variables: Mapping[str, Any]) -> tuple[dict[str, Declared], tuple[str, 
             continue
         written = dict(value or {})
         key = written.pop("api_key", None)
-        faults += _plainly(str(name), written, key)
+        unclear = list(_plainly(str(name), written, key))
+        faults += unclear
         try:
             settings = InstanceSettings.model_validate(written)
         except ValidationError as error:
-            faults += _faults(str(name), error)
+            # Of what isn't written plainly, nobody knows yet whether it is right.
+            places = {each.partition(": ")[0] for each in unclear}
+            faults += (each for each in _faults(str(name), error) if each.partition(": ")[0] not in places)
         else:
             found[str(name)] = Declared(settings, Secret(key) if isinstance(key, str) else None)
     return found, tuple(faults)
