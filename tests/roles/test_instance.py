@@ -16,11 +16,31 @@ MODULE = load("engine_service_instance")
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(MODULE, "HOME", str(tmp_path / "etc"))
     monkeypatch.setattr(MODULE, "STATE_HOME", str(tmp_path / "var"))
+    monkeypatch.setattr(MODULE, "GATE", str(tmp_path / "gate"))
     return tmp_path / "etc/glm"
 
 
 def texts(home: Path, name: str = "key.env", line: str = "VLLM_API_KEY={key}\n") -> dict[str, str]:
     return {str(home / "key"): "{key}\n", str(home / name): line}
+
+
+def test_what_another_engine_had_is_removed_and_what_somebody_put_there_stays(home: Path) -> None:
+    sglang = {"logging.json": "{}\n", "moe/E=160.json": "{}\n", "environment": "A=b\n"}
+    asked = {
+        "name": "glm",
+        "gate": "true\n",
+        "texts": {str(home / each): text for each, text in sglang.items()},
+    }
+    MODULE.written(asked, False)
+    MODULE.keys("glm", texts(home), None, False)
+    (home / "notes").write_text("theirs")
+    asked["texts"] = {str(home / "environment"): "A=c\n"}
+    told = MODULE.written(asked, True)
+    assert len(told) == 3 and (home / "logging.json").exists()
+    assert MODULE.written(asked, False) == told
+    left = sorted(str(path.relative_to(home)) for path in home.rglob("*") if path.is_file())
+    assert left == ["environment", "key", "key.env", "notes"]
+    assert MODULE.written(asked, False) == []
 
 
 def test_a_key_is_made_once_and_kept(home: Path) -> None:

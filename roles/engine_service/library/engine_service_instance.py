@@ -22,7 +22,8 @@ DOCUMENTATION = r"""
 module: engine_service_instance
 short_description: Write the unit, the environment, the gate and the key of one instance
 description:
-  - Each file is replaced as a whole, in one step, and is on disk when the task ends.
+  - Each file is replaced as a whole, in one step, and is on disk when the task ends. Files of ours that
+    another engine needed are removed.
   - The API key is made here if none is given and none is there. It is in files that only root reads, and in no answer.
   - Makes the /dev/char links of the NVIDIA devices before its daemon-reload, so that running containers keep their
     cards. The unit is enabled; starting and stopping it is not this module's business.
@@ -67,6 +68,8 @@ HOME = "/etc/glmprov/instances"
 STATE_HOME = "/var/lib/glmprov/instances"
 GATE = "/usr/local/lib/glmprov/gate"
 FORMER = "key.before"
+OURS = re.compile(r"environment|gate\.json|logging\.json|moe/[^/]+")
+"""What an instance's folder may hold of ours, beside its key: which of it depends on the engine."""
 KEY_BYTES = 32
 KEY_CHARACTERS = re.compile(r"[A-Za-z0-9._~+/=-]{8,}")
 """What a key may be made of: it stands in a header, in an environment file and in YAML, and needs no quoting there."""
@@ -100,14 +103,24 @@ def main():
 
 
 def written(asked, check_mode):
-    """Write the files that everybody may read. Return the diffs."""
+    """Write the files that everybody may read, and remove those that aren't wanted any more. Return the diffs."""
     texts = {**asked["texts"], GATE: asked["gate"]}
     modes = {GATE: "0755"}
     files = [
         {"path": path, "content": text, "mode": modes.get(path, "0644"), "wanted": True, "given": True}
         for path, text in texts.items()
     ]
+    gone = [path for path in standing(os.path.join(HOME, asked["name"])) if path not in texts]
+    files += [
+        {"path": path, "content": None, "mode": "0644", "wanted": False, "given": True} for path in gone
+    ]
     return write_files(files, check_mode)
+
+
+def standing(home):
+    """Return the files of ours in an instance's folder."""
+    paths = [os.path.join(folder, name) for folder, _, names in os.walk(home) for name in names]
+    return sorted(path for path in paths if OURS.fullmatch(os.path.relpath(path, home)))
 
 
 def former(name):
