@@ -18,7 +18,7 @@ class Observation:
     packages are those that provisioning brought or moved.
     instances are those that glmprov deployed, by name.
     serving names the instances that run now, containers all running containers; hung names calls that didn't come back
-    within their deadline.
+    within their deadline. locked: somebody changes the host, or a run that was killed has left its lock.
     """
 
     host: str
@@ -33,3 +33,4 @@ class Observation:
     hung: tuple[str, ...] = ()
     instances: Mapping[str, ObservedInstance] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
+    locked: bool = False

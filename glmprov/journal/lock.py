@@ -40,6 +40,15 @@ def release(channel: Channel, *, home: str = HOME) -> LockState | None:
     return lock_state(ask(channel, "release", {"home": home, "force": True, "token": ""}).get("lock"))
 
 
+def release_left(channel: Channel, *, home: str = HOME) -> LockState | None:
+    """Take away a lock whose holder was a process of ours that no longer runs. Return it, None if there is no such."""
+    lock = ask(channel, "status", {"home": home}).get("lock") or {}
+    if not gone(lock.get("holder") or {}):
+        return None
+    answer = ask(channel, "release", {"home": home, "force": False, "token": lock["token"]})
+    return lock_state(lock) if answer["got"] else None
+
+
 class Lock:
     """The host's lock, ours within the `with` block and renewed by a thread of its own.
 

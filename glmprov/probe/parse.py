@@ -49,6 +49,7 @@ def observation(host: str, parts: Mapping[str, Any]) -> Observation:
         instances=deployed,
         hung=answer.hung(),
         remarks=tuple(_remarks(answer)),
+        locked=_locked(answer),
     )
 
 
@@ -106,6 +107,10 @@ def _files(answer: Answer, deployed: Mapping[str, ObservedInstance]) -> dict[str
     }
 
 
+def _locked(answer: Answer) -> bool:
+    return isinstance(answer.text("/var/lib/glmprov/lock.json"), str)
+
+
 def _remarks(answer: Answer) -> list[str]:
     """Return what a person should know and no section tells."""
     remarks = [f"lost: {line}" for line in parse_nvml.lost(answer)]
@@ -122,6 +127,6 @@ def _remarks(answer: Answer) -> list[str]:
     xids = parse_nvml.xids(answer)
     if isinstance(xids, Unknown):
         remarks.append(f"Xid errors unknown: {xids.reason}")
-    if isinstance(answer.text("/var/lib/glmprov/lock.json"), str):
+    if _locked(answer):
         remarks.append("the host is locked (glmprov lock status)")
     return remarks

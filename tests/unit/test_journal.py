@@ -89,6 +89,17 @@ def test_the_lock_of_a_process_elsewhere_is_not(channel: Channel, tmp_path: Path
             pass
 
 
+def test_a_lock_that_was_left_is_taken_away_and_no_other(channel: Channel, tmp_path: Path) -> None:
+    home = str(tmp_path)
+    assert lock.release_left(channel, home=home) is None
+    with _lock(channel, tmp_path, reason="killed"):
+        assert lock.release_left(channel, home=home) is None
+        _change(tmp_path, lambda there: there["holder"].update(started="1"))  # type: ignore[attr-defined]
+        left = lock.release_left(channel, home=home)
+        assert left and left.reason == "killed"
+        assert lock.status(channel, home=home) is None
+
+
 def test_a_lock_survives_a_reboot_of_ours_by_the_wall_clock(channel: Channel, tmp_path: Path) -> None:
     with _lock(channel, tmp_path) as ours:
         ours.expect_reboot()

@@ -17,7 +17,7 @@ from glmprov.errors import GlmprovError
 from glmprov.history import Change, Entry, Event
 from glmprov.inventory import Host
 from glmprov.journal import HOME, history, receipts
-from glmprov.journal.lock import Lock, owner
+from glmprov.journal.lock import Lock, owner, release_left
 from glmprov.observation import Observation
 from glmprov.operate.reboot import reboot
 from glmprov.plan import HostPlan
@@ -87,6 +87,18 @@ class Recorder:
             lock.__exit__(None, None, None)
         except GlmprovError as error:
             self._said(lock.host, f"its lock could not be released and ends by itself: {error.message}")
+
+    def release_left(self, hosts: Sequence[Host]) -> None:
+        """Take away locks that a killed run of ours has left on hosts with nothing to do."""
+
+        def work(host: Host) -> None:
+            with connect(host, self._fleet.connection) as channel:
+                left = release_left(channel, home=self._home)
+            if left is not None:
+                self._said(host.name, f"released the lock of {left.owner}: its process is gone")
+
+        for name, error in self._on_each(hosts, work).items():
+            self._said(name, f"its lock could not be looked at: {error.message}")
 
     def reboot(self, host: Host) -> None:
         """Reboot a host that we hold; the lock outlasts it."""

@@ -83,7 +83,9 @@ def provision(
         with run.interrupt.heard():
             _in_batches(run, ready, fresh)
             if not run.nothing_new():
-                record(run, [work for work in works if work not in ready])
+                idle = [work for work in works if work not in ready]
+                record(run, idle)
+                run.recorder.release_left([work.host for work in idle if work.locked])
     return tuple(outcome(work, orders) for work in works)
 
 

@@ -60,6 +60,11 @@ class Work:
         first = self.first.observation
         return partial(against_plan, before=first.files if first else {})
 
+    @property
+    def locked(self) -> bool:
+        """Whether somebody's lock was on the host at the latest look."""
+        return self.latest.observation is not None and self.latest.observation.locked
+
     def take(self, latest: HostReview) -> None:
         """Remember a second look."""
         self.latest = latest
