@@ -41,7 +41,8 @@ Say = Callable[[str], None]
 class UpPlan:
     """What is needed for a fleet to be up. kept is the fleet, if it is up already and stays.
 
-    shared are folders of this machine that each node can read, at the same path.
+    shared are folders of this machine that each node can read, at the same path. as_shipped: the packages are as Debian
+    packs them, and disks are written for good.
     """
 
     place: Place
@@ -50,6 +51,7 @@ class UpPlan:
     image_is_cached: bool
     kept: Fleet | None = None
     shared: tuple[Path, ...] = ()
+    as_shipped: bool = False
 
     def lines(self) -> list[str]:
         """Return it for a person."""
@@ -69,7 +71,13 @@ class UpPlan:
         return [*lines, "The machine's network, clock and sysctls stay as they are."]
 
 
-def plan(name: str, profiles: Sequence[str], fresh: bool, shared: Sequence[Path] = ()) -> UpPlan:
+def plan(
+    name: str,
+    profiles: Sequence[str],
+    fresh: bool,
+    shared: Sequence[Path] = (),
+    as_shipped: bool = False,
+) -> UpPlan:
     """Return what `up` has to do. Raise LabError if the machine can't, or another fleet has that name."""
     where = place(name)
     machine.require(fleets())
@@ -80,9 +88,10 @@ def plan(name: str, profiles: Sequence[str], fresh: bool, shared: Sequence[Path]
             raise LabError(f"no hardware profile '{profile}'", next_step=f"There are: {choices}.")
     kept = None if fresh else _whole(name)
     if kept:
-        _must_be_as_asked(kept, tuple(profiles), shared)
+        _must_be_as_asked(kept, tuple(profiles), shared, as_shipped)
     missing = tuple(machine.missing_packages())
-    return UpPlan(where, wanted, missing, not missing and _image_is_cached(wanted), kept, tuple(shared))
+    cached = not missing and _image_is_cached(wanted)
+    return UpPlan(where, wanted, missing, cached, kept, tuple(shared), as_shipped)
 
 
 def carry_out(plan: UpPlan, inventory_out: Path | None, say: Say) -> Fleet:
@@ -126,7 +135,9 @@ def _whole(name: str) -> Fleet | None:
     return None if found.missing_processes() else found
 
 
-def _must_be_as_asked(kept: Fleet, profiles: tuple[str, ...], shared: Sequence[Path]) -> None:
+def _must_be_as_asked(
+    kept: Fleet, profiles: tuple[str, ...], shared: Sequence[Path], as_shipped: bool
+) -> None:
     """Raise LabError if a fleet that is up isn't what is asked for."""
     another = "Add --fresh to start over, or --fleet NAME for another fleet beside it."
     there = tuple(one.profile for one in kept.nodes)
@@ -134,6 +145,8 @@ def _must_be_as_asked(kept: Fleet, profiles: tuple[str, ...], shared: Sequence[P
         raise LabError(
             f"the fleet '{kept.place.fleet}' is up with other hardware: {' '.join(there)}", next_step=another
         )
+    if as_shipped and not kept.nodes[0].as_shipped(kept.place):
+        raise LabError(f"the fleet '{kept.place.fleet}' is up, and made to be quick", next_step=another)
     if hidden := set(shared).difference(kept.nodes[0].shared(kept.place)):
         folders = ", ".join(sorted(map(str, hidden)))
         raise LabError(
@@ -163,7 +176,7 @@ def _start(plan: UpPlan, say: Say) -> Fleet:
     with alone("building", wait=True), ThreadPoolExecutor() as pool:
         certificates = authority.ensure(cache())
         building = pool.submit(image.ensure, cache(), certificates / "ca.crt")
-        content = packages.build(cache())
+        content = packages.build(cache(), as_shipped=plan.as_shipped)
         # Not at the same time: both ask apt, with the same state.
         storage, models = engine_images.ensure(cache()), hub_content.ensure(cache())
         distributions = _distributions(plan.profiles)
@@ -188,7 +201,8 @@ def _start(plan: UpPlan, say: Say) -> Fleet:
         try:
 
             def create(one: Node) -> None:
-                node.create(where, one, layers[node.distribution(one)], content, nodes, plan.shared)
+                its_layers = layers[node.distribution(one)]
+                node.create(where, one, its_layers, content, nodes, plan.shared, plan.as_shipped)
 
             list(pool.map(create, nodes))
             where.known_hosts.write_text("".join(node.pinned_key(where, one) for one in nodes))

@@ -35,6 +35,11 @@ def lab() -> None:
     type=click.Path(exists=True, file_okay=False, resolve_path=True, path_type=Path),
     help="A folder of this machine that each node can read, at the same path. May be repeated.",
 )
+@click.option(
+    "--as-shipped",
+    is_flag=True,
+    help="Packages as Debian packs them and disks that are written for good: slower, for measurements.",
+)
 def up(
     profiles: tuple[str, ...],
     fleet: str,
@@ -42,6 +47,7 @@ def up(
     fresh: bool,
     inventory_out: Path | None,
     share: tuple[Path, ...],
+    as_shipped: bool,
 ) -> None:
     """Start a fleet of bare nodes, one for each hardware PROFILE, and write its inventory.
 
@@ -49,7 +55,7 @@ def up(
     """
     from glmprov.lab import bring_up
 
-    plan = bring_up.plan(fleet, profiles, fresh, share)
+    plan = bring_up.plan(fleet, profiles, fresh, share, as_shipped)
     click.echo("\n".join(plan.lines()))
     if not plan.kept and not yes and sys.stdin.isatty() and not click.confirm("Go on?", default=True):
         raise click.Abort

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from glmprov.lab import hardware_tree, network, profiles
 from glmprov.lab.authority import FILES_NAME, HUB_NAME, REGISTRY_NAME, SERVER_NAME
@@ -51,8 +52,15 @@ class Node:
 
     def shared(self, place: Place) -> tuple[Path, ...]:
         """Return the folders of this machine that the node can read."""
-        record = json.loads((place.node(self.name) / _RECORD).read_text())
-        return tuple(Path(folder) for folder in record.get("shared", []))
+        return tuple(Path(folder) for folder in self._record(place).get("shared", []))
+
+    def as_shipped(self, place: Place) -> bool:
+        """Tell whether its packages are as Debian packs them, and its disk is written for good."""
+        return self._record(place).get("as_shipped") is True
+
+    def _record(self, place: Place) -> dict[str, Any]:
+        record: dict[str, Any] = json.loads((place.node(self.name) / _RECORD).read_text())
+        return record
 
     def is_unplugged(self, place: Place) -> bool:
         """Tell whether the node's network link was made dead."""
@@ -70,6 +78,7 @@ def create(
     packages: Path,
     nodes: Sequence[Node],
     shared: Sequence[Path] = (),
+    as_shipped: bool = False,
 ) -> None:
     """Write a node's directory: its identity over the shared image, its hardware, its empty disks.
 
@@ -88,7 +97,7 @@ def create(
         (directory / name).mkdir(parents=True)
     files = [str(layer) for layer in layers]
     record = {**asdict(node), "layers": files, "group": f"{place.group}/node-{node.name}"}
-    record["shared"] = [str(folder) for folder in shared]
+    record |= {"shared": [str(folder) for folder in shared], "as_shipped": as_shipped}
     (directory / _RECORD).write_text(json.dumps(record, indent=1) + "\n")
     for name, content in _identity(place, node, packages, nodes).items():
         file = directory / "upper" / name

@@ -38,19 +38,20 @@ _INPUTS = (
 _LARGE_BYTES = 10_000_000
 
 
-def build(cache: Path) -> Path:
+def build(cache: Path, *, as_shipped: bool = False) -> Path:
     """Return the directory to serve: debian/ nvidia/ toolkit/ docker/ lab.asc fingerprint. Built once.
 
     Flat repositories ("Suites: /"), signed with one key that stays the same for a cache. Raise LabError if a
-    tool is missing or the machine's apt can't fetch Debian's packages.
+    tool is missing or the machine's apt can't fetch Debian's packages. as_shipped: the large ones aren't packed anew.
     """
-    target = cache / f"packages-{fingerprint()}"
+    target = cache / f"packages-{fingerprint()}{'-as-shipped' if as_shipped else ''}"
     if target.is_dir():
         return target
-    work = cache / f"packages-{fingerprint()}.{os.getpid()}"
+    work = cache / f"{target.name}.{os.getpid()}"
     shutil.rmtree(work, ignore_errors=True)
     archives = debian_packages.download(cache / "debian-archives", cache / "apt")
-    downloads = [_quick(archive, cache / "debian-archives/quick") for archive in archives]
+    quick = cache / "debian-archives/quick"
+    downloads = archives if as_shipped else [_quick(archive, quick) for archive in archives]
     _fill(work / "debian", host_packages.packages(), downloads)
     _fill(work / "nvidia", driver_packages.packages())
     _fill(work / "toolkit", host_packages.toolkit())

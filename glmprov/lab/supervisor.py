@@ -53,6 +53,7 @@ class Supervisor:
         self.number: int = record["number"]
         self.layers: list[str] = record["layers"]
         self.shared: list[str] = record.get("shared", [])
+        self.as_shipped: bool = record.get("as_shipped", False)
         self.group = cgroups.Group(record["group"])
         self.nspawn: subprocess.Popen[bytes] | None = None
 
@@ -69,8 +70,9 @@ class Supervisor:
         lower = [f"lower-{number}" for number in range(len(self.layers))]
         for layer, folder in zip(self.layers, lower, strict=True):
             run(["mount", "-t", "squashfs", "-o", "loop,ro", layer, folder])
-        # volatile: a node's disk ends with this machine's uptime, so nothing on it waits to be written.
-        options = f"lowerdir={':'.join(lower)},upperdir=upper,workdir=work,volatile"
+        # A node's disk ends with this machine's uptime, so nothing on it need wait to be written.
+        volatile = "" if self.as_shipped else ",volatile"
+        options = f"lowerdir={':'.join(lower)},upperdir=upper,workdir=work{volatile}"
         run(["mount", "-t", "overlay", "-o", options, "overlay", "root"])
 
     def watch(self) -> None:

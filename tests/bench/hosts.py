@@ -98,9 +98,9 @@ def nodes(home: Path, environment: Mapping[str, str], count: int) -> Iterator[No
 
 
 def bring_up(home: Path, environment: Mapping[str, str], count: int) -> Nodes:
-    """Bring so many bare nodes up, instead of those that are up."""
+    """Bring so many bare nodes up, instead of those that are up. What they wait for, hosts wait for."""
     inventory = home / "nodes.ini"
-    out = ["--fresh", "--yes", "--inventory-out", str(inventory)]
+    out = ["--fresh", "--yes", "--as-shipped", "--inventory-out", str(inventory)]
     _lab(environment, "up", "--fleet", FLEET, *out, *[PROFILE] * count)
     os.environ["XDG_STATE_HOME"] = environment["XDG_STATE_HOME"]  # where the lab looks, in this process too
     return Nodes(load(FLEET), environment, inventory)
