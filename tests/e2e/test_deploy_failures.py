@@ -23,7 +23,7 @@ FAILURES = {
     "out-of-memory": ("out-of-memory", 60, "the engine ended before it served", "out-of-memory"),
     "hang-at-warm-up": ("hang-at-warm-up", 12, "no tokens within 12 s", ""),
     "start-beyond-the-budget": ("slow-start 90", 5, "no tokens within 5 s", ""),
-    "200-without-tokens": ("no-tokens", 8, "a completion without tokens", ""),
+    "200-without-tokens": ("no-tokens", 20, "a completion without tokens", ""),
     "garbage": ("garbage", 60, "'!!!!", ""),
     "no-tool-calls": ("no-tool-calls", 60, "asked for a tool call, got none", ""),
 }
