@@ -153,6 +153,8 @@ def test_up_again_leaves_nodes_alone(fleet: Fleet, node: Node):
     assert fleet.lab("up", "--yes", "turin-6x", check=False).returncode == 1
     refused = fleet.lab("up", "--yes", "--share", str(fleet.directory), check=False)
     assert refused.returncode == 1 and f"can't read {fleet.directory}" in refused.stderr
+    refused = fleet.lab("up", "--yes", "--as-shipped", check=False)
+    assert refused.returncode == 1 and "made to be quick" in refused.stderr
 
 
 def test_two_fleets_at_once_have_their_own_addresses(fleet: Fleet, bring_up: BringUp):
@@ -207,6 +209,15 @@ def test_down_leaves_nothing_after_kill_9(bring_up: BringUp, roles: list[str]):
                     os.kill(int(pid), signal.SIGKILL)
     fleet.lab("down")
     assert traces(fleet) == []
+
+
+def test_hosts_for_measurements_have_packages_and_disks_as_real_ones(fleet: Fleet, bring_up: BringUp):
+    member = "apt-get -qq download containerd && grep -aom1 'data[.]tar[.][a-z]*' containerd_*.deb"
+    disk = "findmnt -n -o OPTIONS /"
+    quick, real = fleet.nodes["genoa-4x"], bring_up("--as-shipped", ONE).nodes["genoa-4x"]
+    for node, archive, volatile in ((quick, "data.tar.zst", True), (real, "data.tar.xz", False)):
+        assert node.ssh(f"cd $(mktemp -d) && apt-get -qq update && {member}") == archive
+        assert ("volatile" in node.ssh(disk)) == volatile
 
 
 def test_up_starts_over_what_was_killed(bring_up: BringUp):

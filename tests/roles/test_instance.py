@@ -25,7 +25,7 @@ def texts(home: Path, name: str = "key.env", line: str = "VLLM_API_KEY={key}\n")
 
 
 def test_what_another_engine_had_is_removed_and_what_somebody_put_there_stays(home: Path) -> None:
-    sglang = {"logging.json": "{}\n", "moe/E=160.json": "{}\n", "environment": "A=b\n"}
+    sglang = {"logging.json": "{}\n", "moe/configs/triton/E=160.json": "{}\n", "environment": "A=b\n"}
     asked = {
         "name": "glm",
         "gate": "true\n",

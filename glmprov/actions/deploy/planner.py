@@ -19,7 +19,7 @@ from glmprov.actions.deploy.planning import NOBODY, plan
 from glmprov.actions.deploy.tuned import TunedFiles
 from glmprov.actions.deploy.weights_ahead import look_ahead
 from glmprov.actions.deploy.which_source import Sources
-from glmprov.actions.deploy.work import Deployment
+from glmprov.actions.deploy.work import Deployment, by_host
 from glmprov.actions.observe import Fleet
 from glmprov.errors import GlmprovError, UsageError
 from glmprov.instance import Image, Taken
@@ -48,11 +48,9 @@ class Planner:
 
     def plan(self, works: Sequence[Deployment]) -> None:
         """Plan each, host by host: what one takes, the next can't have."""
-        by_host: dict[str, list[Deployment]] = {}
-        for work in works:
-            by_host.setdefault(work.host.name, []).append(work)
-        self._by_host |= by_host
-        hosts = [each[0].host for each in by_host.values()]
+        instances = by_host(works)
+        self._by_host |= instances
+        hosts = [each[0].host for each in instances.values()]
         # A host that isn't as provisioned may have no Docker to resolve with: it is asked only if no other is there.
         for work in sorted(works, key=lambda work: bool(not_clean(work.review))):
             if work.error is None:
@@ -60,13 +58,13 @@ class Planner:
                     self._lock(work)
 
         def act(host: Host) -> None:
-            for work in by_host[host.name]:
+            for work in instances[host.name]:
                 if work.error is None:
                     self._plan_one(work)
 
         for host, result in for_each(hosts, act, self._fleet.forks):
             if isinstance(result, GlmprovError):
-                for work in by_host[host.name]:
+                for work in instances[host.name]:
                     work.error = work.error or result
 
     def with_image(self, work: Deployment, image: Image) -> None:

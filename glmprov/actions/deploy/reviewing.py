@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from glmprov import drift
-from glmprov.actions.deploy.work import Deployment
+from glmprov.actions.deploy.work import Deployment, by_host
 from glmprov.actions.observe import Fleet, Said, look, read_settings, review, review_all
 from glmprov.errors import GlmprovError
 from glmprov.inventory import Host
@@ -35,11 +35,10 @@ class Reviews:
             facts = HostFacts(host.name, observation=look(self._fleet, host, wanted))
             return review(facts, wanted, drift.audit)
 
-        hosts = list({work.host.name: work.host for work in works}.values())
+        instances = by_host(works)
+        hosts = [each[0].host for each in instances.values()]
         for host, result in for_each(hosts, act, self._fleet.forks):
-            for work in works:
-                if work.host.name != host.name:
-                    continue
+            for work in instances[host.name]:
                 if isinstance(result, GlmprovError):
                     work.error = result
                 else:

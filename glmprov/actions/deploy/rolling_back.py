@@ -93,19 +93,7 @@ class LookBack:
                     next_step=f"deploy what is wanted: glmprov deploy RECIPE --name {self._name}",
                 )
             instance = instance_of(before)
-            image = instance.image
-            gone = image if image and not docker.inspect(channel, work.host.name, image.pinned) else None
-            faults = (
-                *self._taken(work, instance),
-                *_weights_missing(channel, work, before, instance),
-                *_unfetchable(gone),
-            )
-            if faults:
-                raise PlanError(
-                    "\n".join(f"receipt {before.number} ({before.recipe}): {fault}" for fault in faults),
-                    host=work.host.name,
-                    next_step=f"glmprov deploy {before.recipe} --name {self._name}",
-                )
+            gone = self._gone(channel, work, before, instance)
         declared = (f"back to receipt {before.number}", *changed(current, instance, before.expected))
         expected = before.expected
         service = expected.engine_service and replace(
@@ -122,6 +110,25 @@ class LookBack:
             before.accepted,
             replaces=before.replaces,
         )
+
+    def _gone(
+        self, channel: Channel, work: Deployment, before: InstanceReceipt, instance: Instance
+    ) -> Image | None:
+        """Return the image if it must be fetched again. Raise PlanError with every reason why this can't run again."""
+        image = instance.image
+        gone = image if image and not docker.inspect(channel, work.host.name, image.pinned) else None
+        faults = (
+            *self._taken(work, instance),
+            *_weights_missing(channel, work, before, instance),
+            *_unfetchable(gone),
+        )
+        if faults:
+            raise PlanError(
+                "\n".join(f"receipt {before.number} ({before.recipe}): {fault}" for fault in faults),
+                host=work.host.name,
+                next_step=f"glmprov deploy {before.recipe} --name {self._name}",
+            )
+        return gone
 
     def _taken(self, work: Deployment, instance: Instance) -> Iterator[str]:
         """Yield what of its cards and its port another instance has by now."""

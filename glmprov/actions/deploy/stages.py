@@ -14,7 +14,7 @@ from glmprov.actions.deploy.fetching import fetch_image, fetch_weights
 from glmprov.actions.deploy.orders import DeployOrders
 from glmprov.actions.deploy.restoring import Restore
 from glmprov.actions.deploy.swapping import Swap
-from glmprov.actions.deploy.work import Deployment, became
+from glmprov.actions.deploy.work import Deployment, became, by_host
 from glmprov.actions.observe import Fleet
 from glmprov.drift import Difference
 from glmprov.errors import GateError, GlmprovError, UnreachableError
@@ -63,12 +63,12 @@ def bring(run: Run, works: Sequence[Deployment], *, fresh: bool) -> None:
                 work.not_begun = "interrupted"
         _call(run, "before", _well(works))
         ready = _well(works)
-        failed = run.recorder.begin((those[0].host, _differences(those)) for those in _by_host(ready))
+        failed = run.recorder.begin((those[0].host, _differences(those)) for those in by_host(ready).values())
         for work in ready:
             work.error = work.error or failed.get(work.host.name)
         for together in _rounds(_well(ready)):
             _one_round(run, [work for work in together if _goes_on(run, work, ready)])
-        run.recorder.finish((those[0].host, became(those)) for those in _by_host(ready))
+        run.recorder.finish((those[0].host, became(those)) for those in by_host(ready).values())
         _call(run, "after", ready)
 
 
@@ -158,14 +158,14 @@ def _well(works: Sequence[Deployment]) -> list[Deployment]:
 
 def _call(run: Run, event: Literal["before", "after"], works: Sequence[Deployment]) -> None:
     """Run each host's hook once. One that fails before stops its host, one afterwards marks it failed."""
-    by_host = {those[0].host.name: those for those in _by_host(works)}
+    instances = by_host(works)
 
     def act(work: Deployment) -> None:
         command = getattr(run.hooks[work.host.name], event)
         if not command:
             return
         run.swap.said(work.host.name, f"hook {event}")
-        those = by_host[work.host.name]
+        those = instances[work.host.name]
         result = became(those) if event == "after" else None
         about = HookCall(event, work.batch, work.review, _differences(those), result)
         try:
@@ -175,18 +175,10 @@ def _call(run: Run, event: Literal["before", "after"], works: Sequence[Deploymen
                 raise
             work.hook_failure = error
 
-    run.swap.each([those[0] for those in by_host.values()], act)
-    for first, *others in by_host.values():
+    run.swap.each([those[0] for those in instances.values()], act)
+    for first, *others in instances.values():
         for work in others:
             work.error = work.error or (first.error if event == "before" else None)
-
-
-def _by_host(works: Sequence[Deployment]) -> list[list[Deployment]]:
-    """Return the deployments of each host, in their order."""
-    found: dict[str, list[Deployment]] = {}
-    for work in works:
-        found.setdefault(work.host.name, []).append(work)
-    return list(found.values())
 
 
 def _differences(works: Sequence[Deployment]) -> tuple[Difference, ...]:

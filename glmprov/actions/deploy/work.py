@@ -157,6 +157,14 @@ class Deployment:
         )
 
 
+def by_host(works: Sequence[Deployment]) -> dict[str, list[Deployment]]:
+    """Return the deployments of each host, in their order, by its name."""
+    found: dict[str, list[Deployment]] = {}
+    for work in works:
+        found.setdefault(work.host.name, []).append(work)
+    return found
+
+
 def became(works: Sequence[Deployment]) -> HostProvision:
     """Return what became of all instances of one host, in the terms of the history and of hooks."""
     first = works[0]

@@ -68,7 +68,7 @@ HOME = "/etc/glmprov/instances"
 STATE_HOME = "/var/lib/glmprov/instances"
 GATE = "/usr/local/lib/glmprov/gate"
 FORMER = "key.before"
-OURS = re.compile(r"environment|gate\.json|logging\.json|moe/[^/]+")
+OURS = re.compile(r"environment|gate\.json|logging\.json|moe/.+")
 """What an instance's folder may hold of ours, beside its key: which of it depends on the engine."""
 KEY_BYTES = 32
 KEY_CHARACTERS = re.compile(r"[A-Za-z0-9._~+/=-]{8,}")

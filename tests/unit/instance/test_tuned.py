@@ -10,6 +10,7 @@ from glmprov.actions.deploy.records import expected_of, instance_of, receipt_of
 from glmprov.catalog.models import models
 from glmprov.instance import HostSide, Instance, Tuning, Wanted, build, docker_argv, texts_of, unit_text
 from glmprov.recipe import Change, Recipe
+from tests.roles.modules import load
 
 TEXT = '{"1": {"BLOCK_SIZE_M": 16}}\n'
 
@@ -34,6 +35,15 @@ def test_sglang_looks_below_a_folder_of_its_triton() -> None:
     (path,) = [path for path in texts_of(with_file(SGLANG)) if "/moe/" in path]
     assert path.startswith("/etc/glmprov/instances/glm/moe/configs/triton_3_4_0/E=161,N=384,")
     assert with_file(SGLANG).environment["SGLANG_MOE_CONFIG_DIR"].value == "/etc/glmprov/moe"
+
+
+def test_the_role_knows_every_file_of_an_instance_as_ours() -> None:
+    role = load("engine_service_instance")
+    for one in (VLLM, SGLANG):
+        found = with_file(one)
+        home = f"{role.HOME}/{found.name}/"
+        ours = [path.removeprefix(home) for path in texts_of(found) if path.startswith(home)]
+        assert len(ours) >= 3 and not [path for path in ours if not role.OURS.fullmatch(path)]
 
 
 def test_a_virtual_environment_reads_it_on_the_host() -> None:
