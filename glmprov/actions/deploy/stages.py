@@ -52,7 +52,7 @@ class Run:
 
 def bring(run: Run, works: Sequence[Deployment], *, fresh: bool) -> None:
     """Deploy a batch. fresh: its hosts were looked at just now."""
-    hosts = list({work.host.name: work.host for work in works}.values())
+    hosts = [those[0].host for those in by_host(works).values()]
     with run.recorder.locked(hosts) as refused:
         for work in works:
             work.error = refused.get(work.host.name)
